@@ -23,6 +23,7 @@ function(kindred_dep name module version)
     add_library(kindred_dep::${name} ALIAS kindred_dep_${name})
     set_property(TARGET kindred_dep_${name} PROPERTY KINDRED_HEADERS "${ARG_HEADERS}")
     set_property(TARGET kindred_dep_${name} PROPERTY KINDRED_INCLUDE_DIRS "${KINDRED_${name}_INCLUDEDIR}")
+    set_property(TARGET kindred_dep_${name} PROPERTY KINDRED_LINK_LIBRARIES "${KINDRED_${name}_LINK_LIBRARIES}")
     set_property(GLOBAL APPEND PROPERTY KINDRED_DEP_NAMES ${name})
 endfunction()
 
@@ -48,10 +49,14 @@ elseif(kindred_missing)
     message(FATAL_ERROR "Missing or too old: ${kindred_missing}. Run `make setup`.")
 endif()
 
-# jemalloc replaces malloc, and so do the sanitizers: with them, kindred_dep::jemalloc links nothing.
+# jemalloc replaces malloc, and so do the sanitizers: with them, kindred_dep::jemalloc links nothing. Without them it is
+# linked even if no object calls malloc itself (gcc drops such a library by default): other libraries do.
 if(KINDRED_SANITIZE)
-    set_property(TARGET kindred_dep_jemalloc PROPERTY INTERFACE_LINK_LIBRARIES "")
+    set(link "")
     target_compile_definitions(kindred_dep_jemalloc INTERFACE KINDRED_JEMALLOC=0)
 else()
+    get_target_property(link kindred_dep_jemalloc KINDRED_LINK_LIBRARIES)
+    set(link "-Wl,--push-state,--no-as-needed" ${link} "-Wl,--pop-state")
     target_compile_definitions(kindred_dep_jemalloc INTERFACE KINDRED_JEMALLOC=1)
 endif()
+set_property(TARGET kindred_dep_jemalloc PROPERTY INTERFACE_LINK_LIBRARIES "${link}")
