@@ -1,0 +1,61 @@
+/* cohort_definition.h: what makes somebody a member, as a business user writes it.
+ *
+ *   {"description": "People who follow sports",
+ *    "phrases":     ["cricket", "tom brady", "* football"],         interests, see classifier/rules.h
+ *    "not_phrases": ["fantasy football"],
+ *    "where": {"all": [{"field": "location.country", "op": "eq", "value": "USA"},
+ *                      {"any": [{"field": "demographics.age", "op": "gte", "value": 18},
+ *                               {"not": {"field": "plan.tier", "op": "exists"}}]}]},
+ *    "include": ["p17", {"email": "ann@example.com"}],
+ *    "exclude": [{"cookie": "dk5h2p9s7f3j8m1n4v0x"}]}
+ *
+ *   member = (has a matching phrase, if phrases are given) and (where holds, if given), or included; and not excluded.
+ *   With neither phrases nor where only the included are members.
+ * op: eq ne in lt lte gt gte exists contains starts_with. Text compares without case. A field that is absent makes every op
+ * but "not exists" false ("ne" too).
+ *
+ * Threading: immutable, any thread. Owned by caller. */
+#ifndef KINDRED_INDEX_COHORT_DEFINITION_H
+#define KINDRED_INDEX_COHORT_DEFINITION_H
+
+#include "base/buffer.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "index/names.h"
+#include "storage/profile.h"
+
+enum { COHORT_NAME_MAX = 64, COHORT_PHRASES_MAX = 10000, COHORT_CONDITIONS_MAX = 256, COHORT_PERSONS_MAX = 10000 };
+
+struct cohort_definition;
+
+/* include/exclude member: a person number, or an identifier that the engine resolves before the definition is
+ * logged (so that no definition in the log holds anybody's e-mail). */
+struct cohort_person {
+    uint32_t number;          /* 0: see type and value */
+    struct slice type, value; /* "email", "ann@example.com" as typed */
+};
+
+/* Name: 1 to 64 characters, no control characters, no '/'. error names the member of the JSON that is wrong. Unknown members are
+ * errors. */
+err cohort_definition_parse(struct slice name, struct slice json, struct cohort_definition **out,
+                            struct error *error) MUST_USE;
+void cohort_definition_destroy(struct cohort_definition *definition);
+
+struct slice cohort_definition_name(const struct cohort_definition *definition);
+struct slice cohort_definition_description(const struct cohort_definition *definition);
+const struct slice *cohort_definition_phrases(const struct cohort_definition *definition, size_t *count);
+const struct slice *cohort_definition_not_phrases(const struct cohort_definition *definition, size_t *count);
+bool cohort_definition_has_condition(const struct cohort_definition *definition);
+const struct cohort_person *cohort_definition_include(const struct cohort_definition *definition, size_t *count);
+const struct cohort_person *cohort_definition_exclude(const struct cohort_definition *definition, size_t *count);
+
+/* Does the condition hold for this person? True when there is none. */
+bool cohort_definition_matches(const struct cohort_definition *definition, const struct profile_view *view,
+                               const struct names *names);
+
+/* The JSON to log and to answer with: canonical member order; include and exclude become the given numbers
+ * ("p17"), in place of the parsed ones, when include/exclude are not NULL. */
+void cohort_definition_write(const struct cohort_definition *definition, const uint32_t *include, size_t include_count,
+                             const uint32_t *exclude, size_t exclude_count, struct buffer *out);
+
+#endif
