@@ -22,22 +22,25 @@ __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 /* A corpus is of small files; more than this is a mistake in the folder. */
 static const int64_t input_bytes_max = INT64_C(16) << 20;
 
-static void fail(const char *what, const char *path) {
+static void fail(const char *what, const char *path)
+{
     fprintf(stderr, "replay: %s %s: %s\n", what, path, strerror(errno));
     exit(1);
 }
 
-static void run_input(const uint8_t *data, size_t size_bytes) {
+static void run_input(const uint8_t *data, size_t size_bytes)
+{
     if (LLVMFuzzerTestOneInput(data, size_bytes) > 0) {
         fprintf(stderr, "replay: the fuzzer returned an invalid value\n");
         exit(1);
     }
 }
 
-static void run_file(const char *path, int64_t size_bytes) {
+static void run_file(const char *path, int64_t size_bytes)
+{
     if (size_bytes > input_bytes_max) {
-        fprintf(stderr, "replay: %s has %" PRId64 " bytes, the limit is %" PRId64 "\n", path, size_bytes,
-                input_bytes_max);
+        fprintf(stderr, "replay: %s has %" PRId64 " bytes, the limit is %" PRId64 "\n", path,
+                size_bytes, input_bytes_max);
         exit(1);
     }
     FILE *file = fopen(path, "rb");
@@ -59,11 +62,13 @@ static void run_file(const char *path, int64_t size_bytes) {
     free(data);
 }
 
-static int is_visible(const struct dirent *entry) {
+static int is_visible(const struct dirent *entry)
+{
     return entry->d_name[0] != '.';
 }
 
-static size_t run_folder(const char *folder) {
+static size_t run_folder(const char *folder)
+{
     struct dirent **entries = NULL;
     const int count = scandir(folder, &entries, is_visible, alphasort);
     if (count < 0) {
@@ -87,7 +92,8 @@ static size_t run_folder(const char *folder) {
     return files;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (LLVMFuzzerInitialize != NULL) {
         (void)LLVMFuzzerInitialize(&argc, &argv);
     }
