@@ -95,6 +95,7 @@ struct submission {
     struct slice if_match;      /* an ETag; SLICE_NONE: unconditional */
     uint64_t sequence;
     struct slice idempotency_key; /* SLICE_NONE: none. Scoped by the caller (key and path are one string) */
+    uint64_t fingerprint;       /* of the bytes: the same key with other bytes is ERR_CONFLICT */
     struct slice answer;        /* the answer to store under the key: sent again word for word on a repeat */
     uint16_t answer_status;
     void (*done)(struct submission *submission); /* on the writer's thread, after it is durable and applied */
