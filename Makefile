@@ -10,6 +10,8 @@ export CMAKE_GENERATOR ?= Ninja
 endif
 
 .DEFAULT_GOAL := build
+# Set-up comes before the build, also with make -j; CMake and CTest run in parallel themselves.
+.NOTPARALLEL:
 .PHONY: build setup run test bench bench-quick torture asan-test tsan-test fuzz coverage format clean help
 
 # $(call compile,preset,folder). The build itself notices changed CMake files. With CI set, the folder is configured
