@@ -3,6 +3,7 @@
 BUILD   ?= build
 JOBS    ?= 2
 SECONDS ?= 60
+CPUS    := $(shell nproc)
 
 # Ninja when it is there; CMake keeps the generator a folder was configured with.
 ifneq ($(shell command -v ninja),)
@@ -20,7 +21,7 @@ define compile
 @if [ -n "$$CI" ] || [ ! -f $(2)/CMakeCache.txt ] || [ ! -f $(2)/build.ninja -a ! -f $(2)/Makefile ]; then \
     cmake --preset $(1) -B $(2); \
 fi
-@cmake --build $(2) --parallel
+@env -u MAKEFLAGS -u MAKELEVEL cmake --build $(2) --parallel $(CPUS)
 endef
 
 build:
