@@ -138,6 +138,17 @@ function(kindred_module name)
     kindred_fence(kindred_${name} ${visible})
 endfunction()
 
+# A folder whose interface is written before its code: others can compile against it, and see what it sees.
+function(kindred_headers_only name)
+    message(STATUS "${name}/ has headers but no CMakeLists.txt yet")
+    add_library(kindred_${name} INTERFACE)
+    add_library(kindred::${name} ALIAS kindred_${name})
+    target_include_directories(kindred_${name} INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/${name}/include")
+    if(TARGET kindred_base)
+        target_link_libraries(kindred_${name} INTERFACE kindred::base)
+    endif()
+endfunction()
+
 # An executable of ours: what executables, tests and fuzzers have in common.
 function(kindred_program target name)
     cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "SOURCES;DEPS")
