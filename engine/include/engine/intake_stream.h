@@ -21,7 +21,7 @@ struct intake_stream *intake_stream_create(enum content_hint hint, size_t record
                                            uint64_t body_max_bytes) MUST_USE;
 void intake_stream_destroy(struct intake_stream *stream);
 
-/* Bytes are borrowed until intake_stream_hungry or intake_stream_keep. Only when hungry; `last` once. */
+/* Bytes are borrowed until intake_stream_next gave ERR_END, or intake_stream_keep. Only when hungry; `last` once. */
 void intake_stream_feed(struct intake_stream *stream, struct slice bytes, bool last);
 /* Copies what is left of the bytes fed. ERR_MEMORY. */
 err intake_stream_keep(struct intake_stream *stream) MUST_USE;
