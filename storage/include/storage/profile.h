@@ -6,7 +6,8 @@
  * The blob is what RAM holds, what LMDB stores, and what answers are written from. It is never changed: a change
  * writes a new one and swaps the pointer. Small on purpose: categorical texts and source names are ids of the
  * names table, provenance is kept once per contributing entry ("origin") and referred to by a small number,
- * sequences are delta-coded. The sample record of the README takes about 130 bytes.
+ * sequences are delta-coded. The sample record of the README takes about 125 bytes. The encoding is canonical: one
+ * profile has one blob, so blobs can be compared as bytes. The layout is at the top of profile.c.
  *
  * Provenance and conflicts. Every identifier, field, item and interest says which origin set it. The newest
  * origin wins: by event time, then source priority, then sequence (the caller compares). A clear (null) stays as
@@ -93,13 +94,13 @@ struct profile {
     size_t origin_count;
     struct profile_identifier *identifiers;
     size_t identifier_count;
-    struct profile_field *fields; /* ascending by name_id */
+    struct profile_field *fields; /* ascending by name_id, each once */
     size_t field_count;
     struct profile_item *items;
     size_t item_count;
     struct profile_interest *interests; /* in order of arrival */
     size_t interest_count;
-    uint64_t *sequences; /* all entries about this person, ascending; older ones of a heavy profile are in
+    uint64_t *sequences; /* all entries about this person, each once, ascending; older ones of a heavy profile are in
                             history chunks */
     size_t sequence_count;
     uint32_t history_chunks; /* how many chunks of older sequences stand in TABLE_HISTORY */
@@ -107,8 +108,9 @@ struct profile {
     size_t absorbed_count;
 };
 
-/* Appends the blob to `out` (errors stick there). Unreferenced origins are dropped and the rest renumbered. The blob
- * begins with its own length, so a pointer to it is enough. */
+/* Appends the blob to `out` (errors stick there; nothing was appended then: memory, the buffer's maximum, or
+ * PROFILE_BLOB_MAX). Origins are put in order, equal ones become one, unreferenced ones are dropped and the rest
+ * renumbered. The blob begins with its own length, so a pointer to it is enough. */
 void profile_pack(const struct profile *profile, struct buffer *out);
 
 /* Texts are borrowed from the blob, arrays from the arena, which have room for `spare` more elements each, so
@@ -118,7 +120,8 @@ err profile_unpack(struct arena *arena, const void *blob, size_t spare, struct p
 size_t profile_blob_bytes(const void *blob);
 uint32_t profile_blob_number(const void *blob);
 
-/* For bytes from a disk: ERR_CORRUPT with the offset and what is wrong. */
+/* For bytes from a disk: ERR_CORRUPT with the offset and what is wrong (ERR_MEMORY on a blob of thousands of origins when
+ * memory is out). A blob it accepts is exactly what profile_pack makes of what profile_unpack reads from it. */
 err profile_validate(struct slice bytes, struct error *error) MUST_USE;
 
 /* Does the blob hold this identifier, not moved? The lookup path: touches the head of the blob only. */
@@ -131,16 +134,22 @@ struct profile_view {
     uint32_t number;
     int64_t created_at_us;
     int64_t updated_at_us;
-    uint32_t origin_count, identifier_count, field_count, item_count, interest_count, sequence_count;
-    /* where the sections start, private to profile.c */
+    uint64_t created_sequence;
+    uint32_t history_chunks;
+    uint32_t origin_count, identifier_count, field_count, item_count, interest_count, sequence_count, absorbed_count;
+    /* where the sections start and the last one ends, private to profile_view.c */
     const uint8_t *section[8];
 };
 void profile_view_open(const void *blob, struct profile_view *view);
 
+/* Its members are private to profile_view.c. */
 struct profile_cursor {
     const uint8_t *at;
+    const uint8_t *end;
     uint32_t left;
+    uint32_t origin;
     uint64_t previous;
+    int64_t previous_time_us;
 };
 struct profile_cursor profile_identifiers(const struct profile_view *view);
 bool profile_identifier_next(struct profile_cursor *cursor, struct profile_identifier *out);
@@ -150,5 +159,12 @@ struct profile_cursor profile_items(const struct profile_view *view);
 bool profile_item_next(struct profile_cursor *cursor, struct profile_item *out);
 struct profile_cursor profile_interests(const struct profile_view *view);
 bool profile_interest_next(struct profile_cursor *cursor, struct profile_interest *out);
+/* Ascending by sequence, then event time, then source: the position in this order is what `origin` counts. */
+struct profile_cursor profile_origins(const struct profile_view *view);
+bool profile_origin_next(struct profile_cursor *cursor, struct profile_origin *out);
+struct profile_cursor profile_sequences(const struct profile_view *view);
+bool profile_sequence_next(struct profile_cursor *cursor, uint64_t *out);
+struct profile_cursor profile_absorptions(const struct profile_view *view);
+bool profile_absorbed_next(struct profile_cursor *cursor, struct profile_absorbed *out);
 
 #endif
