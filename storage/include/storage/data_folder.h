@@ -1,7 +1,7 @@
 /* data_folder.h: one deployment's folder on disk.
  *
  *   DIR/LOCK            held by the one process that uses the folder
- *   DIR/log/*.seg       the raw log (rawlog.h)
+ *   DIR/log/            the raw log, N.seg (rawlog.h)
  *   DIR/profiles/       the checkpoint (checkpoint.h): data.mdb, lock.mdb
  *
  * Opening order: lock, checkpoint (how far is the fold?), log (check what lies behind that).

@@ -1,0 +1,691 @@
+/* LMDB behind checkpoint.h.
+ *
+ *   directory/data.mdb   the tables        directory/lock.mdb   LMDB's own; holds no data
+ *   directory/scrub.mdb  a scrub under way; removed at open
+ *
+ * Every stored value ends in crc32c(table ‖ key ‖ value), because LMDB has no checksums; a scan also counts. So damage to what is
+ * stored is found when it is read. Damage to LMDB's own pages may still stop the process.
+ *
+ * ---- The map ----------------------------------------------------------------------------------------------------
+ *
+ *   LMDB maps the file into a fixed piece of address space, which may only be changed while nobody is inside. Rule: it is changed in
+ *   checkpoint_begin, while no snapshot is open, to at least twice the pages in use and 1 GiB. A transaction that
+ *   needs even more gets ERR_BUSY "map_full" from a put: abort, begin (which doubles the map), do it again.
+ *
+ * ---- Failure ----------------------------------------------------------------------------------------------------
+ *
+ *   A commit that failed is fail-stop, because LMDB forgets that its sync failed and would go on. A full disk is not: the
+ *   transaction is gone, the file is as before (LMDB never writes over pages that the last commit uses), and the log
+ *   has everything; commit again later. LMDB says EIO when a write came back short, so then the disk's free space is looked at. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "checkpoint_internal.h"
+
+enum {
+    FORMAT_VERSION = 1,
+    KEY_BYTES_MAX = 511,
+    VALUE_CRC_BYTES = 4,
+};
+static const uint64_t MAP_BYTES_LEAST = 1024ull * 1024 * 1024;
+static const uint64_t SPACE_LEFT_LEAST = 16ull * 1024 * 1024;
+
+/* Stored. */
+static const char *const table_names[TABLE_COUNT] = {
+    [TABLE_META] = "meta",         [TABLE_PROFILES] = "profiles", [TABLE_PARENTS] = "parents",
+    [TABLE_NAMES] = "names",       [TABLE_PHRASES] = "phrases",   [TABLE_HISTORY] = "history",
+    [TABLE_COHORTS] = "cohorts",   [TABLE_MEMBERS] = "members",   [TABLE_RECEIPTS] = "receipts",
+    [TABLE_MESSAGES] = "messages", [TABLE_QUARANTINE] = "quarantine", [TABLE_ERASURES] = "erasures",
+};
+/* In TABLE_META; the leading dot is ours. */
+static const struct slice format_key = {".format", 7};
+static const struct slice applied_key = {".applied_sequence", 17};
+
+struct checkpoint_txn {
+    struct checkpoint *checkpoint;
+    MDB_txn *txn;
+    bool failed; /* a put did not succeed: it must not be committed */
+};
+
+struct checkpoint_snapshot {
+    struct checkpoint *checkpoint;
+    MDB_txn *txn;
+    uint64_t sequence;
+};
+
+const char *checkpoint_table_name(enum checkpoint_table table)
+{
+    return table_names[table];
+}
+
+/* ---- errors ----------------------------------------------------------------------------------- */
+
+err checkpoint_fail(struct error *error, int code, const char *operation, const char *path)
+{
+    switch (code) {
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+        return error_set(error, ERR_BUSY, "map_full", 0, "%s %s: the transaction outgrew the map: abort it and begin again",
+                         operation, path);
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+    case MDB_NOTFOUND:
+    case MDB_INCOMPATIBLE:
+        return error_set(error, ERR_CORRUPT, "checkpoint_corrupt", 0,
+                         "%s %s: %s. Stop, move this folder away and start again: it is rebuilt from the log", operation,
+                         path, mdb_strerror(code));
+    case MDB_READERS_FULL:
+        return error_set(error, ERR_BUSY, "busy", 0, "%s %s: too many snapshots are open", operation, path);
+    default:
+        if (code > 0) {
+            return error_set_errno(error, code, operation, path);
+        }
+        return error_set(error, ERR_IO, "io", 0, "%s %s: %s", operation, path, mdb_strerror(code));
+    }
+}
+
+static err out_of_memory(struct error *error)
+{
+    return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for the checkpoint");
+}
+
+static err corrupt_value(const struct checkpoint *checkpoint, enum checkpoint_table table, const char *what,
+                         struct error *error)
+{
+    return error_set(error, ERR_CORRUPT, "checkpoint_corrupt", 0,
+                     "%s, table %s: %s. Stop, move this folder away and start again: it is rebuilt from the log",
+                     checkpoint->data_path, table_names[table], what);
+}
+
+/* ---- values ----------------------------------------------------------------------------------- */
+
+static MDB_val val_of(struct slice bytes)
+{
+    /* LMDB does not write through it. */
+    return (MDB_val){bytes.length, (void *)(uintptr_t)bytes.data};
+}
+
+static uint32_t value_crc(enum checkpoint_table table, struct slice key, struct slice value)
+{
+    uint8_t first = (uint8_t)table;
+    uint32_t crc = crc32c(0, &first, 1);
+    crc = crc32c(crc, key.data, key.length);
+    return crc32c(crc, value.data, value.length);
+}
+
+static int put_value(MDB_txn *txn, MDB_dbi dbi, enum checkpoint_table table, struct slice key, struct slice value,
+                     unsigned flags)
+{
+    MDB_val k = val_of(key);
+    MDB_val room = {value.length + VALUE_CRC_BYTES, NULL};
+    int code = mdb_put(txn, dbi, &k, &room, MDB_RESERVE | flags);
+    if (code == 0) {
+        uint8_t *at = room.mv_data;
+        if (value.length > 0) {
+            memcpy(at, value.data, value.length);
+        }
+        store_u32(at + value.length, value_crc(table, key, value));
+    }
+    return code;
+}
+
+/* False when the checksum does not hold. */
+static bool take_value(enum checkpoint_table table, struct slice key, const MDB_val *stored, struct slice *value)
+{
+    if (stored->mv_size < VALUE_CRC_BYTES) {
+        return false;
+    }
+    *value = slice_of(stored->mv_data, stored->mv_size - VALUE_CRC_BYTES);
+    return load_u32(value->data + value->length) == value_crc(table, key, *value);
+}
+
+static err get_value(const struct checkpoint *checkpoint, MDB_txn *txn, enum checkpoint_table table, struct slice key,
+                     struct slice *value, struct error *error)
+{
+    MDB_val k = val_of(key);
+    MDB_val stored;
+    int code = mdb_get(txn, checkpoint->tables[table], &k, &stored);
+    if (code == MDB_NOTFOUND) {
+        return ERR_NOT_FOUND;
+    }
+    if (code != 0) {
+        return checkpoint_fail(error, code, "read", checkpoint->data_path);
+    }
+    return take_value(table, key, &stored, value) ? ERR_OK
+                                                  : corrupt_value(checkpoint, table, "a value fails its checksum", error);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------- */
+
+static err read_state(struct checkpoint *checkpoint, MDB_txn *txn, bool *is_new, struct error *error)
+{
+    struct slice value;
+    err e = get_value(checkpoint, txn, TABLE_META, format_key, &value, error);
+    *is_new = e == ERR_NOT_FOUND;
+    if (*is_new) {
+        MDB_stat stat;
+        int code = mdb_stat(txn, checkpoint->tables[TABLE_META], &stat);
+        if (code != 0) {
+            return checkpoint_fail(error, code, "read", checkpoint->data_path);
+        }
+        return stat.ms_entries == 0 && !checkpoint->read_only
+                   ? ERR_OK
+                   : corrupt_value(checkpoint, TABLE_META, "its version is missing", error);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (value.length != 4 || load_u32(value.data) != FORMAT_VERSION) {
+        return corrupt_value(checkpoint, TABLE_META, "it is of another version", error);
+    }
+    e = get_value(checkpoint, txn, TABLE_META, applied_key, &value, error);
+    if (e == ERR_NOT_FOUND || (e == ERR_OK && value.length != 8)) {
+        return corrupt_value(checkpoint, TABLE_META, "the applied sequence is missing", error);
+    }
+    if (e == ERR_OK) {
+        checkpoint->applied_sequence = load_u64(value.data);
+    }
+    return e;
+}
+
+static int write_state(const struct checkpoint *checkpoint, MDB_txn *txn, uint64_t applied_sequence)
+{
+    uint8_t format[4];
+    uint8_t applied[8];
+    store_u32(format, FORMAT_VERSION);
+    store_u64(applied, applied_sequence);
+    MDB_dbi meta = checkpoint->tables[TABLE_META];
+    int code = put_value(txn, meta, TABLE_META, format_key, slice_of(format, sizeof format), 0);
+    return code != 0 ? code : put_value(txn, meta, TABLE_META, applied_key, slice_of(applied, sizeof applied), 0);
+}
+
+/* Makes or finds the tables and reads the state, in one transaction. */
+static err open_tables(struct checkpoint *checkpoint, struct error *error)
+{
+    MDB_txn *txn;
+    bool is_new = false;
+    err e = ERR_OK;
+    int code = mdb_txn_begin(checkpoint->env, NULL, checkpoint->read_only ? MDB_RDONLY : 0, &txn);
+    if (code != 0) {
+        return checkpoint_fail(error, code, "open", checkpoint->data_path);
+    }
+    for (size_t i = 0; i < TABLE_COUNT && code == 0; i++) {
+        code = mdb_dbi_open(txn, table_names[i], checkpoint->read_only ? 0 : MDB_CREATE, &checkpoint->tables[i]);
+    }
+    if (code == 0) {
+        e = read_state(checkpoint, txn, &is_new, error);
+        if (e == ERR_OK && is_new) {
+            code = write_state(checkpoint, txn, 0);
+        }
+    }
+    if (e != ERR_OK || code != 0) {
+        mdb_txn_abort(txn);
+        return e != ERR_OK ? e : checkpoint_fail(error, code, "open", checkpoint->data_path);
+    }
+    code = mdb_txn_commit(txn); /* of a read-only one: keeps the table handles */
+    return code == 0 ? ERR_OK : checkpoint_fail(error, code, "open", checkpoint->data_path);
+}
+
+/* LMDB would run into SIGBUS on pages the file does not have. */
+static err check_size(struct checkpoint *checkpoint, struct error *error)
+{
+    MDB_envinfo info;
+    MDB_stat stat_of_env;
+    struct stat file;
+    (void)mdb_env_info(checkpoint->env, &info);
+    (void)mdb_env_stat(checkpoint->env, &stat_of_env);
+    if (stat(checkpoint->data_path, &file) != 0) {
+        return error_set_errno(error, errno, "look at", checkpoint->data_path);
+    }
+    /* The first two pages are there even when nothing was committed yet. */
+    if ((uint64_t)file.st_size < ((uint64_t)info.me_last_pgno + 1) * stat_of_env.ms_psize) {
+        return corrupt_value(checkpoint, TABLE_META, "the file is shorter than its pages", error);
+    }
+    return ERR_OK;
+}
+
+static uint64_t used_bytes(MDB_env *env)
+{
+    MDB_envinfo info;
+    MDB_stat stat_of_env;
+    (void)mdb_env_info(env, &info);
+    (void)mdb_env_stat(env, &stat_of_env);
+    return ((uint64_t)info.me_last_pgno + 1) * stat_of_env.ms_psize;
+}
+
+uint64_t checkpoint_map_for(uint64_t used)
+{
+    uint64_t bytes = MAP_BYTES_LEAST;
+    while (bytes < used * 2) {
+        bytes *= 2;
+    }
+    return bytes;
+}
+
+err checkpoint_open_env(struct checkpoint *checkpoint, struct error *error)
+{
+    MDB_env *env;
+    struct stat file;
+    uint64_t map_bytes = checkpoint->map_bytes_fixed;
+    if (map_bytes == 0) {
+        map_bytes = checkpoint_map_for(stat(checkpoint->data_path, &file) == 0 ? (uint64_t)file.st_size : 0);
+    }
+    int code = mdb_env_create(&env);
+    if (code != 0) {
+        return checkpoint_fail(error, code, "open", checkpoint->data_path);
+    }
+    checkpoint->env = env;
+    if ((code = mdb_env_set_maxdbs(env, TABLE_COUNT)) == 0 && (code = mdb_env_set_mapsize(env, map_bytes)) == 0) {
+        /* MDB_NOTLS: a snapshot belongs to whoever holds it, not to a thread. Read-ahead stays on: what is read here
+         * is read from end to end. */
+        code = mdb_env_open(env, checkpoint->directory, MDB_NOTLS | (checkpoint->read_only ? MDB_RDONLY : 0), 0600);
+    }
+    err e = code == 0 ? check_size(checkpoint, error) : checkpoint_fail(error, code, "open", checkpoint->data_path);
+    if (e == ERR_OK) {
+        e = open_tables(checkpoint, error);
+    }
+    if (e != ERR_OK) {
+        mdb_env_close(env);
+        checkpoint->env = NULL;
+    }
+    return e;
+}
+
+static char *join(const char *directory, const char *name)
+{
+    size_t bytes = strlen(directory) + strlen(name) + 2;
+    char *path = memory_alloc(bytes);
+    if (path != NULL) {
+        snprintf(path, bytes, "%s/%s", directory, name);
+    }
+    return path;
+}
+
+/* Folder there, left-over scrub gone, and after opening: all names durable. */
+static err sync_names(struct checkpoint *checkpoint, struct error *error)
+{
+    const struct file_system *files = &file_system_posix;
+    char *parent = join(checkpoint->directory, "..");
+    if (parent == NULL) {
+        return out_of_memory(error);
+    }
+    err e = files->sync_directory(files->context, checkpoint->directory, error);
+    if (e == ERR_OK) {
+        e = files->sync_directory(files->context, parent, error);
+    }
+    memory_free(parent);
+    return e;
+}
+
+static err remove_leftover(struct checkpoint *checkpoint, struct error *error)
+{
+    err e = file_system_posix.remove(NULL, checkpoint->scrub_path, error);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+err checkpoint_open(const struct checkpoint_options *options, struct checkpoint **out, struct error *error)
+{
+    struct checkpoint *checkpoint = memory_zalloc(sizeof *checkpoint);
+    if (checkpoint == NULL) {
+        return out_of_memory(error);
+    }
+    CHECK(pthread_mutex_init(&checkpoint->lock, NULL) == 0);
+    checkpoint->read_only = options->read_only;
+    checkpoint->map_bytes_fixed = options->map_bytes;
+    checkpoint->directory = join(options->directory, "");
+    checkpoint->data_path = join(options->directory, "data.mdb");
+    checkpoint->scrub_path = join(options->directory, "scrub.mdb");
+    err e = ERR_OK;
+    if (checkpoint->directory == NULL || checkpoint->data_path == NULL || checkpoint->scrub_path == NULL) {
+        e = out_of_memory(error);
+    }
+    if (e == ERR_OK && !options->read_only) {
+        e = file_system_posix.make_directory(NULL, options->directory, error);
+        if (e == ERR_OK) {
+            e = remove_leftover(checkpoint, error);
+        }
+    }
+    if (e == ERR_OK) {
+        e = checkpoint_open_env(checkpoint, error);
+    }
+    if (e == ERR_OK && !options->read_only) {
+        e = sync_names(checkpoint, error);
+    }
+    if (e != ERR_OK) {
+        checkpoint_close(checkpoint);
+        return e;
+    }
+    *out = checkpoint;
+    return ERR_OK;
+}
+
+void checkpoint_close(struct checkpoint *checkpoint)
+{
+    if (checkpoint == NULL) {
+        return;
+    }
+    CHECK(checkpoint->snapshots == 0 && !checkpoint->writing);
+    if (checkpoint->env != NULL) {
+        mdb_env_close(checkpoint->env);
+    }
+    pthread_mutex_destroy(&checkpoint->lock);
+    memory_free(checkpoint->directory);
+    memory_free(checkpoint->data_path);
+    memory_free(checkpoint->scrub_path);
+    memory_free(checkpoint);
+}
+
+uint64_t checkpoint_applied_sequence(struct checkpoint *checkpoint)
+{
+    pthread_mutex_lock(&checkpoint->lock);
+    uint64_t sequence = checkpoint->applied_sequence;
+    pthread_mutex_unlock(&checkpoint->lock);
+    return sequence;
+}
+
+/* ---- writing ---------------------------------------------------------------------------------- */
+
+/* The first failure stays, and is what everybody gets from then on. Under the lock. */
+err checkpoint_poison(struct checkpoint *checkpoint, struct error *error)
+{
+    if (checkpoint->failure.err == ERR_OK) {
+        checkpoint->failure = *error;
+    }
+    *error = checkpoint->failure;
+    return error->err;
+}
+
+err checkpoint_writable(struct checkpoint *checkpoint, struct error *error)
+{
+    if (checkpoint->failure.err != ERR_OK) {
+        if (error != NULL) {
+            *error = checkpoint->failure;
+        }
+        return checkpoint->failure.err;
+    }
+    if (checkpoint->read_only) {
+        return error_set(error, ERR_DENIED, "read_only", 0, "the checkpoint was opened for reading only");
+    }
+    return ERR_OK;
+}
+
+/* Under the lock, with no transaction open. */
+static err make_room(struct checkpoint *checkpoint, struct error *error)
+{
+    MDB_envinfo info;
+    (void)mdb_env_info(checkpoint->env, &info);
+    uint64_t want = checkpoint_map_for(used_bytes(checkpoint->env));
+    if (checkpoint->map_was_full && want < info.me_mapsize * 2) {
+        want = info.me_mapsize * 2;
+    }
+    if (checkpoint->map_bytes_fixed != 0 || want <= info.me_mapsize) {
+        return ERR_OK;
+    }
+    if (checkpoint->snapshots > 0) {
+        /* Half of the map is still free, unless a transaction has already run into its end. */
+        return checkpoint->map_was_full ? error_set(error, ERR_BUSY, "busy", 0,
+                                                    "the checkpoint's map must grow, which waits for its snapshots to end")
+                                        : ERR_OK;
+    }
+    int code = mdb_env_set_mapsize(checkpoint->env, want);
+    if (code != 0) {
+        return checkpoint_fail(error, code, "grow the map of", checkpoint->data_path);
+    }
+    checkpoint->map_was_full = false;
+    return ERR_OK;
+}
+
+err checkpoint_begin(struct checkpoint *checkpoint, struct checkpoint_txn **out, struct error *error)
+{
+    struct checkpoint_txn *txn = memory_zalloc(sizeof *txn);
+    if (txn == NULL) {
+        return out_of_memory(error);
+    }
+    txn->checkpoint = checkpoint;
+    pthread_mutex_lock(&checkpoint->lock);
+    CHECK(!checkpoint->writing);
+    err e = checkpoint_writable(checkpoint, error);
+    if (e == ERR_OK) {
+        e = make_room(checkpoint, error);
+    }
+    if (e == ERR_OK) {
+        int code = mdb_txn_begin(checkpoint->env, NULL, 0, &txn->txn);
+        e = code == 0 ? ERR_OK : checkpoint_fail(error, code, "begin in", checkpoint->data_path);
+    }
+    checkpoint->writing = e == ERR_OK;
+    pthread_mutex_unlock(&checkpoint->lock);
+    if (e != ERR_OK) {
+        memory_free(txn);
+        return e;
+    }
+    *out = txn;
+    return ERR_OK;
+}
+
+/* What every change ends with. */
+static err changed(struct checkpoint_txn *txn, int code, struct error *error)
+{
+    if (code == 0) {
+        return ERR_OK;
+    }
+    struct checkpoint *checkpoint = txn->checkpoint;
+    txn->failed = true;
+    if (code == MDB_MAP_FULL || code == MDB_TXN_FULL) {
+        pthread_mutex_lock(&checkpoint->lock);
+        checkpoint->map_was_full = true;
+        pthread_mutex_unlock(&checkpoint->lock);
+    }
+    return checkpoint_fail(error, code, "write", checkpoint->data_path);
+}
+
+err checkpoint_put(struct checkpoint_txn *txn, enum checkpoint_table table, struct slice key, struct slice value,
+                   struct error *error)
+{
+    CHECK(table < TABLE_COUNT && key.length > 0 && key.length <= KEY_BYTES_MAX);
+    CHECK(table != TABLE_META || key.data[0] != '.');
+    return changed(txn, put_value(txn->txn, txn->checkpoint->tables[table], table, key, value, 0), error);
+}
+
+err checkpoint_delete(struct checkpoint_txn *txn, enum checkpoint_table table, struct slice key, struct error *error)
+{
+    CHECK(table < TABLE_COUNT && key.length > 0 && key.length <= KEY_BYTES_MAX);
+    MDB_val k = val_of(key);
+    int code = mdb_del(txn->txn, txn->checkpoint->tables[table], &k, NULL);
+    return changed(txn, code == MDB_NOTFOUND ? 0 : code, error);
+}
+
+err checkpoint_clear(struct checkpoint_txn *txn, enum checkpoint_table table, struct error *error)
+{
+    CHECK(table < TABLE_COUNT);
+    return changed(txn, mdb_drop(txn->txn, txn->checkpoint->tables[table], 0), error);
+}
+
+/* LMDB reports a write that came back short as EIO, and a nearly full disk makes short writes. */
+static bool disk_is_full(const struct checkpoint *checkpoint, int code)
+{
+    struct statvfs space;
+    if (code == ENOSPC || code == EDQUOT) {
+        return true;
+    }
+    return code == EIO && statvfs(checkpoint->directory, &space) == 0 &&
+           (uint64_t)space.f_bavail * space.f_frsize < SPACE_LEFT_LEAST;
+}
+
+static err end_commit(struct checkpoint *checkpoint, int code, uint64_t applied_sequence, struct error *error)
+{
+    struct error local;
+    error = error != NULL ? error : &local;
+    if (code == 0) {
+        checkpoint->applied_sequence = applied_sequence;
+        return ERR_OK;
+    }
+    if (disk_is_full(checkpoint, code)) {
+        return checkpoint_fail(error, ENOSPC, "commit to", checkpoint->data_path);
+    }
+    err e = checkpoint_fail(error, code, "commit to", checkpoint->data_path);
+    if (code == MDB_MAP_FULL) {
+        checkpoint->map_was_full = true; /* the list of free pages did not fit: nothing was written */
+        return e;
+    }
+    return checkpoint_poison(checkpoint, error);
+}
+
+err checkpoint_commit(struct checkpoint_txn *txn, uint64_t applied_sequence, struct error *error)
+{
+    struct checkpoint *checkpoint = txn->checkpoint;
+    CHECK(!txn->failed);
+    CHECK(applied_sequence >= checkpoint->applied_sequence);
+    int code = write_state(checkpoint, txn->txn, applied_sequence);
+    if (code != 0) {
+        err e = changed(txn, code, error);
+        checkpoint_abort(txn);
+        return e;
+    }
+    /* Not under the lock: it takes a disk's time, and others only ask for numbers. */
+    code = mdb_txn_commit(txn->txn);
+    pthread_mutex_lock(&checkpoint->lock);
+    checkpoint->writing = false;
+    err e = end_commit(checkpoint, code, applied_sequence, error);
+    pthread_mutex_unlock(&checkpoint->lock);
+    memory_free(txn);
+    return e;
+}
+
+void checkpoint_abort(struct checkpoint_txn *txn)
+{
+    if (txn != NULL) {
+        mdb_txn_abort(txn->txn);
+        pthread_mutex_lock(&txn->checkpoint->lock);
+        txn->checkpoint->writing = false;
+        pthread_mutex_unlock(&txn->checkpoint->lock);
+        memory_free(txn);
+    }
+}
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+err checkpoint_snapshot_begin(struct checkpoint *checkpoint, struct checkpoint_snapshot **out, struct error *error)
+{
+    struct checkpoint_snapshot *snapshot = memory_zalloc(sizeof *snapshot);
+    if (snapshot == NULL) {
+        return out_of_memory(error);
+    }
+    snapshot->checkpoint = checkpoint;
+    pthread_mutex_lock(&checkpoint->lock);
+    err e = ERR_OK;
+    if (checkpoint->env == NULL) {
+        e = checkpoint->failure.err;
+        if (error != NULL) {
+            *error = checkpoint->failure;
+        }
+    } else {
+        int code = mdb_txn_begin(checkpoint->env, NULL, MDB_RDONLY, &snapshot->txn);
+        e = code == 0 ? ERR_OK : checkpoint_fail(error, code, "read", checkpoint->data_path);
+    }
+    checkpoint->snapshots += e == ERR_OK;
+    pthread_mutex_unlock(&checkpoint->lock);
+    if (e != ERR_OK) {
+        memory_free(snapshot);
+        return e;
+    }
+    struct slice value;
+    e = get_value(checkpoint, snapshot->txn, TABLE_META, applied_key, &value, error);
+    if (e == ERR_NOT_FOUND || (e == ERR_OK && value.length != 8)) {
+        e = corrupt_value(checkpoint, TABLE_META, "the applied sequence is missing", error);
+    }
+    if (e != ERR_OK) {
+        checkpoint_snapshot_end(snapshot);
+        return e;
+    }
+    snapshot->sequence = load_u64(value.data);
+    *out = snapshot;
+    return ERR_OK;
+}
+
+void checkpoint_snapshot_end(struct checkpoint_snapshot *snapshot)
+{
+    if (snapshot != NULL) {
+        pthread_mutex_lock(&snapshot->checkpoint->lock);
+        mdb_txn_abort(snapshot->txn);
+        snapshot->checkpoint->snapshots--;
+        pthread_mutex_unlock(&snapshot->checkpoint->lock);
+        memory_free(snapshot);
+    }
+}
+
+uint64_t checkpoint_snapshot_sequence(struct checkpoint_snapshot *snapshot)
+{
+    return snapshot->sequence;
+}
+
+static err visit_entry(struct checkpoint_snapshot *snapshot, enum checkpoint_table table, MDB_val *k, MDB_val *v,
+                       checkpoint_visit visit, void *context, struct error *error)
+{
+    struct slice key = slice_of(k->mv_data, k->mv_size);
+    struct slice value;
+    if (!take_value(table, key, v, &value)) {
+        return corrupt_value(snapshot->checkpoint, table, "a value fails its checksum", error);
+    }
+    if (table == TABLE_META && key.data[0] == '.') {
+        return ERR_OK; /* ours */
+    }
+    return visit(context, key, value);
+}
+
+err checkpoint_scan(struct checkpoint_snapshot *snapshot, enum checkpoint_table table, checkpoint_visit visit,
+                    void *context, struct error *error)
+{
+    struct checkpoint *checkpoint = snapshot->checkpoint;
+    MDB_cursor *cursor;
+    MDB_stat stat;
+    MDB_val k;
+    MDB_val v;
+    size_t seen = 0;
+    CHECK(table < TABLE_COUNT);
+    int code = mdb_cursor_open(snapshot->txn, checkpoint->tables[table], &cursor);
+    if (code != 0) {
+        return checkpoint_fail(error, code, "read", checkpoint->data_path);
+    }
+    err e = ERR_OK;
+    while (e == ERR_OK && (code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+        seen++;
+        e = visit_entry(snapshot, table, &k, &v, visit, context, error);
+    }
+    mdb_cursor_close(cursor);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (code != MDB_NOTFOUND) {
+        return checkpoint_fail(error, code, "read", checkpoint->data_path);
+    }
+    code = mdb_stat(snapshot->txn, checkpoint->tables[table], &stat);
+    if (code != 0) {
+        return checkpoint_fail(error, code, "read", checkpoint->data_path);
+    }
+    return seen == stat.ms_entries ? ERR_OK : corrupt_value(checkpoint, table, "entries are missing", error);
+}
+
+err checkpoint_get(struct checkpoint_snapshot *snapshot, enum checkpoint_table table, struct slice key,
+                   struct slice *value, struct error *error)
+{
+    CHECK(table < TABLE_COUNT && key.length > 0 && key.length <= KEY_BYTES_MAX);
+    return get_value(snapshot->checkpoint, snapshot->txn, table, key, value, error);
+}
+
+uint64_t checkpoint_count(struct checkpoint_snapshot *snapshot, enum checkpoint_table table)
+{
+    MDB_stat stat;
+    CHECK(table < TABLE_COUNT);
+    if (mdb_stat(snapshot->txn, snapshot->checkpoint->tables[table], &stat) != 0) {
+        return 0;
+    }
+    return stat.ms_entries - (table == TABLE_META ? 2 : 0);
+}
