@@ -1,12 +1,13 @@
 /* phrases.h: interest phrases, each stored once, with the set of people who hold it and the cohorts it leads to.
  *
- *   "crcket" ─▶ id 17 ─▶ { holders: bitmap of person numbers, cohorts: [3 (typo of "cricket")] }
+ *   "crcket" ─▶ id 17 ─▶ { holders: bitmap of person numbers, hits: [cohort 3 (typo of "cricket")] }
  *
  * Each distinct phrase is classified once, not once a person. A topic cohort is the union of its phrases' holders, so
- * changing what a topic means is a few unions. A phrase without holders is freed (erasure leaves nothing behind).
+ * changing what a topic means is a few unions. A phrase without holders is freed (erasure leaves nothing behind), and
+ * its id is given out again.
  * Phrases that differ only in case or accents are different texts with one fold key: a person keeps one of them.
  *
- * Threading: text, holders and cohorts share; the rest excludes. */
+ * Threading: text, holders and hits share; the rest excludes. */
 #ifndef KINDRED_INDEX_PHRASES_H
 #define KINDRED_INDEX_PHRASES_H
 
@@ -15,38 +16,57 @@
 #include "classifier/rules.h"
 #include "index/bitmap.h"
 
-enum { PHRASE_NONE = 0xFFFFFFFFu };
+#define PHRASE_NONE UINT32_C(0xFFFFFFFF)
 
 struct phrases;
 
-struct phrases *phrases_create(void) MUST_USE;
+/* seed: per process, random (outsiders choose the texts); nothing that is stored or answered depends on it. */
+struct phrases *phrases_create(uint64_t seed) MUST_USE;
 void phrases_destroy(struct phrases *phrases);
 
 uint32_t phrases_find(const struct phrases *phrases, struct slice text);
-/* The id of the text, made when new (no holders, not classified). */
+/* The id of the text, made when new (no holders, not classified). ERR_MEMORY; ERR_TOO_LARGE after 2^31 phrases. */
 err phrases_intern(struct phrases *phrases, struct slice text, uint32_t *id) MUST_USE;
-/* Loading a checkpoint: this very id. */
+/* Loading a checkpoint: this very id, in any order; phrases_sweep at the end. ERR_CORRUPT when the id or the text is taken. */
 err phrases_load(struct phrases *phrases, uint32_t id, struct slice text) MUST_USE;
+/* SLICE_NONE for an id that is not in use. Borrowed until the phrase is freed. */
 struct slice phrases_text(const struct phrases *phrases, uint32_t id);
+/* phrase_fold_key of the text, the same in every process. */
 uint64_t phrases_fold_key(const struct phrases *phrases, uint32_t id);
 
 void phrases_add_holder(struct phrases *phrases, uint32_t id, uint32_t person);
-/* Frees the phrase when that was the last one. */
+/* Frees the phrase when that was the last one. Everything that still wants to know the phrase's cohorts must have been
+ * asked before (see cohorts_person_changed). */
 void phrases_remove_holder(struct phrases *phrases, uint32_t id, uint32_t person);
 const struct bitmap *phrases_holders(const struct phrases *phrases, uint32_t id);
 
 /* What the rules said; copied. */
 err phrases_classify(struct phrases *phrases, uint32_t id, const struct rule_hit *hits, size_t count) MUST_USE;
 bool phrases_classified(const struct phrases *phrases, uint32_t id);
+/* Ascending by cohort; borrowed until the phrase is classified anew. */
 const struct rule_hit *phrases_hits(const struct phrases *phrases, uint32_t id, size_t *count);
 
-/* One more than the highest id in use; ids in between may be free (text is SLICE_NONE). */
+/* Many phrases classified anew at one moment: the new hits are made beside the old ones, commit swaps a pointer, and
+ * destroy frees what was replaced (or, without commit, what was made). The phrases must not change between begin and
+ * commit. */
+struct phrases_reclassification;
+struct phrases_reclassification *phrases_reclassify_begin(const struct phrases *phrases) MUST_USE; /* NULL: no memory */
+/* Each id at most once. */
+err phrases_reclassify_put(struct phrases_reclassification *reclassification, uint32_t id, const struct rule_hit *hits,
+                           size_t count) MUST_USE;
+/* As phrases_hits, after the puts. */
+const struct rule_hit *phrases_reclassify_hits(const struct phrases_reclassification *reclassification, uint32_t id,
+                                               size_t *count);
+void phrases_reclassify_commit(struct phrases *phrases, struct phrases_reclassification *reclassification);
+void phrases_reclassify_destroy(struct phrases_reclassification *reclassification);
+
+/* No id in use is this high or higher; ids below may be free (text is SLICE_NONE). */
 uint32_t phrases_limit(const struct phrases *phrases);
 uint64_t phrases_count(const struct phrases *phrases);
 /* Ids made or freed since the last call: visit(id, text), SLICE_NONE for freed ones. */
 void phrases_drain_changes(struct phrases *phrases, void (*visit)(void *context, uint32_t id, struct slice text),
                            void *context);
-void phrases_sweep(struct phrases *phrases); /* frees those without holders; after loading */
+void phrases_sweep(struct phrases *phrases); /* frees those without holders, finds the free ids; after loading */
 uint64_t phrases_memory_bytes(const struct phrases *phrases);
 
 #endif
