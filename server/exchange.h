@@ -1,0 +1,85 @@
+/* exchange.h: one request and its answer, as a handler sees them.
+ *
+ *   request ─▶ exchange_check (starting? host, route, key, query) ─▶ handler ─▶ reply_*  (bytes in x->out)
+ *                                                                        └─▶ exchange_submit ─ writer ─▶ finish ─▶ reply_*
+ *
+ * A handler answers exactly once: with reply_* or problem_*, now or in the `finish` of what it submitted. What it makes
+ * comes from x->arena, which dies at the reply.
+ *
+ * Threading: the worker that owns the connection. */
+#ifndef KINDRED_SERVER_EXCHANGE_H
+#define KINDRED_SERVER_EXCHANGE_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/json_writer.h"
+#include "engine/engine.h"
+#include "http_parser.h"
+#include "query.h"
+#include "routes.h"
+
+struct worker;
+struct connection;
+struct completion;
+
+struct reply {
+    size_t start;     /* offsets in x->out */
+    size_t length_at; /* where Content-Length's digits go; 0: body not begun */
+    size_t body_at;
+    uint16_t status;
+    bool begun;
+    bool complete;
+    struct json_writer json;
+};
+
+struct exchange {
+    struct worker *worker;
+    struct connection *connection;
+    struct engine *engine;  /* NULL while starting; only status routes see that */
+    const struct route *route; /* NULL when the request was refused before one was found */
+    struct arena *arena;
+    struct buffer *out;
+    struct http_request request;
+    struct slice name;      /* the {variable} of the path, decoded */
+    struct slice body;      /* all of it; not for streaming routes */
+    bool close_after;       /* the connection ends with this answer */
+    bool pending;           /* submitted: `finish` will answer */
+    uint32_t person;        /* of a lookup done ahead for a batch */
+    int lookup;             /* index among the batch's keys, -1: none */
+    unsigned expand;
+    uint64_t started_us;
+    struct reply reply;
+    struct query query;     /* last: only its first entries are touched */
+};
+
+/* ---- before the handler --------------------------------------------------------------------------- */
+
+/* Finds the route and checks everything that does not need the body. False: it has been answered. */
+bool exchange_check(struct exchange *x);
+
+/* ---- answering ------------------------------------------------------------------------------------ */
+
+void reply_begin(struct exchange *x, uint16_t status, const char *content_type);
+/* Between reply_begin and reply_body. The value must hold no control characters. */
+void reply_header(struct exchange *x, const char *name, struct slice value);
+/* The body goes through the returned writer, or straight into x->out. */
+struct json_writer *reply_body(struct exchange *x);
+void reply_end(struct exchange *x);
+/* Begin and body at once, for JSON without further headers. */
+struct json_writer *reply_json(struct exchange *x, uint16_t status);
+/* 204 and 304: no body. After reply_begin. */
+void reply_end_without_body(struct exchange *x);
+const char *reply_reason(uint16_t status);
+
+/* ---- asking the writer ---------------------------------------------------------------------------- */
+
+/* Makes a completion that comes back to this worker; the submission is borrowed until then. `finish` runs on the worker with the
+ * submission's outcome filled in; context is the handler's own (arena). On ERR_BUSY and the like nothing was submitted and
+ * the client has been answered. */
+void exchange_submit(struct exchange *x, struct submission *submission,
+                     void (*finish)(struct exchange *x, struct submission *submission));
+/* The engine is read between these two. Never across anything that waits. */
+void exchange_enter(struct exchange *x);
+void exchange_leave(struct exchange *x);
+
+#endif

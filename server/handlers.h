@@ -1,0 +1,55 @@
+/* handlers.h: what the route table names. Each takes a checked exchange and answers it (exchange.h). */
+#ifndef KINDRED_SERVER_HANDLERS_H
+#define KINDRED_SERVER_HANDLERS_H
+
+#include "exchange.h"
+
+/* handlers_user.c */
+void handle_user_get(struct exchange *x);
+/* Reads the identifier parameters: false when it has been answered. *by_id: `key->value` is an id like "p17". */
+bool user_key(struct exchange *x, struct engine_key *key, bool *by_id);
+/* handlers_user_write.c */
+void handle_user_patch(struct exchange *x);
+void handle_user_delete(struct exchange *x);
+void handle_erasure_get(struct exchange *x);
+/* handlers_raw.c */
+void handle_user_raw(struct exchange *x);
+void handle_log(struct exchange *x);
+/* handlers_cohort.c */
+void handle_users(struct exchange *x);
+void handle_cohort_users(struct exchange *x);
+void handle_cohorts(struct exchange *x);
+void handle_cohort_get(struct exchange *x);
+void handle_cohort_put(struct exchange *x);
+void handle_cohort_delete(struct exchange *x);
+void handle_classify(struct exchange *x);
+/* handlers_intake.c */
+void handle_mappings(struct exchange *x);
+void handle_mapping_get(struct exchange *x);
+void handle_mapping_put(struct exchange *x);
+void handle_quarantine(struct exchange *x);
+void handle_quarantine_get(struct exchange *x);
+void handle_quarantine_retry(struct exchange *x);
+void handle_quarantine_delete(struct exchange *x);
+/* upload.c */
+void handle_ingest(struct exchange *x);
+/* handlers_status.c */
+void handle_root(struct exchange *x);
+void handle_livez(struct exchange *x);
+void handle_readyz(struct exchange *x);
+void handle_metrics(struct exchange *x);
+void handle_openapi(struct exchange *x);
+
+/* Shared by handlers: a quoted sequence number in the path ("e17" or "17"). */
+bool path_sequence(struct exchange *x, uint64_t *sequence);
+/* limit/offset/cursor as all lists take them; false when it has been answered. */
+struct paging {
+    uint64_t limit;
+    uint64_t from;
+    bool by_cursor;
+};
+bool read_paging(struct exchange *x, struct paging *out);
+/* Answers for a submission that failed; false when it went well. */
+bool submission_failed(struct exchange *x, const struct submission *submission);
+
+#endif
