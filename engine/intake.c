@@ -163,8 +163,9 @@ static void make_ready(struct intake *intake, struct batch *batch)
     s->source = intake->options.source;
     if (intake->options.idempotency_key.data != NULL) {
         char key[INTAKE_KEY_MAX + 32];
-        int length = snprintf(key, sizeof key, "%.*s#%llu", SLICE_ARGS(intake->options.idempotency_key),
-                              (unsigned long long)batch->number);
+        int length =
+            snprintf(key, sizeof key, "%.*s#%llu", SLICE_ARGS(intake->options.idempotency_key),
+                     (unsigned long long)batch->number);
         s->idempotency_key = arena_copy(&batch->arena, slice_of(key, (size_t)length));
         /* A shorter body whose batches are a prefix of the first one's must not pass for it. */
         s->fingerprint = batch->fingerprint ^ (batch->last ? UINT64_MAX : 0);
@@ -278,7 +279,8 @@ static void take_header(struct intake *intake)
     err e = csv_header_parse(buffer_slice(&intake->header_bytes), &intake->header, &error);
     if (e != ERR_OK || intake->header_bytes.failed) {
         if (error.err == ERR_OK) {
-            (void)error_set(&error, ERR_TOO_LARGE, "csv_header_too_large", 0, "The header line is too long.");
+            (void)error_set(&error, ERR_TOO_LARGE, "csv_header_too_large", 0,
+                            "The header line is too long.");
         }
         intake->header = NULL;
         refuse_body(intake, &error);
@@ -336,7 +338,8 @@ enum intake_state intake_state(const struct intake *intake)
 
 static err first_error(const struct intake *intake, struct error *error)
 {
-    const struct error *first = intake->failure.err != ERR_OK ? &intake->failure : &intake->input_error;
+    const struct error *first =
+        intake->failure.err != ERR_OK ? &intake->failure : &intake->input_error;
     if (error != NULL) {
         *error = *first;
     }
@@ -351,7 +354,8 @@ err intake_feed(struct intake *intake, struct slice bytes, bool last, struct err
     }
     /* A ready batch does not hinder feeding: only unfinished input does. */
     if (intake->ended || intake->split_pending || intake->working) {
-        return error_set(error, ERR_BUSY, "intake_busy", 0, "Earlier bytes are still being worked on.");
+        return error_set(error, ERR_BUSY, "intake_busy", 0,
+                         "Earlier bytes are still being worked on.");
     }
     intake_stream_feed(intake->stream, bytes, last);
     pump(intake);
@@ -386,14 +390,16 @@ void intake_give_back(struct intake *intake, struct submission *submission)
             intake->failure = submission->error;
             if (intake->failure.err != submission->err) {
                 intake->failure = (struct error){0};
-                fail(intake, submission->err, err_name(submission->err), "The records could not be taken.");
+                fail(intake, submission->err, err_name(submission->err),
+                     "The records could not be taken.");
             }
         }
     } else {
         settle(intake, batch, submission->repeated);
         if (submission->repeated && batch->last) {
             buffer_clear(&intake->answer);
-            buffer_append(&intake->answer, submission->stored_answer, submission->stored_answer_length);
+            buffer_append(&intake->answer, submission->stored_answer,
+                          submission->stored_answer_length);
             intake->answer_status = submission->stored_status;
         }
     }
@@ -405,6 +411,11 @@ void intake_give_back(struct intake *intake, struct submission *submission)
 }
 
 /* ---- asking ----------------------------------------------------------------------------------- */
+
+size_t intake_out_count(const struct intake *intake)
+{
+    return intake->out_count;
+}
 
 uint64_t intake_batch_number(const struct submission *submission)
 {

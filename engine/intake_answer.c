@@ -38,7 +38,8 @@ static void add_line(struct report_list *list, size_t lines_max, uint64_t record
     json_object_end(json);
 }
 
-void report_error(struct intake *intake, const struct split *split, const struct record_error *reason)
+void report_error(struct intake *intake, const struct split *split,
+                  const struct record_error *reason)
 {
     add_line(&intake->errors, intake->options.errors_max, split->record_number, split->line,
              slice_from_cstr(reason->field), reason->code, slice_from_cstr(reason->message));
@@ -108,7 +109,8 @@ void answer_write(const struct intake *intake, const struct batch *extra, struct
     json_member_u64(json, "records_processed", tally->records);
     json_member_u64(json, "records_accepted", accepted_with(intake, extra));
     json_member_u64(json, "records_cleansed", tally->cleansed + (extra ? extra->cleansed : 0));
-    json_member_u64(json, "records_quarantined", tally->quarantined + (extra ? extra->quarantined : 0));
+    json_member_u64(json, "records_quarantined",
+                    tally->quarantined + (extra ? extra->quarantined : 0));
     write_errors(intake, json);
     json_key(json, "warnings");
     json_array_begin(json);

@@ -6,7 +6,8 @@
 
 enum { DRAFTS_FIRST = 8 };
 
-static const size_t QUARANTINE_BYTES_MAX = RECORD_BYTES_DEFAULT + QUARANTINE_HEADER_BYTES_MAX + 4096;
+static const size_t QUARANTINE_BYTES_MAX =
+    RECORD_BYTES_DEFAULT + QUARANTINE_HEADER_BYTES_MAX + 4096;
 
 /* Fixed, because fingerprints are stored with their keys and compared after a restart. */
 static const uint64_t FINGERPRINT_SEED = 0x6b696e6472656431;
@@ -17,7 +18,8 @@ static struct slice header_of(const struct intake *intake, const struct split *s
     return csv ? buffer_slice(&intake->header_bytes) : SLICE_NONE;
 }
 
-size_t draft_bytes(const struct intake *intake, const struct batch *batch, const struct split *split)
+size_t draft_bytes(const struct intake *intake, const struct batch *batch,
+                   const struct split *split)
 {
     return split->bytes.length + (batch->draft_count == 0 ? header_of(intake, split).length : 0);
 }
@@ -49,7 +51,8 @@ static void fingerprint(struct batch *batch, struct slice bytes)
 }
 
 /* A draft with everything but kind and payload. header_back: CSV rows follow their batch's own header, its first draft. */
-static struct draft *draft_begin(const struct intake *intake, struct batch *batch, const struct split *split)
+static struct draft *draft_begin(const struct intake *intake, struct batch *batch,
+                                 const struct split *split)
 {
     struct draft *draft = draft_new(batch);
     if (draft == NULL) {
@@ -99,7 +102,8 @@ static err draft_quarantine(struct intake *intake, struct batch *batch, const st
     struct buffer payload;
     buffer_init(&payload, QUARANTINE_BYTES_MAX);
     quarantine_encode(&quarantine, &payload);
-    struct slice kept = payload.failed ? SLICE_NONE : arena_copy(&batch->arena, buffer_slice(&payload));
+    struct slice kept =
+        payload.failed ? SLICE_NONE : arena_copy(&batch->arena, buffer_slice(&payload));
     buffer_deinit(&payload);
     struct draft *draft = kept.data ? draft_begin(intake, batch, split) : NULL;
     if (draft == NULL) {
@@ -151,7 +155,8 @@ err draft_split(struct intake *intake, struct batch *batch, const struct split *
     if (record == NULL) {
         return ERR_MEMORY;
     }
-    struct record_form form = {split->format, ETL_RULES_VERSION, intake->header, intake->options.mapping};
+    struct record_form form = {split->format, ETL_RULES_VERSION, intake->header,
+                               intake->options.mapping};
     struct record_error reason = {0};
     err e = record_read(&batch->arena, bytes, &form, intake->options.settings, record, &reason);
     if (e == ERR_OK) {

@@ -14,7 +14,7 @@ struct batch {
     struct draft *drafts; /* in the arena; doubles */
     size_t draft_capacity;
     size_t draft_count;
-    uint64_t number;      /* 1 is the body's first */
+    uint64_t number; /* 1 is the body's first */
     uint64_t fingerprint;
     size_t bytes;
     size_t records; /* without header drafts */
@@ -71,7 +71,8 @@ struct intake {
 /* ---- intake_draft.c ---- */
 
 /* Bytes the split will take in this batch, its batch's header included. */
-size_t draft_bytes(const struct intake *intake, const struct batch *batch, const struct split *split);
+size_t draft_bytes(const struct intake *intake, const struct batch *batch,
+                   const struct split *split);
 /* Adds the pending split to the batch. ERR_MEMORY. */
 err draft_split(struct intake *intake, struct batch *batch, const struct split *split) MUST_USE;
 
@@ -79,7 +80,8 @@ err draft_split(struct intake *intake, struct batch *batch, const struct split *
 
 void report_init(struct report_list *list, size_t lines_max);
 void report_deinit(struct report_list *list);
-void report_error(struct intake *intake, const struct split *split, const struct record_error *reason);
+void report_error(struct intake *intake, const struct split *split,
+                  const struct record_error *reason);
 void report_warnings(struct intake *intake, const struct split *split, const struct record *record);
 /* The answer as it will be when `extra` (may be NULL) has been taken too. */
 void answer_write(const struct intake *intake, const struct batch *extra, struct json_writer *json);

@@ -79,7 +79,8 @@ void intake_stream_feed(struct intake_stream *stream, struct slice bytes, bool l
     struct slice waiting = stream->input;
     stream->input = bytes;
     if (waiting.length > 0 && !keep_input(stream, waiting)) {
-        (void)error_set(&stream->failure, ERR_MEMORY, "memory", 0, "Out of memory; try again later.");
+        (void)error_set(&stream->failure, ERR_MEMORY, "memory", 0,
+                        "Out of memory; try again later.");
     }
 }
 
@@ -157,7 +158,8 @@ static err inflate_piece(struct intake_stream *stream, struct error *error)
  * is used again; at 64 KiB it stays in the cache. */
 static err copy_piece(struct intake_stream *stream)
 {
-    size_t length = stream->input.length < INTAKE_PIECE_BYTES ? stream->input.length : INTAKE_PIECE_BYTES;
+    size_t length =
+        stream->input.length < INTAKE_PIECE_BYTES ? stream->input.length : INTAKE_PIECE_BYTES;
     if (length == 0) {
         return stream->last ? ERR_OK : ERR_END;
     }
@@ -189,14 +191,16 @@ static err next_piece(struct intake_stream *stream, int64_t *budget_bytes, struc
     stream->bytes += piece.length;
     *budget_bytes -= (int64_t)piece.length;
     if (stream->bytes > stream->body_max_bytes) {
-        return error_set(error, ERR_TOO_LARGE, "body_too_large", stream->bytes,
-                         "The body has more than %llu bytes (after decompression). Send it in parts.",
-                         (unsigned long long)stream->body_max_bytes);
+        return error_set(
+            error, ERR_TOO_LARGE, "body_too_large", stream->bytes,
+            "The body has more than %llu bytes (after decompression). Send it in parts.",
+            (unsigned long long)stream->body_max_bytes);
     }
     return splitter_feed(stream->splitter, piece, stream->splitter_last, error);
 }
 
-static err fail(struct intake_stream *stream, err e, const struct error *details, struct error *error)
+static err fail(struct intake_stream *stream, err e, const struct error *details,
+                struct error *error)
 {
     stream->failure = *details;
     if (stream->failure.err != e) {

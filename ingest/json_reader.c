@@ -234,3 +234,31 @@ size_t json_count(json_value container)
     yyjson_val *v = inner(container);
     return yyjson_is_obj(v) ? yyjson_obj_size(v) : yyjson_arr_size(v);
 }
+
+void json_write(json_value value, struct json_writer *out)
+{
+    struct json_iterator members = json_iterate(value);
+    switch (json_type(value)) {
+    case JSON_ABSENT:
+    case JSON_NULL: json_null(out); break;
+    case JSON_BOOL: json_bool(out, json_true(value)); break;
+    case JSON_INTEGER: json_i64(out, json_integer(value)); break;
+    case JSON_NUMBER: json_double(out, json_double_of(value)); break;
+    case JSON_STRING: json_string(out, json_text(value)); break;
+    case JSON_ARRAY:
+        json_array_begin(out);
+        while (json_next(&members)) {
+            json_write(members.value, out);
+        }
+        json_array_end(out);
+        break;
+    case JSON_OBJECT:
+        json_object_begin(out);
+        while (json_next(&members)) {
+            json_key_slice(out, members.key);
+            json_write(members.value, out);
+        }
+        json_object_end(out);
+        break;
+    }
+}

@@ -75,6 +75,8 @@ err intake_feed(struct intake *intake, struct slice bytes, bool last, struct err
 struct submission *intake_take(struct intake *intake);
 /* After `done` (or when it could not be queued: set err and error): counts its outcome and frees it. */
 void intake_give_back(struct intake *intake, struct submission *submission);
+/* Batches with the writer now. */
+size_t intake_out_count(const struct intake *intake);
 /* 1 is the body's first batch. For the importer's note of how far it came. */
 uint64_t intake_batch_number(const struct submission *submission);
 

@@ -67,7 +67,7 @@ err cohorts_rebuild(struct cohorts *cohorts) MUST_USE;
 
 /* ---- reading ---- */
 
-enum { COHORT_NONE = 0xFFFFFFFFu };
+#define COHORT_NONE UINT32_C(0xFFFFFFFF)
 uint32_t cohorts_count(const struct cohorts *cohorts);
 /* Without case. COHORT_NONE when unknown. Ids hold until the next commit. */
 uint32_t cohorts_find(const struct cohorts *cohorts, struct slice name);

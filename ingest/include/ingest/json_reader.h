@@ -8,6 +8,7 @@
 #define KINDRED_INGEST_JSON_READER_H
 
 #include "base/err.h"
+#include "base/json_writer.h"
 #include "base/slice.h"
 
 enum { JSON_DEPTH_MAX = 32, JSON_KEYS_MAX = 4096 };
@@ -44,5 +45,8 @@ struct json_iterator {
 struct json_iterator json_iterate(json_value container);
 bool json_next(struct json_iterator *iterator);
 size_t json_count(json_value container);
+
+/* The value as JSON text again. */
+void json_write(json_value value, struct json_writer *out);
 
 #endif

@@ -1,0 +1,241 @@
+/* internal.h: the engine's state, shared by the files of this folder and nobody else. */
+#ifndef KINDRED_ENGINE_INTERNAL_H
+#define KINDRED_ENGINE_INTERNAL_H
+
+#include "base/memory.h"
+#include <pthread.h>
+
+#include "engine/engine.h"
+
+#include "history.h"
+#include "window.h"
+
+enum {
+    RECEIPT_COUNT_MAX = 200000,
+    MESSAGE_COUNT_MAX = 4000000,
+    MAPPING_COUNT_MAX = 4096,
+};
+static const int64_t RECEIPT_AGE_MAX_US = 7ll * 24 * 3600 * 1000000;
+static const int64_t MESSAGE_AGE_MAX_US = 7ll * 24 * 3600 * 1000000;
+/* An apply slice ends after this long, so that a reader never waits longer for the gate. */
+static const int64_t SLICE_MAX_US = 200;
+
+struct mapping_version {
+    uint64_t sequence;
+    struct mapping *mapping;
+    char *json; /* owned; NUL-terminated */
+    size_t json_length;
+};
+
+struct settings_version {
+    uint64_t sequence;
+    struct settings *settings;
+};
+
+/* A former holder of an identifier that moved on: hash of the identifier ─▶ person. Only needed to erase well. */
+struct moved_holder {
+    uint64_t hash;
+    uint32_t number;
+};
+
+struct receipt {
+    uint64_t fingerprint;
+    uint16_t status;
+    uint32_t length;
+    char answer[];
+};
+
+/* Growing arrays of plain structs; see vector_reserve. */
+struct sequence_time {
+    uint64_t sequence;
+    int64_t at_us;
+};
+
+struct engine {
+    struct engine_options options;
+    struct arena arena;    /* the writer's scratch, reset per entry */
+    struct buffer packed;  /* the writer's scratch for profile_pack */
+
+    struct identifier_table *identifiers;
+    struct people *people;
+    struct names *names;
+    struct phrases *phrases;
+    struct attributes *attributes;
+    struct cohorts *cohorts;
+    struct history *history;
+
+    struct window *receipts;
+    struct window *messages;
+    struct sequence_time *quarantined; /* ascending */
+    size_t quarantined_count, quarantined_capacity;
+    pthread_mutex_t quarantine_lock; /* for the scrubbing job, which reads the list from its own thread */
+    struct engine_erasure *erasures; /* ascending */
+    size_t erasures_count, erasures_capacity;
+    struct moved_holder *moved;
+    size_t moved_count, moved_capacity;
+
+    struct settings_version *settings; /* the last is in force; older ones stay for readers that hold them */
+    size_t settings_count, settings_capacity;
+    struct slice settings_json; /* of the last; owned */
+    struct mapping_version *mappings;
+    size_t mappings_count, mappings_capacity;
+    uint64_t shipped_version; /* of the shipped cohorts already logged */
+
+    uint64_t applied_sequence;
+    int64_t last_received_at_us;  /* applied */
+    int64_t last_appended_at_us;
+    _Atomic int failed; /* err */
+    _Atomic uint64_t lag;
+
+    /* Checkpointing. */
+    uint64_t checkpoint_sequence;
+    struct bitmap *everybody; /* numbers that have a blob */
+    struct bitmap *dirty;   /* person numbers whose blob changed since the last snapshot */
+    struct buffer pending;  /* small table changes since then, see checkpoint.c */
+    struct engine_snapshot *snapshot; /* the one being written, or NULL */
+
+    struct engine_stats counters; /* records_applied, merges, duplicates, profile_bytes */
+
+    /* Replaying: the records are read from the log again, with the CSV header of their batch. */
+    bool replaying;
+    uint64_t header_sequence;
+    struct csv_header *header;
+};
+
+/* Makes room for one more element; false when memory is out. */
+bool vector_reserve(void **items, size_t *capacity, size_t count, size_t item_bytes) MUST_USE;
+#define VECTOR_RESERVE(engine, field)                                                              \
+    vector_reserve((void **)&(engine)->field, &(engine)->field##_capacity, (engine)->field##_count,     \
+                   sizeof *(engine)->field)
+
+/* ---- apply.c: the fold ---- */
+
+/* Applies one entry that is durable. `record` is what its payload says when it was read already (live), NULL in replay. Writer, gate closed.
+ * ERR_MEMORY, or ERR_CORRUPT when a logged entry cannot be applied at all. */
+err apply_entry(struct engine *engine, const struct log_entry *entry, const struct record *record,
+                struct error *error) MUST_USE;
+err apply_record(struct engine *engine, const struct log_entry *entry, const struct record *record,
+                 struct error *error) MUST_USE;
+void forget_identifier(struct engine *engine, uint64_t hash, uint32_t root);
+void patch_encode(uint32_t number, struct slice json, struct buffer *out);
+err apply_erase_done(struct engine *engine, const struct log_entry *entry) MUST_USE;
+err apply_erase(struct engine *engine, const struct log_entry *entry, struct error *error) MUST_USE;
+/* Consecutive cohort entries make one atomic change. Closes the gate itself, for the swap only. */
+err apply_cohort_entries(struct engine *engine, const struct log_entry *entries, size_t count,
+                         struct error *error) MUST_USE;
+
+/* ---- resolve.c: who is it? ---- */
+
+struct resolution {
+    uint32_t number;     /* the person; PERSON_NONE: nobody yet */
+    uint32_t merges[IDENTIFIER_TYPE_MAX]; /* other roots to merge into it, in order */
+    size_t merge_count;
+    uint32_t owners[IDENTIFIER_TYPE_MAX]; /* per identifier of the record: whose it is now */
+};
+/* Reads only. `event_time_us` is the record's. */
+void resolve_record(struct engine *engine, const struct record *record, struct resolution *out);
+uint32_t find_owner(const struct engine *engine, uint8_t type, struct slice value);
+
+/* ---- profile_change.c: what a record, a merge or a correction does to one profile ---- */
+
+struct change {
+    struct engine *engine;
+    struct profile profile;
+    uint32_t origin;      /* index of the entry's origin in profile.origins */
+    uint32_t *acquired;   /* names counted for as long as the change is worked on */
+    size_t acquired_count, acquired_capacity;
+};
+/* `spare`: room for that many more elements in each array. End every begun change with change_end. */
+err change_begin_new(struct engine *engine, struct change *change, uint32_t number, const struct log_entry *entry,
+                     size_t spare) MUST_USE;
+err change_begin(struct engine *engine, struct change *change, const void *blob, size_t spare) MUST_USE;
+void change_end(struct change *change);
+err change_add_origin(struct change *change, const struct log_entry *entry, int64_t event_time_us) MUST_USE;
+err change_absorb(struct change *change, const void *other_blob) MUST_USE;
+bool change_holds(const struct change *change, uint8_t type, struct slice value); /* and not moved */
+void change_link(struct change *change, uint8_t type, struct slice value, uint32_t origin, bool moved);
+err change_apply_record(struct change *change, const struct log_entry *entry, const struct record *record) MUST_USE;
+err change_add_sequence(struct change *change, uint64_t sequence) MUST_USE;
+err change_acquire_name(struct change *change, struct slice text, uint32_t *id) MUST_USE;
+void change_sort_identifiers(struct change *change);
+/* Negative, 0, positive: a is older, the same, newer. */
+int origin_compare(const struct engine *engine, const struct profile_origin *a, const struct profile_origin *b);
+
+/* ---- publish.c: the indexes follow the blob ---- */
+
+/* Packs the profile, swaps it in for `number` and brings names, phrases, attributes and cohorts along. */
+err publish_profile(struct engine *engine, const struct profile *profile) MUST_USE;
+/* The blob goes away (erased, absorbed): everything that was counted for it is taken back. */
+void retire_profile(struct engine *engine, uint32_t number);
+/* While loading: the blob counts for names, phrases, attributes. */
+err index_loaded_profile(struct engine *engine, const void *blob) MUST_USE;
+void retire_blob(struct engine *engine, void *blob);
+/* checkpoint.c: frees the blob, or keeps it until the snapshot that may hold it is written. */
+void snapshot_keep_or_free(struct engine *engine, void *blob);
+err remember_moved(struct engine *engine, uint8_t type, struct slice value, uint32_t number) MUST_USE;
+
+/* ---- checkpoint.c ---- */
+
+void pending_put(struct engine *engine, enum checkpoint_table table, struct slice key, struct slice value);
+void pending_delete(struct engine *engine, enum checkpoint_table table, struct slice key);
+void pending_put_history(struct engine *engine, uint32_t person, uint32_t index, struct slice chunk);
+void pending_remove_history(struct engine *engine, uint32_t person);
+void pending_move_history(struct engine *engine, uint32_t from, uint32_t to);
+
+/* ---- registry.c: settings, mappings, receipts, quarantine ---- */
+
+err registry_add_settings(struct engine *engine, uint64_t sequence, struct slice json, struct error *error) MUST_USE;
+err registry_add_mapping(struct engine *engine, uint64_t sequence, struct slice json, struct error *error) MUST_USE;
+err registry_add_receipt(struct engine *engine, int64_t at_us, uint64_t sequence, struct slice payload) MUST_USE;
+err registry_add_message(struct engine *engine, int64_t at_us, struct slice message_id, uint32_t number) MUST_USE;
+err registry_load_message(struct engine *engine, const struct window_item *item) MUST_USE;
+uint32_t registry_find_message(const struct engine *engine, struct slice message_id);
+err registry_add_quarantined(struct engine *engine, uint64_t sequence, int64_t at_us) MUST_USE;
+void registry_end_quarantined(struct engine *engine, uint64_t sequence);
+/* Stored forms, for the checkpoint's tables. */
+void receipt_encode(const struct window_key *key, uint64_t fingerprint, uint16_t status, struct slice answer,
+                    struct buffer *out);
+
+/* ---- erasure.c ---- */
+
+struct engine_erasure *erasure_find(struct engine *engine, uint64_t sequence);
+err erasure_encode(struct engine *engine, uint32_t number, struct buffer *erase, struct buffer *keys) MUST_USE;
+err erasure_encode_done(struct engine *engine, uint64_t sequence, struct buffer *out) MUST_USE;
+err erasure_add(struct engine *engine, const struct engine_erasure *erasure) MUST_USE;
+
+/* ---- recovery.c ---- */
+
+err recover(struct engine *engine, struct error *error) MUST_USE;
+
+/* ---- cohort_entries.c ---- */
+
+/* Parses, resolves include and exclude, and writes the entry's payload. Clears nothing from the arena. */
+err cohort_entry_prepare(struct engine *engine, uint64_t shipped_version, struct slice name, struct slice json,
+                         struct buffer *payload, struct error *error) MUST_USE;
+void cohort_entry_encode(uint64_t shipped_version, struct slice name, struct slice json, struct buffer *out);
+void cohort_row_encode(uint64_t sequence, int64_t changed_at_us, struct slice json, struct buffer *out);
+err log_shipped_cohorts(struct engine *engine, struct error *error) MUST_USE;
+
+/* ---- commit.c ---- */
+
+/* One batch of the engine's own: append, sync, apply. */
+err commit_entries(struct engine *engine, struct log_entry *entries, size_t count, uint64_t *first_sequence,
+                   struct error *error) MUST_USE;
+void engine_gate_close(struct engine *engine);
+void engine_gate_open(struct engine *engine);
+
+static inline const struct settings *current_settings(const struct engine *engine)
+{
+    return engine->settings[engine->settings_count - 1].settings;
+}
+
+static inline uint8_t *u32_key(uint8_t to[4], uint32_t number)
+{
+    to[0] = (uint8_t)(number >> 24);
+    to[1] = (uint8_t)(number >> 16);
+    to[2] = (uint8_t)(number >> 8);
+    to[3] = (uint8_t)number;
+    return to;
+}
+
+#endif

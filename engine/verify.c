@@ -1,0 +1,164 @@
+/* verify.c: does everything that the engine keeps agree with everything else?
+ *
+ *   quick   profile by profile: valid, found by each of its identifiers, in the bitmaps of its interests; tables whole; every cohort's
+ *           members are the people whom its definition makes members
+ *   full    and the same people, word for word, come out of a fresh fold of the whole log without the checkpoint */
+#include "internal.h"
+
+static err differs(struct error *error, uint32_t number, const char *what)
+{
+    return error_set(error, ERR_CORRUPT, "state_inconsistent", number,
+                     "person p%u: %s; the log is the truth: move the profiles folder away and start again to rebuild",
+                     number, what);
+}
+
+static err verify_person(struct engine *engine, uint32_t number, struct error *error)
+{
+    const void *blob = people_blob(engine->people, number);
+    err e = profile_validate(slice_of(blob, profile_blob_bytes(blob)), error);
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct profile_view view;
+    profile_view_open(blob, &view);
+    if (view.number != number || !bitmap_contains(engine->everybody, number)) {
+        return differs(error, number, "the profile stands under another number");
+    }
+    struct profile_cursor cursor = profile_identifiers(&view);
+    for (struct profile_identifier item; profile_identifier_next(&cursor, &item);) {
+        uint32_t owner = find_owner(engine, item.type, item.value);
+        if (!item.moved && owner != number) {
+            return differs(error, number, "one of the identifiers does not lead to the profile");
+        }
+    }
+    cursor = profile_interests(&view);
+    for (struct profile_interest item; profile_interest_next(&cursor, &item);) {
+        if (!bitmap_contains(phrases_holders(engine->phrases, item.phrase_id), number)) {
+            return differs(error, number, "an interest's holders do not include the person");
+        }
+    }
+    return ERR_OK;
+}
+
+struct verify {
+    struct engine *engine;
+    struct error *error;
+    err err;
+};
+
+static bool verify_next(void *context, uint32_t number)
+{
+    struct verify *verify = context;
+    verify->err = verify_person(verify->engine, number, verify->error);
+    return verify->err == ERR_OK;
+}
+
+static err verify_tables(struct engine *engine, struct error *error)
+{
+    const char *reason = "";
+    if (!identifier_table_validate(engine->identifiers, &reason) || !people_validate(engine->people, &reason)) {
+        return error_set(error, ERR_CORRUPT, "state_inconsistent", 0, "%s", reason);
+    }
+    if (bitmap_count(engine->everybody) != people_count(engine->people)) {
+        return error_set(error, ERR_CORRUPT, "state_inconsistent", 0, "the set of everybody and the profiles differ");
+    }
+    return ERR_OK;
+}
+
+/* The memberships as they grew, against memberships computed anew. */
+static err verify_cohorts(struct engine *engine, struct error *error)
+{
+    uint32_t count = cohorts_count(engine->cohorts);
+    struct bitmap **before = memory_zalloc((count + 1) * sizeof *before);
+    if (before == NULL) {
+        return ERR_MEMORY;
+    }
+    for (uint32_t rank = 0; rank < count; rank++) {
+        before[rank] = bitmap_copy(cohorts_members(engine->cohorts, cohorts_at(engine->cohorts, rank)));
+    }
+    err e = cohorts_rebuild(engine->cohorts);
+    for (uint32_t rank = 0; rank < count; rank++) {
+        uint32_t id = cohorts_at(engine->cohorts, rank);
+        if (e == ERR_OK && !bitmap_equal(before[rank], cohorts_members(engine->cohorts, id))) {
+            e = error_set(error, ERR_CORRUPT, "state_inconsistent", 0,
+                          "the members of cohort \"%.*s\" are not those its definition makes",
+                          SLICE_ARGS(cohort_definition_name(cohorts_definition(engine->cohorts, id))));
+        }
+        bitmap_destroy(before[rank]);
+    }
+    memory_free(before);
+    return e;
+}
+
+/* ---- against a fresh fold ---- */
+
+struct compare {
+    struct engine *ours, *fresh;
+    struct buffer a, b;
+    struct error *error;
+    err err;
+};
+
+static bool compare_next(void *context, uint32_t number)
+{
+    struct compare *compare = context;
+    buffer_clear(&compare->a);
+    buffer_clear(&compare->b);
+    struct json_writer a = json_writer_of(&compare->a);
+    struct json_writer b = json_writer_of(&compare->b);
+    if (people_blob(compare->fresh->people, number) == NULL) {
+        compare->err = differs(compare->error, number, "is not in a fresh fold of the log");
+        return false;
+    }
+    engine_write_user(compare->ours, number, EXPAND_ALL, &a);
+    engine_write_user(compare->fresh, number, EXPAND_ALL, &b);
+    if (compare->a.failed || compare->b.failed) {
+        compare->err = ERR_MEMORY;
+    } else if (!slice_equal(buffer_slice(&compare->a), buffer_slice(&compare->b))) {
+        compare->err = differs(compare->error, number, "differs from a fresh fold of the log");
+    }
+    return compare->err == ERR_OK;
+}
+
+static err verify_against_log(struct engine *engine, struct error *error)
+{
+    struct engine_options options = engine->options;
+    options.checkpoint = NULL;
+    options.gate = NULL;
+    options.read_only = true;
+    options.progress = NULL;
+    struct compare compare = {.ours = engine, .error = error};
+    err e = engine_open(&options, &compare.fresh, error);
+    if (e != ERR_OK) {
+        return e;
+    }
+    buffer_init(&compare.a, (size_t)64 << 20);
+    buffer_init(&compare.b, (size_t)64 << 20);
+    if (people_count(engine->people) != people_count(compare.fresh->people)) {
+        e = error_set(error, ERR_CORRUPT, "state_inconsistent", 0,
+                      "there are %llu people, and %llu in a fresh fold of the log",
+                      (unsigned long long)people_count(engine->people),
+                      (unsigned long long)people_count(compare.fresh->people));
+    } else {
+        bitmap_each(engine->everybody, compare_next, &compare);
+        e = compare.err;
+    }
+    buffer_deinit(&compare.a);
+    buffer_deinit(&compare.b);
+    engine_close(compare.fresh);
+    return e;
+}
+
+err engine_verify(struct engine *engine, bool full, struct error *error)
+{
+    struct verify verify = {engine, error, ERR_OK};
+    err e = verify_tables(engine, error);
+    if (e == ERR_OK) {
+        bitmap_each(engine->everybody, verify_next, &verify);
+        e = verify.err;
+    }
+    if (e == ERR_OK) {
+        e = verify_cohorts(engine, error);
+    }
+    return e == ERR_OK && full ? verify_against_log(engine, error) : e;
+}
