@@ -8,7 +8,13 @@
 #include "base/clock.h"
 #include "storage/profile.h"
 
-enum { SAMPLE_CITY = 30000, SAMPLE_STATE = 40, SAMPLE_COUNTRY = 17, SAMPLE_GENDER = 18, SAMPLE_EDUCATION = 23 };
+enum {
+    SAMPLE_CITY = 30000,
+    SAMPLE_STATE = 40,
+    SAMPLE_COUNTRY = 17,
+    SAMPLE_GENDER = 18,
+    SAMPLE_EDUCATION = 23
+};
 
 /* One cookie, e-mail and phone; three location and four demographics fields; three interests; one entry, in a base of
  * some millions of people. Borrowed until the next call. */
@@ -21,18 +27,25 @@ __attribute__((unused)) static const struct profile *sample_profile(void)
     static struct profile_interest interests[3];
     static uint64_t sequences[1];
     static struct profile profile;
-    origins[0] = (struct profile_origin){.sequence = 5123456, .event_time_us = created_at_us, .source_id = 16};
-    identifiers[0] = (struct profile_identifier){.type = IDENTIFIER_EMAIL, .value = SLICE_LITERAL("john.smith@example.com")};
-    identifiers[1] = (struct profile_identifier){.type = IDENTIFIER_PHONE, .value = SLICE_LITERAL("+14155550123")};
-    identifiers[2] = (struct profile_identifier){.type = IDENTIFIER_COOKIE, .value = SLICE_LITERAL("dk5h2p9s7f3j8m1n4v0x")};
+    origins[0] = (struct profile_origin){
+        .sequence = 5123456, .event_time_us = created_at_us, .source_id = 16};
+    identifiers[0] = (struct profile_identifier){.type = IDENTIFIER_EMAIL,
+                                                 .value = SLICE_LITERAL("john.smith@example.com")};
+    identifiers[1] = (struct profile_identifier){.type = IDENTIFIER_PHONE,
+                                                 .value = SLICE_LITERAL("+14155550123")};
+    identifiers[2] = (struct profile_identifier){.type = IDENTIFIER_COOKIE,
+                                                 .value = SLICE_LITERAL("dk5h2p9s7f3j8m1n4v0x")};
     const struct profile_field sample_fields[7] = {
         {.name_id = FIELD_CITY, .value = {.kind = PROFILE_CATEGORY, .category_id = SAMPLE_CITY}},
         {.name_id = FIELD_STATE, .value = {.kind = PROFILE_CATEGORY, .category_id = SAMPLE_STATE}},
-        {.name_id = FIELD_COUNTRY, .value = {.kind = PROFILE_CATEGORY, .category_id = SAMPLE_COUNTRY}},
+        {.name_id = FIELD_COUNTRY,
+         .value = {.kind = PROFILE_CATEGORY, .category_id = SAMPLE_COUNTRY}},
         {.name_id = FIELD_AGE, .value = {.kind = PROFILE_INTEGER, .integer = 34}},
-        {.name_id = FIELD_GENDER, .value = {.kind = PROFILE_CATEGORY, .category_id = SAMPLE_GENDER}},
+        {.name_id = FIELD_GENDER,
+         .value = {.kind = PROFILE_CATEGORY, .category_id = SAMPLE_GENDER}},
         {.name_id = FIELD_INCOME, .value = {.kind = PROFILE_INTEGER, .integer = 75000}},
-        {.name_id = FIELD_EDUCATION, .value = {.kind = PROFILE_CATEGORY, .category_id = SAMPLE_EDUCATION}},
+        {.name_id = FIELD_EDUCATION,
+         .value = {.kind = PROFILE_CATEGORY, .category_id = SAMPLE_EDUCATION}},
     };
     memcpy(fields, sample_fields, sizeof fields);
     interests[0] = (struct profile_interest){.phrase_id = 12};
@@ -75,7 +88,8 @@ static uint32_t random_u32(struct prng *prng)
 
 static struct slice random_text(struct prng *prng, struct arena *arena)
 {
-    static const char *const characters[] = {"a", "Z", "0", " ", "@", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
+    static const char *const characters[] = {
+        "a", "Z", "0", " ", "@", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
     size_t count = prng_below(prng, prng_below(prng, 20) == 0 ? 300 : 24);
     char *text = arena_alloc(arena, count * 4 + 1);
     if (text == NULL) {
@@ -92,12 +106,15 @@ static struct slice random_text(struct prng *prng, struct arena *arena)
 
 static struct profile_value random_value(struct prng *prng, struct arena *arena)
 {
-    struct profile_value value = {.kind = (enum profile_value_kind)prng_below(prng, PROFILE_CATEGORY + 1)};
+    struct profile_value value = {
+        .kind = (enum profile_value_kind)prng_below(prng, PROFILE_CATEGORY + 1)};
     switch (value.kind) {
     case PROFILE_NULL: break;
     case PROFILE_BOOL: value.boolean = prng_below(prng, 2) != 0; break;
     case PROFILE_INTEGER: value.integer = (int64_t)random_u64(prng); break;
-    case PROFILE_NUMBER: value.number = prng_below(prng, 4) == 0 ? -0.0 : (prng_unit(prng) - 0.5) * 1e300; break;
+    case PROFILE_NUMBER:
+        value.number = prng_below(prng, 4) == 0 ? -0.0 : (prng_unit(prng) - 0.5) * 1e300;
+        break;
     case PROFILE_TEXT: value.text = random_text(prng, arena); break;
     case PROFILE_CATEGORY: value.category_id = random_u32(prng); break;
     }
@@ -135,8 +152,10 @@ __attribute__((unused)) static struct profile random_profile(struct prng *prng, 
 {
     struct profile profile = {
         .number = random_u32(prng) | 1,
-        .created_at_us = prng_below(prng, 4) ? INT64_C(1763776800000000) : (int64_t)random_u64(prng),
-        .updated_at_us = prng_below(prng, 4) ? INT64_C(1763776800000000) : (int64_t)random_u64(prng),
+        .created_at_us =
+            prng_below(prng, 4) ? INT64_C(1763776800000000) : (int64_t)random_u64(prng),
+        .updated_at_us =
+            prng_below(prng, 4) ? INT64_C(1763776800000000) : (int64_t)random_u64(prng),
         .created_sequence = random_u64(prng),
         .history_chunks = prng_below(prng, 4) ? 0 : random_u32(prng),
         .origin_count = random_count(prng) + 1,
@@ -152,9 +171,11 @@ __attribute__((unused)) static struct profile random_profile(struct prng *prng, 
         profile.origins[i] =
             i > 0 && prng_below(prng, 4) == 0
                 ? profile.origins[prng_below(prng, i)]
-                : (struct profile_origin){random_u64(prng), (int64_t)random_u64(prng), random_u32(prng)};
+                : (struct profile_origin){random_u64(prng), (int64_t)random_u64(prng),
+                                          random_u32(prng)};
     }
-    profile.identifiers = random_array(arena, profile.identifier_count, sizeof *profile.identifiers);
+    profile.identifiers =
+        random_array(arena, profile.identifier_count, sizeof *profile.identifiers);
     for (size_t i = 0; i < profile.identifier_count; i++) {
         profile.identifiers[i] = (struct profile_identifier){
             .type = (uint8_t)prng_below(prng, IDENTIFIER_TYPE_MAX),
@@ -167,8 +188,9 @@ __attribute__((unused)) static struct profile random_profile(struct prng *prng, 
     uint32_t name_id = 0;
     for (size_t i = 0; i < profile.field_count; i++) {
         /* The last few may go up to the very end of the ids. */
-        name_id += prng_below(prng, 4) ? (uint32_t)prng_below(prng, 3)
-                                       : (uint32_t)prng_below(prng, (UINT32_MAX - name_id) / 512 + 1);
+        name_id += prng_below(prng, 4)
+                       ? (uint32_t)prng_below(prng, 3)
+                       : (uint32_t)prng_below(prng, (UINT32_MAX - name_id) / 512 + 1);
         profile.fields[i] = (struct profile_field){
             .name_id = name_id++,
             .origin = random_origin(prng, profile.origin_count),

@@ -31,7 +31,8 @@ static int value_compare(const struct profile_value *a, const struct profile_val
     return 1;
 }
 
-static bool same_origin(const struct profile *a, uint32_t in_a, const struct profile *b, uint32_t in_b)
+static bool same_origin(const struct profile *a, uint32_t in_a, const struct profile *b,
+                        uint32_t in_b)
 {
     return in_a < a->origin_count && in_b < b->origin_count &&
            profile_origin_order(&a->origins[in_a], &b->origins[in_b]) == 0;
@@ -107,7 +108,8 @@ static void round_trip(const struct profile *profile, struct arena *arena, struc
     for (size_t i = 0; i < profile->identifier_count; i++) {
         struct slice value = profile->identifiers[i].value;
         for (uint8_t type = 0; type < IDENTIFIER_TYPE_MAX; type++) {
-            EXPECT(profile_has_identifier(out->data, type, value) == model_has_identifier(profile, type, value));
+            EXPECT(profile_has_identifier(out->data, type, value) ==
+                   model_has_identifier(profile, type, value));
         }
     }
     EXPECT(!profile_has_identifier(out->data, 0, SLICE_LITERAL("nobody has this one")));
@@ -140,7 +142,15 @@ static void random_profiles_come_back(void)
  * something else. Raise PROFILE_FORMAT_VERSION and keep the old reader instead of changing the text below. */
 static void sample_has_the_released_bytes(void)
 {
-    static const char released[] = "?";
+    static const char released[] = "780000007b093d00406aa249254406000120"
+                                   "033c0080dbb80207120306010301"
+                                   "00166a6f686e2e736d697468406578616d706c652e636f6d"
+                                   "020c2b3134313535353530313233"
+                                   "0314646b3568327039733766336a386d316e34763078"
+                                   "05b0ea01052805110244051202f093090517"
+                                   "18a805a8c002"
+                                   "000010"
+                                   "00";
     struct buffer out;
     buffer_init(&out, BUFFER_MAX);
     profile_pack(sample_profile(), &out);
@@ -163,7 +173,8 @@ static void sample_is_read_in_place(void)
     struct profile_view view;
     profile_view_open(out.data, &view);
     EXPECT(view.blob == out.data && view.number == 4000123);
-    EXPECT(view.created_at_us == sample->created_at_us && view.updated_at_us == sample->updated_at_us);
+    EXPECT(view.created_at_us == sample->created_at_us &&
+           view.updated_at_us == sample->updated_at_us);
     EXPECT(view.created_sequence == 5123456 && view.history_chunks == 0);
     EXPECT(view.identifier_count == 3 && view.field_count == 7 && view.item_count == 0);
     EXPECT(view.interest_count == 3 && view.origin_count == 1 && view.sequence_count == 1);
@@ -172,7 +183,8 @@ static void sample_is_read_in_place(void)
     struct profile_cursor cursor = profile_identifiers(&view);
     struct profile_identifier identifier;
     REQUIRE(profile_identifier_next(&cursor, &identifier));
-    EXPECT(identifier.type == IDENTIFIER_EMAIL && slice_equal_cstr(identifier.value, "john.smith@example.com"));
+    EXPECT(identifier.type == IDENTIFIER_EMAIL &&
+           slice_equal_cstr(identifier.value, "john.smith@example.com"));
     cursor = profile_fields(&view);
     struct profile_field field;
     size_t fields = 0;
@@ -229,7 +241,8 @@ static void origins_are_put_in_order(void)
     EXPECT(again.origins[0].source_id == 99 && again.origins[1].source_id == 16);
     EXPECT(again.origins[2].source_id == 17 && again.origins[3].sequence == 70);
     EXPECT(again.identifiers[0].origin == 3 && again.identifiers[1].origin == 3);
-    EXPECT(again.identifiers[2].origin == 2 && again.fields[0].origin == 0 && again.fields[1].origin == 1);
+    EXPECT(again.identifiers[2].origin == 2 && again.fields[0].origin == 0 &&
+           again.fields[1].origin == 1);
 
     /* The same profile with its origins turned round packs to the same bytes. */
     struct buffer turned;
@@ -281,11 +294,13 @@ static void many_origins(void)
 }
 
 /* Whatever happened to the bytes: refused, or exactly what packing would have written. */
-static void expect_refused_or_canonical(struct slice bytes, struct arena *arena, struct buffer *again)
+static void expect_refused_or_canonical(struct slice bytes, struct arena *arena,
+                                        struct buffer *again)
 {
     struct error error = {0};
     if (profile_validate(bytes, &error) != ERR_OK) {
-        EXPECT(error.err == ERR_CORRUPT && error.message[0] != '\0' && error.position <= bytes.length);
+        EXPECT(error.err == ERR_CORRUPT && error.message[0] != '\0' &&
+               error.position <= bytes.length);
         return;
     }
     struct profile profile;
@@ -317,7 +332,8 @@ static void every_damaged_byte(void)
             char *copy = malloc(length ? length : 1);
             REQUIRE(copy != NULL);
             memcpy(copy, out.data, length);
-            EXPECT((profile_validate(slice_of(copy, length), NULL) == ERR_OK) == (length == out.length));
+            EXPECT((profile_validate(slice_of(copy, length), NULL) == ERR_OK) ==
+                   (length == out.length));
             if (length >= 4) { /* cut off, but with the length made right */
                 store_u32(copy, (uint32_t)length);
                 expect_refused_or_canonical(slice_of(copy, length), &scratch, &again);
@@ -352,8 +368,8 @@ static void each_rule_is_checked(void)
         unsigned char byte;
         const char *rule;
     } damages[] = {
-        {0, 0x10, "length"},        {4, 0, "number 0 (with 5..7)"}, {16, 2, "version"},
-        {16, 0x81, "unknown flag"}, {17, 12, "head too short"},     {17, 255, "head too long"},
+        {0, 0x10, "length"},           {4, 0, "number 0 (with 5..7)"}, {16, 2, "version"},
+        {16, 0x81, "unknown flag"},    {17, 12, "head too short"},     {17, 255, "head too long"},
         {16, 0x11, "items announced"},
     };
     struct buffer out;
@@ -366,7 +382,8 @@ static void each_rule_is_checked(void)
             memset(out.data + 4, 0, 4);
         }
         struct error error = {0};
-        EXPECT(profile_validate(buffer_slice(&out), &error) == ERR_CORRUPT, ": %s", damages[i].rule);
+        EXPECT(profile_validate(buffer_slice(&out), &error) == ERR_CORRUPT, ": %s",
+               damages[i].rule);
         EXPECT(strcmp(error.code, "profile_corrupt") == 0);
     }
     /* Texts that are not UTF-8, in each place that has one. */
@@ -374,7 +391,8 @@ static void each_rule_is_checked(void)
     struct profile_identifier identifiers[3];
     memcpy(identifiers, profile.identifiers, sizeof identifiers);
     struct profile_item item = {20, 0, SLICE_LITERAL("fine")};
-    struct profile_field fields[1] = {{FIELD_STREET, 0, {.kind = PROFILE_TEXT, .text = SLICE_LITERAL("fine")}}};
+    struct profile_field fields[1] = {
+        {FIELD_STREET, 0, {.kind = PROFILE_TEXT, .text = SLICE_LITERAL("fine")}}};
     profile.identifiers = identifiers;
     profile.items = &item;
     profile.item_count = 1;
@@ -403,13 +421,15 @@ static void spare_room_is_there(void)
     struct profile profile;
     REQUIRE(profile_unpack(&arena, out.data, 5, &profile) == ERR_OK);
     for (size_t i = 0; i < 5; i++) {
-        profile.origins[profile.origin_count++] = (struct profile_origin){6000000 + i, (int64_t)i, 16};
+        profile.origins[profile.origin_count++] =
+            (struct profile_origin){6000000 + i, (int64_t)i, 16};
         uint32_t origin = (uint32_t)(profile.origin_count - 1);
         profile.identifiers[profile.identifier_count++] =
             (struct profile_identifier){IDENTIFIER_COOKIE, false, origin, SLICE_LITERAL("c")};
-        profile.fields[profile.field_count++] =
-            (struct profile_field){100 + (uint32_t)i, origin, {.kind = PROFILE_BOOL, .boolean = true}};
-        profile.items[profile.item_count++] = (struct profile_item){50, origin, SLICE_LITERAL("vip")};
+        profile.fields[profile.field_count++] = (struct profile_field){
+            100 + (uint32_t)i, origin, {.kind = PROFILE_BOOL, .boolean = true}};
+        profile.items[profile.item_count++] =
+            (struct profile_item){50, origin, SLICE_LITERAL("vip")};
         profile.interests[profile.interest_count++] = (struct profile_interest){7, origin};
         profile.sequences[profile.sequence_count++] = 6000000 + i;
         profile.absorbed[profile.absorbed_count++] = (struct profile_absorbed){9, i};
@@ -418,7 +438,8 @@ static void spare_room_is_there(void)
     buffer_init(&changed, BUFFER_MAX);
     round_trip(&profile, &arena, &changed);
     /* Nothing of one array lies in another one's spare room. */
-    EXPECT(profile.identifiers[0].type == IDENTIFIER_EMAIL && profile.fields[0].value.category_id == SAMPLE_CITY);
+    EXPECT(profile.identifiers[0].type == IDENTIFIER_EMAIL &&
+           profile.fields[0].value.category_id == SAMPLE_CITY);
     EXPECT(profile.interests[2].phrase_id == 20500 && profile.sequences[0] == 5123456);
     buffer_deinit(&changed);
     buffer_deinit(&out);
@@ -461,7 +482,8 @@ static void full_buffer_keeps_what_was_there(void)
     char *text = malloc(PROFILE_BLOB_MAX);
     REQUIRE(text != NULL);
     memset(text, 'a', PROFILE_BLOB_MAX);
-    struct profile_field field = {FIELD_STREET, 0, {.kind = PROFILE_TEXT, .text = {text, PROFILE_BLOB_MAX}}};
+    struct profile_field field = {
+        FIELD_STREET, 0, {.kind = PROFILE_TEXT, .text = {text, PROFILE_BLOB_MAX}}};
     struct profile profile = *sample_profile();
     profile.fields = &field;
     profile.field_count = 1;
@@ -551,7 +573,8 @@ enum { TIMED_ROUNDS = 9, TIMED_CALLS = 200000 };
 static void print_median(const char *what, double ns[TIMED_ROUNDS])
 {
     qsort(ns, TIMED_ROUNDS, sizeof *ns, compare_doubles);
-    printf("     %-28s %6.1f ns (%.1f to %.1f)\n", what, ns[TIMED_ROUNDS / 2], ns[0], ns[TIMED_ROUNDS - 1]);
+    printf("     %-28s %6.1f ns (%.1f to %.1f)\n", what, ns[TIMED_ROUNDS / 2], ns[0],
+           ns[TIMED_ROUNDS - 1]);
 }
 
 static void times(void)
