@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "ingest/compression.h"
+#include "ingest/limits.h"
 
 enum { SNIFF_BYTES = 4 };
 static const size_t FED_BYTES_MAX = 64 * 1024 * 1024; /* one intake_stream_feed */
@@ -29,7 +30,8 @@ struct intake_stream *intake_stream_create(enum content_hint hint, size_t record
     if (stream == NULL) {
         return NULL;
     }
-    stream->splitter = splitter_create(hint, record_max_bytes);
+    stream->splitter =
+        splitter_create(hint, record_max_bytes ? record_max_bytes : RECORD_BYTES_DEFAULT);
     if (stream->splitter == NULL) {
         memory_free(stream);
         return NULL;

@@ -49,12 +49,14 @@ static bool read_note(struct import_state *state)
     json_value root = json_root(document);
     struct slice run = json_text(json_get(root, "run"));
     int64_t parts = json_integer(json_get(root, "parts"));
+    int64_t reject_bytes = json_integer(json_get(root, "reject_bytes"));
     bool ours = slice_equal_cstr(json_text(json_get(root, "fingerprint")), state->fingerprint) &&
-                run.length > 0 && run.length < sizeof state->run && parts >= 0;
+                run.length > 0 && run.length < sizeof state->run && parts >= 0 && reject_bytes >= 0;
     if (ours) {
         memcpy(state->run, run.data, run.length);
         state->run[run.length] = '\0';
         state->parts = (uint64_t)parts;
+        state->reject_bytes = (uint64_t)reject_bytes;
     }
     json_document_destroy(document);
     return ours;
@@ -70,10 +72,12 @@ static bool write_note(const struct import_state *state)
         return false;
     }
     char text[STATE_BYTES_MAX];
-    int length = snprintf(text, sizeof text,
-                          "{\"what\": \"an interrupted kindred import; the same command goes on where it stopped\",\n"
-                          " \"fingerprint\": \"%s\", \"run\": \"%s\", \"parts\": %llu}\n",
-                          state->fingerprint, state->run, (unsigned long long)state->parts);
+    int length = snprintf(
+        text, sizeof text,
+        "{\"what\": \"an interrupted kindred import; the same command goes on where it stopped\",\n"
+        " \"fingerprint\": \"%s\", \"run\": \"%s\", \"parts\": %llu, \"reject_bytes\": %llu}\n",
+        state->fingerprint, state->run, (unsigned long long)state->parts,
+        (unsigned long long)state->reject_bytes);
     bool good = write(fd, text, (size_t)length) == length && fsync(fd) == 0;
     good = close(fd) == 0 && good;
     return good && rename(temporary, state->path) == 0;
@@ -89,8 +93,11 @@ void import_state_note(struct import_state *state, uint64_t parts, bool now)
     state->written_us = now_us;
     if (!write_note(state) && !state->warned) {
         state->warned = true;
-        fprintf(stderr, "kindred import: cannot write %s (%s); if this run is interrupted, it starts again from the "
-                        "beginning.\n", state->path, strerror(errno));
+        fprintf(
+            stderr,
+            "kindred import: cannot write %s (%s); if this run is interrupted, it starts again from the "
+            "beginning.\n",
+            state->path, strerror(errno));
     }
 }
 
@@ -109,6 +116,7 @@ void import_state_open(struct import_state *state, const char *path, int fd, con
     snprintf(state->path, sizeof state->path, "%s%s%s%s", path, folder ? "import-" : "",
              folder ? state->fingerprint : "", folder ? ".state" : "");
     state->resumed = read_note(state);
+    state->skip_parts = state->parts;
     if (!state->resumed) {
         /* The run id must be on disk before the first part is taken under it. */
         import_state_note(state, 0, true);

@@ -18,7 +18,9 @@ struct import_state {
     char path[1100]; /* "": input that cannot be read twice, nothing is noted */
     char fingerprint[20];
     char run[20];
-    uint64_t parts; /* durable ones */
+    uint64_t parts;        /* durable ones */
+    uint64_t skip_parts;   /* of them, done by the interrupted run */
+    uint64_t reject_bytes; /* of the file of rejects, for these parts */
     bool resumed;
     bool warned;
     int64_t written_us;

@@ -25,7 +25,8 @@ const char *count_text(uint64_t value, char out[COUNT_TEXT_MAX])
     return out;
 }
 
-void progress_begin(struct progress *progress, const char *label, const char *unit, uint64_t total_bytes)
+void progress_begin(struct progress *progress, const char *label, const char *unit,
+                    uint64_t total_bytes)
 {
     int64_t now_us = clock_monotonic_us(&system_clock);
     *progress = (struct progress){

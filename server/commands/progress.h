@@ -22,7 +22,8 @@ struct progress {
     bool drawn; /* the terminal's line is not empty */
 };
 
-void progress_begin(struct progress *progress, const char *label, const char *unit, uint64_t total_bytes);
+void progress_begin(struct progress *progress, const char *label, const char *unit,
+                    uint64_t total_bytes);
 /* Cheap when it is not time yet. */
 void progress_update(struct progress *progress, uint64_t done_bytes, uint64_t done_units);
 /* Leaves the terminal's line empty. */

@@ -27,10 +27,8 @@ const char *durability_word(enum engine_durability durability)
 static const char *next_step(err e)
 {
     switch (e) {
-    case ERR_LOCKED:
-        return "Stop the server that uses it, or go through the server with --url.";
-    case ERR_NO_SPACE:
-        return "Make room and run the command again.";
+    case ERR_LOCKED: return "Stop the server that uses it, or go through the server with --url.";
+    case ERR_NO_SPACE: return "Make room and run the command again.";
     case ERR_IO:
         return "Look at the disk (dmesg, smartctl) before anything else writes to this folder.";
     case ERR_CORRUPT:
@@ -56,11 +54,12 @@ int store_report(const struct command *command, const struct error *error)
 static void tell_cut(const struct command *command, const struct rawlog_report *report)
 {
     if (report->cut_bytes > 0) {
-        fprintf(stderr,
-                "kindred %s: the last write before a crash was incomplete: %llu bytes at offset %llu of %s were cut "
-                "off. They had never been acknowledged.\n",
-                command->name, (unsigned long long)report->cut_bytes,
-                (unsigned long long)report->cut_offset, report->cut_file);
+        fprintf(
+            stderr,
+            "kindred %s: the last write before a crash was incomplete: %llu bytes at offset %llu of %s were cut "
+            "off. They had never been acknowledged.\n",
+            command->name, (unsigned long long)report->cut_bytes,
+            (unsigned long long)report->cut_offset, report->cut_file);
     }
 }
 

@@ -16,7 +16,7 @@ enum { INTAKE_PIECE_BYTES = 64 * 1024 };
 
 struct intake_stream;
 
-/* body_max_bytes: after inflating; 0: unlimited. Owned by caller; NULL when memory is out. */
+/* record_max_bytes: 0 is RECORD_BYTES_DEFAULT. body_max_bytes: after inflating; 0: unlimited. Owned by caller; NULL when memory is out. */
 struct intake_stream *intake_stream_create(enum content_hint hint, size_t record_max_bytes,
                                            uint64_t body_max_bytes) MUST_USE;
 void intake_stream_destroy(struct intake_stream *stream);
