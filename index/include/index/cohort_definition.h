@@ -12,7 +12,9 @@
  *   member = (has a matching phrase, if phrases are given) and (where holds, if given), or included; and not excluded.
  *   With neither phrases nor where only the included are members.
  * op: eq ne in lt lte gt gte exists contains starts_with. Text compares without case. A field that is absent makes every op
- * but "not exists" false ("ne" too).
+ * false ("ne" too); {"not": …} turns that round. Values of different kinds are unequal and have no order. A list-valued
+ * attribute holds when one of its members does ("ne": when none is equal). Fields go by their path or its last word
+ * ("location.city", "city"); what is neither is an attribute's own dotted path.
  *
  * Threading: immutable, any thread. Owned by caller. */
 #ifndef KINDRED_INDEX_COHORT_DEFINITION_H
@@ -24,9 +26,16 @@
 #include "index/names.h"
 #include "storage/profile.h"
 
-enum { COHORT_NAME_MAX = 64, COHORT_PHRASES_MAX = 10000, COHORT_CONDITIONS_MAX = 256, COHORT_PERSONS_MAX = 10000 };
+enum {
+    COHORT_NAME_MAX = 64, /* characters */
+    COHORT_DESCRIPTION_MAX = 1000, /* bytes */
+    COHORT_PHRASES_MAX = 10000, /* of each kind */
+    COHORT_CONDITIONS_MAX = 256,
+    COHORT_PERSONS_MAX = 10000, /* of each kind */
+};
 
 struct cohort_definition;
+struct condition;
 
 /* include/exclude member: a person number, or an identifier that the engine resolves before the definition is
  * logged (so that no definition in the log holds anybody's e-mail). */
@@ -35,8 +44,8 @@ struct cohort_person {
     struct slice type, value; /* "email", "ann@example.com" as typed */
 };
 
-/* Name: 1 to 64 characters, no control characters, no '/'. error names the member of the JSON that is wrong. Unknown members are
- * errors. */
+/* Name: 1 to 64 characters, no control characters, no '/', not "." or ".."; white space at its ends is dropped. error names
+ * the member of the JSON that is wrong. Unknown members are errors. ERR_INVALID, ERR_TOO_LARGE, ERR_MEMORY. */
 err cohort_definition_parse(struct slice name, struct slice json, struct cohort_definition **out,
                             struct error *error) MUST_USE;
 void cohort_definition_destroy(struct cohort_definition *definition);
@@ -46,6 +55,8 @@ struct slice cohort_definition_description(const struct cohort_definition *defin
 const struct slice *cohort_definition_phrases(const struct cohort_definition *definition, size_t *count);
 const struct slice *cohort_definition_not_phrases(const struct cohort_definition *definition, size_t *count);
 bool cohort_definition_has_condition(const struct cohort_definition *definition);
+/* The tree of "where"; its header is private to index/. */
+const struct condition *cohort_definition_condition(const struct cohort_definition *definition);
 const struct cohort_person *cohort_definition_include(const struct cohort_definition *definition, size_t *count);
 const struct cohort_person *cohort_definition_exclude(const struct cohort_definition *definition, size_t *count);
 

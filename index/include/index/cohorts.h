@@ -12,7 +12,12 @@
  * that union and the condition's bitmap (attributes.h), scanning only candidates where a condition reads what is not
  * indexed.
  *
- * Threading: reads share; person_changed, classify and commit exclude; prepare runs on the writer beside readers. */
+ * Invariant, between any two calls of the writer: cohorts_members says what the definition says about everybody who has a
+ * profile, and cohorts_of_person says the same (cohorts_validate).
+ *
+ * Threading: reads share; person_changed, classify and commit exclude; prepare runs on the writer beside readers, and
+ * nothing that cohorts read may change between prepare and commit. Failure: ERR_MEMORY where an err is returned, nothing
+ * changed; a bitmap that cannot grow ends the process (bitmap.h). */
 #ifndef KINDRED_INDEX_COHORTS_H
 #define KINDRED_INDEX_COHORTS_H
 
@@ -21,6 +26,9 @@
 #include "index/names.h"
 #include "index/people.h"
 #include "index/phrases.h"
+
+/* As many as a phrase can have hits, so that none is lost. */
+enum { COHORTS_MAX = RULE_HITS_MAX };
 
 struct cohorts;
 
@@ -38,8 +46,11 @@ void cohorts_destroy(struct cohorts *cohorts);
 /* ---- definitions ---- */
 
 struct cohorts_change;
-/* Puts (definition: transferred, its people already numbers) or, with definition NULL, deletes `name`; several in one go make one
- * atomic change (start-up loads all shipped topics at once). ERR_NOT_FOUND when a deleted name is not there. */
+/* Puts (the name is the definition's own; its people are numbers already) or, with definition NULL, deletes `name`. Names
+ * compare without case: a put replaces the cohort of that name. Several in one go make one atomic change, a later edit of
+ * a name over an earlier one (start-up loads all shipped topics at once).
+ * The definitions are transferred, whatever comes out. ERR_NOT_FOUND when a deleted name is not there, ERR_TOO_LARGE over
+ * COHORTS_MAX, ERR_INVALID for an include or exclude that is no number. */
 struct cohorts_edit {
     struct slice name;
     struct cohort_definition *definition;
@@ -55,14 +66,17 @@ void cohorts_change_destroy(struct cohorts_change *change);
 
 /* ---- people ---- */
 
-/* A phrase that phrases.h has just interned. */
+/* A phrase that phrases.h has just interned, or any other again (what its holders belong to follows). */
 err cohorts_classify_phrase(struct cohorts *cohorts, uint32_t phrase_id) MUST_USE;
-/* old or new may be NULL (new person, erased or absorbed one). Phrase holders and attributes of the new blob must be set
- * already. */
+/* old or new may be NULL (new person, erased or absorbed one). The order around it:
+ *   1. phrases of the new blob are interned and classified, their holders and the new attributes set
+ *   2. people_replace, cohorts_person_changed
+ *   3. phrases_remove_holder for what only the old blob has (it may free the phrase, and with it what the phrase led to) */
 void cohorts_person_changed(struct cohorts *cohorts, uint32_t number, const void *old_blob, const void *new_blob);
 /* include/exclude lists follow a merge. Before person_changed of both. */
 void cohorts_person_merged(struct cohorts *cohorts, uint32_t loser, uint32_t winner);
-/* Loading: memberships of everybody computed anew from phrases, attributes and people. */
+/* Loading: memberships of everybody computed anew from phrases, attributes and people, with include and exclude lists
+ * followed through all merges (also after a merge was taken back). */
 err cohorts_rebuild(struct cohorts *cohorts) MUST_USE;
 
 /* ---- reading ---- */
@@ -84,8 +98,12 @@ uint64_t cohorts_generation(const struct cohorts *cohorts);
 /* Cohort ids of one person in the order of names; the lookup path, so it goes by the interests and asks bitmaps only for
  * cohorts with conditions or explicit people. Returns how many (never more than max). */
 size_t cohorts_of_person(const struct cohorts *cohorts, const struct profile_view *view, uint32_t *out, size_t max);
-/* What the rules make of any phrase, known or not. */
+/* What the rules make of any phrase, known or not: hits with cohort ids, ascending. Here and in phrases_hits a hit's
+ * `pattern` is the place in that cohort's own list of phrases. */
 size_t cohorts_match_phrase(const struct cohorts *cohorts, struct slice phrase, struct rule_hit hits[RULE_HITS_MAX]);
-struct slice cohorts_pattern_text(const struct cohorts *cohorts, uint32_t pattern);
+struct slice cohorts_pattern_text(const struct cohorts *cohorts, uint32_t id, uint32_t pattern);
+
+/* The invariant, by computing everything anew (slow). */
+bool cohorts_validate(const struct cohorts *cohorts, const char **reason);
 
 #endif
