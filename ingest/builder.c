@@ -1,0 +1,550 @@
+#include "builder.h"
+
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "datetime.h"
+#include "identifier.h"
+#include "ingest/limits.h"
+#include "number.h"
+#include "text.h"
+
+static const struct value null_value = {.kind = VALUE_NULL};
+
+err record_fail(struct record_error *error, err e, const char *code, struct slice field, uint64_t position,
+                const char *message)
+{
+    if (error != NULL) {
+        *error = (struct record_error){.err = e, .position = position};
+        struct slice shown = text_cut(field, sizeof error->field - 1);
+        if (shown.length > 0) {
+            memcpy(error->field, shown.data, shown.length);
+        }
+        snprintf(error->code, sizeof error->code, "%s", code);
+        snprintf(error->message, sizeof error->message, "%s", message);
+    }
+    return e;
+}
+
+void builder_init(struct builder *builder, struct arena *arena, const struct settings *settings, struct record *out,
+                  struct record_error *error)
+{
+    *out = (struct record){0};
+    *builder = (struct builder){
+        .arena = arena, .settings = settings, .out = out, .error = error, .phone_country = "", .may_hold_nul = true};
+}
+
+/* Room for one more; the old array is left to the arena. */
+static void *grow(struct arena *arena, void *old, size_t count, size_t *room, size_t element_bytes)
+{
+    if (count < *room) {
+        return old;
+    }
+    size_t more = *room == 0 ? 8 : *room * 2;
+    void *block = arena_alloc(arena, more * element_bytes);
+    if (block != NULL) {
+        if (count > 0) {
+            memcpy(block, old, count * element_bytes);
+        }
+        *room = more;
+    }
+    return block;
+}
+
+void builder_warn(struct builder *b, struct slice path, const char *code, const char *message)
+{
+    struct record *out = b->out;
+    if (out->warning_count == WARNING_COUNT_MAX) {
+        return;
+    }
+    struct record_warning *grown = grow(b->arena, out->warnings, out->warning_count, &b->warning_room, sizeof *grown);
+    if (grown == NULL) {
+        b->out_of_memory = true;
+        return;
+    }
+    out->warnings = grown;
+    out->warnings[out->warning_count++] =
+        (struct record_warning){text_cut(path, KEY_BYTES_MAX), code, slice_from_cstr(message)};
+}
+
+/* ---- texts -------------------------------------------------------------------------------------- */
+
+static bool holds_nul(const struct builder *b, struct slice text)
+{
+    return b->may_hold_nul && text.length > 0 && memchr(text.data, '\0', text.length) != NULL;
+}
+
+err builder_text(struct builder *b, struct slice path, struct slice in, bool collapse, size_t max, struct slice *out)
+{
+    if (holds_nul(b, in)) {
+        builder_warn(b, path, "nul_character", "The text holds U+0000 and was left away.");
+        return ERR_END;
+    }
+    err e = text_clean(b->arena, in, collapse ? TEXT_COLLAPSE : TEXT_PLAIN, out);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (out->length == 0) {
+        return ERR_END; /* an empty text says nothing; null clears */
+    }
+    if (out->length > max) {
+        builder_warn(b, path, "text_too_long", "The text is over its limit and was left away.");
+        return ERR_END;
+    }
+    return ERR_OK;
+}
+
+/* ---- fields and attributes ------------------------------------------------------------------------ */
+
+static err append_field(struct builder *b, struct record_field field)
+{
+    struct record_field *grown = grow(b->arena, b->out->fields, b->out->field_count, &b->field_room, sizeof *grown);
+    if (grown == NULL) {
+        return ERR_MEMORY;
+    }
+    b->out->fields = grown;
+    b->out->fields[b->out->field_count++] = field;
+    return ERR_OK;
+}
+
+const struct value *builder_field_value(const struct builder *b, enum field field)
+{
+    size_t at = b->field_at[field];
+    return at == 0 ? NULL : &b->out->fields[at - 1].value;
+}
+
+/* A field under two spellings ("zip" and "postal_code"): the later one counts. */
+err builder_field(struct builder *b, enum field field, struct value value)
+{
+    size_t at = b->field_at[field];
+    if (at > 0) {
+        b->out->fields[at - 1].value = value;
+        return ERR_OK;
+    }
+    err e = append_field(b, (struct record_field){.field = field, .value = value});
+    if (e == ERR_OK) {
+        b->field_at[field] = (uint8_t)b->out->field_count;
+    }
+    return e;
+}
+
+/* True when the bit was set before: look whether it really is the same. */
+static bool mark(uint64_t seen[8], uint64_t hash)
+{
+    uint64_t bit = UINT64_C(1) << (hash & 63);
+    uint64_t *word = &seen[hash >> 6 & 7];
+    bool was_set = (*word & bit) != 0;
+    *word |= bit;
+    return was_set;
+}
+
+/* ERR_END when it is not usable as a name (a warning was given). */
+static err clean_path(struct builder *b, struct slice path, struct slice *out)
+{
+    if (holds_nul(b, path)) {
+        builder_warn(b, SLICE_LITERAL(""), "attribute_name_invalid", "An attribute's name holds U+0000; it was left away.");
+        return ERR_END;
+    }
+    err e = text_clean(b->arena, path, TEXT_COLLAPSE, out);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (out->length == 0 || out->length > KEY_BYTES_MAX) {
+        builder_warn(b, path, "attribute_name_invalid",
+                     "An attribute's name must have 1 to 128 bytes with its path; it was left away.");
+        return ERR_END;
+    }
+    return ERR_OK;
+}
+
+err builder_attribute(struct builder *b, struct slice path, struct value value)
+{
+    struct slice name;
+    err e = clean_path(b, path, &name);
+    if (e != ERR_OK) {
+        return e == ERR_END ? ERR_OK : e;
+    }
+    if (mark(b->attribute_seen, hash64(name, 0))) {
+        for (size_t i = 0; i < b->out->field_count; i++) {
+            if (slice_equal(b->out->fields[i].name, name)) { /* "a.b" and {"a": {"b"}}: the later one counts */
+                b->out->fields[i].value = value;
+                return ERR_OK;
+            }
+        }
+    }
+    return append_field(b, (struct record_field){.field = FIELD_ATTRIBUTE, .name = name, .value = value});
+}
+
+err builder_interest(struct builder *b, struct slice path, struct slice text)
+{
+    struct slice clean;
+    err e = builder_text(b, path, text, true, INTEREST_BYTES_MAX, &clean);
+    if (e != ERR_OK) {
+        return e == ERR_END ? ERR_OK : e;
+    }
+    struct slice fold;
+    e = text_fold(b->arena, clean, &fold);
+    if (e != ERR_OK) {
+        return e;
+    }
+    for (size_t i = 0; i < b->out->interest_count; i++) {
+        if (slice_equal(b->interest_folds[i], fold)) {
+            return ERR_OK;
+        }
+    }
+    if (b->out->interest_count == INTEREST_COUNT_MAX) {
+        if (!b->repeated_interests_warned) {
+            b->repeated_interests_warned = true;
+            builder_warn(b, path, "too_many_interests", "A record may bring 200 interests; the others were left away.");
+        }
+        return ERR_OK;
+    }
+    size_t room = b->interest_room;
+    struct slice *interests = grow(b->arena, b->out->interests, b->out->interest_count, &room, sizeof *interests);
+    struct slice *folds = grow(b->arena, b->interest_folds, b->out->interest_count, &b->interest_room, sizeof *folds);
+    if (interests == NULL || folds == NULL) {
+        return ERR_MEMORY;
+    }
+    b->out->interests = interests;
+    b->interest_folds = folds;
+    folds[b->out->interest_count] = fold;
+    interests[b->out->interest_count++] = clean;
+    return ERR_OK;
+}
+
+static bool has_item(const struct builder *b, struct slice name, struct slice text)
+{
+    for (size_t i = 0; i < b->out->item_count; i++) {
+        if (slice_equal(b->out->items[i].text, text) && slice_equal(b->out->items[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+err builder_add_item(struct builder *b, struct slice path, struct slice text)
+{
+    struct slice name;
+    struct slice clean;
+    err e = clean_path(b, path, &name);
+    if (e == ERR_OK) {
+        e = builder_text(b, path, text, true, ITEM_BYTES_MAX, &clean);
+    }
+    if (e != ERR_OK) {
+        return e == ERR_END ? ERR_OK : e;
+    }
+    if (mark(b->item_seen, hash64(clean, 0)) && has_item(b, name, clean)) {
+        return ERR_OK;
+    }
+    if (b->out->item_count == ITEM_COUNT_MAX) {
+        if (!b->repeated_items_warned) {
+            b->repeated_items_warned = true;
+            builder_warn(b, path, "too_many_items", "A record may bring 1,000 list members; the others were left away.");
+        }
+        return ERR_OK;
+    }
+    struct record_item *grown = grow(b->arena, b->out->items, b->out->item_count, &b->item_room, sizeof *grown);
+    if (grown == NULL) {
+        return ERR_MEMORY;
+    }
+    b->out->items = grown;
+    b->out->items[b->out->item_count++] = (struct record_item){name, clean};
+    return ERR_OK;
+}
+
+/* ---- identifiers ----------------------------------------------------------------------------------- */
+
+/* Dropped, but the record lives if another identifier is usable. */
+static void lose_identifier(struct builder *b, struct slice path, const char *code, const char *message)
+{
+    if (b->lost_code == NULL) {
+        b->lost_code = code;
+        b->lost_message = message;
+        b->lost_path = path;
+    }
+    builder_warn(b, path, code, message);
+}
+
+err builder_identifier(struct builder *b, uint8_t type, struct slice path, struct slice typed)
+{
+    if (b->is_patch) {
+        return record_fail(b->error, ERR_INVALID, "identifier_in_patch", path, 0,
+                           "A correction cannot change identifiers; send a record with both to link them.");
+    }
+    if (holds_nul(b, typed)) {
+        return record_fail(b->error, ERR_INVALID, "nul_character", path, 0,
+                           "The identifier holds U+0000; send it without.");
+    }
+    struct slice value;
+    struct identifier_problem problem;
+    err e = identifier_canonical(b->arena, type, typed, b->phone_country, b->settings, &value, &problem);
+    if (e == ERR_INVALID) {
+        lose_identifier(b, path, problem.code, problem.message);
+    }
+    if (e != ERR_OK) {
+        return e == ERR_MEMORY ? e : ERR_OK;
+    }
+    if (settings_identifier_blocked(b->settings, type, value)) {
+        lose_identifier(b, path, "identifier_blocked",
+                        "The identifier is on the block list: it stands for many people or for nobody.");
+        return ERR_OK;
+    }
+    struct record *out = b->out;
+    for (size_t i = 0; i < out->identifier_count; i++) {
+        if (out->identifiers[i].type == type && slice_equal(out->identifiers[i].value, value)) {
+            return ERR_OK;
+        }
+    }
+    if (out->identifier_count == IDENTIFIER_COUNT_MAX) {
+        return record_fail(b->error, ERR_TOO_LARGE, "too_many_identifiers", path, 0,
+                           "A record may bring 64 identifiers; split it.");
+    }
+    struct record_identifier *grown =
+        grow(b->arena, out->identifiers, out->identifier_count, &b->identifier_room, sizeof *grown);
+    if (grown == NULL) {
+        return ERR_MEMORY;
+    }
+    out->identifiers = grown;
+    out->identifiers[out->identifier_count++] = (struct record_identifier){type, value};
+    return ERR_OK;
+}
+
+static unsigned rank_of(const struct settings *settings, uint8_t type)
+{
+    unsigned rank = 0;
+    while (rank < settings->identifier_type_count && settings->priority[rank] != type) {
+        rank++;
+    }
+    return rank;
+}
+
+/* Stable, few elements. */
+static void sort_identifiers(struct builder *b)
+{
+    struct record_identifier *ids = b->out->identifiers;
+    for (size_t i = 1; i < b->out->identifier_count; i++) {
+        struct record_identifier moving = ids[i];
+        unsigned rank = rank_of(b->settings, moving.type);
+        size_t to = i;
+        for (; to > 0 && rank_of(b->settings, ids[to - 1].type) > rank; to--) {
+            ids[to] = ids[to - 1];
+        }
+        ids[to] = moving;
+    }
+}
+
+err builder_finish(struct builder *b)
+{
+    err e = b->out_of_memory ? ERR_MEMORY : cleanse_state(b);
+    if (e != ERR_OK) {
+        return e;
+    }
+    sort_identifiers(b);
+    if (b->out->identifier_count > 0 || b->is_patch) {
+        return ERR_OK;
+    }
+    if (b->lost_code != NULL) {
+        return record_fail(b->error, ERR_INVALID, b->lost_code, b->lost_path, 0, b->lost_message);
+    }
+    return record_fail(b->error, ERR_INVALID, "identifier_missing", SLICE_LITERAL(""), 0,
+                       "The record names nobody; give it a cookie, email, phone_number, user_id or device_id.");
+}
+
+/* ---- values by target -------------------------------------------------------------------------------- */
+
+static struct value text_value(struct slice text)
+{
+    return (struct value){.kind = VALUE_TEXT, .text = text};
+}
+
+static err take_timestamp(struct builder *b, struct slice path, bool valid, int64_t us)
+{
+    if (!valid) {
+        builder_warn(b, path, "timestamp_invalid",
+                     "This is no time from 1970 to 9999 in ISO 8601 or seconds, milliseconds or microseconds since 1970; "
+                     "the time of arrival counts.");
+        return ERR_OK;
+    }
+    b->out->event_time_us = us;
+    return ERR_OK;
+}
+
+static err take_message_id(struct builder *b, struct slice path, struct slice text)
+{
+    struct slice clean;
+    err e = builder_text(b, path, text, false, MESSAGE_ID_BYTES_MAX, &clean);
+    if (e == ERR_OK) {
+        b->out->message_id = clean;
+    }
+    return e == ERR_END ? ERR_OK : e;
+}
+
+static err take_attribute_text(struct builder *b, struct slice path, struct slice text)
+{
+    struct slice clean;
+    err e = builder_text(b, path, text, false, TEXT_BYTES_MAX, &clean);
+    if (e != ERR_OK) {
+        return e == ERR_END ? ERR_OK : e;
+    }
+    return builder_attribute(b, path, text_value(clean));
+}
+
+err build_text(struct builder *b, struct target target, struct slice path, struct slice text)
+{
+    int64_t us = 0;
+    switch ((enum target_kind)target.kind) {
+    case TARGET_IDENTIFIER: return builder_identifier(b, target.number, path, text);
+    case TARGET_FIELD: return cleanse_text(b, (enum field)target.number, path, text);
+    case TARGET_TIMESTAMP: {
+        if (slice_trim(text).length == 0) {
+            return ERR_OK;
+        }
+        bool valid = timestamp_parse(text, &us);
+        return take_timestamp(b, path, valid, us);
+    }
+    case TARGET_MESSAGE_ID: return take_message_id(b, path, text);
+    case TARGET_LOCATION: return cleanse_location(b, path, text);
+    case TARGET_IGNORED: return ERR_OK;
+    case TARGET_ATTRIBUTE:
+    case TARGET_DEMOGRAPHICS:
+    case TARGET_IDENTIFIERS: break;
+    }
+    return take_attribute_text(b, path, text);
+}
+
+static struct slice integer_text(struct builder *b, int64_t integer)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)integer);
+    return arena_copy(b->arena, slice_of(digits, (size_t)length));
+}
+
+err build_integer(struct builder *b, struct target target, struct slice path, int64_t integer)
+{
+    int64_t us = 0;
+    if (target.kind == TARGET_TIMESTAMP) {
+        bool valid = timestamp_of_integer(integer, &us);
+        return take_timestamp(b, path, valid, us);
+    }
+    if (target.kind == TARGET_FIELD && (target.number == FIELD_AGE || target.number == FIELD_INCOME)) {
+        return cleanse_integer(b, (enum field)target.number, path, integer);
+    }
+    if (target.kind == TARGET_ATTRIBUTE || target.kind == TARGET_LOCATION || target.kind == TARGET_DEMOGRAPHICS ||
+        target.kind == TARGET_IDENTIFIERS) {
+        return builder_attribute(b, path, (struct value){.kind = VALUE_INTEGER, .integer = integer});
+    }
+    struct slice text = integer_text(b, integer);
+    return text.data == NULL ? ERR_MEMORY : build_text(b, target, path, text);
+}
+
+err build_big_integer(struct builder *b, struct target target, struct slice path, struct slice digits)
+{
+    if (target.kind == TARGET_ATTRIBUTE) {
+        builder_warn(b, path, "number_kept_as_text", "The integer has more than 63 bits; it was kept as text.");
+    }
+    return build_text(b, target, path, digits);
+}
+
+err build_number(struct builder *b, struct target target, struct slice path, double number)
+{
+    int64_t us = 0;
+    switch ((enum target_kind)target.kind) {
+    case TARGET_IDENTIFIER:
+        if (b->is_patch) {
+            return builder_identifier(b, target.number, path, SLICE_LITERAL("0"));
+        }
+        return record_fail(b->error, ERR_INVALID, "identifier_not_exact", path, 0,
+                           "A number with a fraction or an exponent cannot be an identifier; send it as a string.");
+    case TARGET_TIMESTAMP: {
+        bool valid = timestamp_of_number(number, &us);
+        return take_timestamp(b, path, valid, us);
+    }
+    case TARGET_FIELD:
+        if (target.number == FIELD_INCOME) {
+            return builder_field(b, FIELD_INCOME, (struct value){.kind = VALUE_NUMBER, .number = number});
+        }
+        if (target.number == FIELD_AGE && number >= 0 && number <= AGE_MAX && (double)(int)number == number) {
+            return cleanse_integer(b, FIELD_AGE, path, (int)number); /* 42.0 */
+        }
+        builder_warn(b, path, "value_unsupported", "A number with a fraction does not fit this field; it was left away.");
+        return ERR_OK;
+    case TARGET_MESSAGE_ID:
+        builder_warn(b, path, "value_unsupported", "A message id is a text or an integer; it was left away.");
+        return ERR_OK;
+    case TARGET_IGNORED: return ERR_OK;
+    case TARGET_ATTRIBUTE:
+    case TARGET_LOCATION:
+    case TARGET_DEMOGRAPHICS:
+    case TARGET_IDENTIFIERS: break;
+    }
+    return builder_attribute(b, path, (struct value){.kind = VALUE_NUMBER, .number = number});
+}
+
+err build_bool(struct builder *b, struct target target, struct slice path, bool boolean)
+{
+    if (target.kind == TARGET_ATTRIBUTE) {
+        return builder_attribute(b, path, (struct value){.kind = VALUE_BOOL, .boolean = boolean});
+    }
+    if (target.kind == TARGET_IDENTIFIER) {
+        lose_identifier(b, path, "identifier_invalid", "true and false are no identifiers; it was left away.");
+        return ERR_OK;
+    }
+    if (target.kind != TARGET_IGNORED) {
+        builder_warn(b, path, "value_unsupported", "true and false do not fit this field; it was left away.");
+    }
+    return ERR_OK;
+}
+
+static err clear_fields(struct builder *b, const enum field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        err e = builder_field(b, fields[i], null_value);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+err build_null(struct builder *b, struct target target, struct slice path)
+{
+    static const enum field place[] = {FIELD_CITY, FIELD_STATE, FIELD_COUNTRY, FIELD_POSTAL_CODE, FIELD_STREET};
+    static const enum field person[] = {FIELD_AGE, FIELD_GENDER, FIELD_INCOME, FIELD_EDUCATION, FIELD_OCCUPATION};
+    switch ((enum target_kind)target.kind) {
+    case TARGET_FIELD: return builder_field(b, (enum field)target.number, null_value);
+    case TARGET_LOCATION: return clear_fields(b, place, ARRAY_COUNT(place));
+    case TARGET_DEMOGRAPHICS: return clear_fields(b, person, ARRAY_COUNT(person));
+    case TARGET_ATTRIBUTE: return builder_attribute(b, path, null_value);
+    case TARGET_IDENTIFIER:
+        if (b->is_patch) {
+            return builder_identifier(b, target.number, path, SLICE_LITERAL(""));
+        }
+        return ERR_OK; /* not known; links are not undone by a record */
+    case TARGET_IDENTIFIERS:
+    case TARGET_TIMESTAMP:
+    case TARGET_MESSAGE_ID:
+    case TARGET_IGNORED: break;
+    }
+    return ERR_OK;
+}
+
+err build_item(struct builder *b, struct target target, struct slice path, struct slice text)
+{
+    if (target.kind == TARGET_FIELD && target.number == FIELD_INTERESTS) {
+        return builder_interest(b, path, text);
+    }
+    if (target.kind == TARGET_IDENTIFIER) {
+        return builder_identifier(b, target.number, path, text);
+    }
+    return builder_add_item(b, path, text);
+}
+
+err build_cell(struct builder *b, struct target target, struct slice path, struct slice text)
+{
+    if (target.kind != TARGET_ATTRIBUTE) {
+        return build_text(b, target, path, text);
+    }
+    struct slice trimmed = slice_trim(text);
+    struct value value = number_of_cell(trimmed);
+    return value.kind == VALUE_TEXT ? build_text(b, target, path, text) : builder_attribute(b, path, value);
+}

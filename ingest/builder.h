@@ -1,0 +1,78 @@
+/* builder.h: a record while it is being read. Whoever reads (JSON, CSV, mapping) hands over each value with
+ * its target; the rules of cleansing live here and in cleanse.c, once for all formats.
+ *
+ * Every build_* call returns ERR_OK when reading goes on (the value was taken, or dropped with a warning),
+ * ERR_INVALID or ERR_TOO_LARGE with builder->error when the whole record is refused, ERR_MEMORY.
+ *
+ * `path` is the dotted path as the client wrote it.
+ * Threading: one record, one thread. */
+#ifndef KINDRED_INGEST_BUILDER_H
+#define KINDRED_INGEST_BUILDER_H
+
+#include "base/arena.h"
+#include "ingest/record.h"
+#include "names.h"
+
+struct builder {
+    struct arena *arena;
+    const struct settings *settings;
+    struct record *out;
+    struct record_error *error;
+    const char *phone_country; /* "": the settings' default */
+    bool is_patch;
+    bool may_hold_nul; /* the input has what could become U+0000: look for it */
+    size_t identifier_room, field_room, interest_room, item_room, warning_room;
+    struct slice *interest_folds; /* parallel to out->interests */
+    uint8_t field_at[FIELD_BUILTIN_COUNT]; /* index + 1 into out->fields */
+    uint64_t attribute_seen[8];   /* a bit per hashed attribute name: clear means new */
+    uint64_t item_seen[8];
+    bool out_of_memory; /* where no err could be returned; builder_finish does */
+    bool repeated_interests_warned, repeated_items_warned;
+    const char *lost_code; /* why the first unusable identifier was dropped */
+    const char *lost_message;
+    struct slice lost_path;
+};
+
+void builder_init(struct builder *builder, struct arena *arena, const struct settings *settings, struct record *out,
+                  struct record_error *error);
+
+err build_text(struct builder *builder, struct target target, struct slice path, struct slice text) MUST_USE;
+err build_integer(struct builder *builder, struct target target, struct slice path, int64_t integer) MUST_USE;
+/* An integer that only its decimal text can hold (over 63 bits). */
+err build_big_integer(struct builder *builder, struct target target, struct slice path, struct slice digits) MUST_USE;
+err build_number(struct builder *builder, struct target target, struct slice path, double number) MUST_USE;
+err build_bool(struct builder *builder, struct target target, struct slice path, bool boolean) MUST_USE;
+err build_null(struct builder *builder, struct target target, struct slice path) MUST_USE;
+/* A member of a list. */
+err build_item(struct builder *builder, struct target target, struct slice path, struct slice text) MUST_USE;
+
+/* A cell of a table: a text that may be a number or a truth value when it is an attribute. Empty: nothing. */
+err build_cell(struct builder *builder, struct target target, struct slice path, struct slice text) MUST_USE;
+
+/* After the last value: states need the country, and somebody must be meant. */
+err builder_finish(struct builder *builder) MUST_USE;
+
+/* ---- for the rules (cleanse.c) ---- */
+
+void builder_warn(struct builder *builder, struct slice path, const char *code, const char *message);
+err builder_field(struct builder *builder, enum field field, struct value value) MUST_USE;
+err builder_attribute(struct builder *builder, struct slice path, struct value value) MUST_USE;
+err builder_interest(struct builder *builder, struct slice path, struct slice text) MUST_USE;
+err builder_add_item(struct builder *builder, struct slice path, struct slice text) MUST_USE;
+err builder_identifier(struct builder *builder, uint8_t type, struct slice path, struct slice typed) MUST_USE;
+/* ERR_END: the text is to be left away (a warning was given). */
+err builder_text(struct builder *builder, struct slice path, struct slice in, bool collapse, size_t max,
+                 struct slice *out) MUST_USE;
+const struct value *builder_field_value(const struct builder *builder, enum field field);
+
+/* Fills *error and returns e. */
+err record_fail(struct record_error *error, err e, const char *code, struct slice field, uint64_t position,
+                const char *message);
+
+/* Rules for one text or integer of the schema. */
+err cleanse_text(struct builder *builder, enum field field, struct slice path, struct slice text) MUST_USE;
+err cleanse_integer(struct builder *builder, enum field field, struct slice path, int64_t integer) MUST_USE;
+err cleanse_location(struct builder *builder, struct slice path, struct slice text) MUST_USE;
+err cleanse_state(struct builder *builder) MUST_USE;
+
+#endif
