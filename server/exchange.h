@@ -45,7 +45,10 @@ struct exchange {
     bool close_after;       /* the connection ends with this answer */
     bool pending;           /* submitted: `finish` will answer */
     uint32_t person;        /* of a lookup done ahead for a batch */
-    int lookup;             /* index among the batch's keys, -1: none */
+    bool by_id;             /* ... by "p17" in key.value, which is resolved inside the gate */
+    bool refused;           /* answered before its turn; the bytes are in worker->aside, up to aside_end */
+    size_t aside_end;
+    struct engine_key key;
     unsigned expand;
     uint64_t started_us;
     struct reply reply;

@@ -1,0 +1,288 @@
+#include "upload.h"
+
+#include "base/memory.h"
+#include "connection.h"
+#include "engine/intake.h"
+#include "handlers.h"
+#include "problem.h"
+
+enum { UPLOAD_IN_FLIGHT_MAX = 2 };
+
+struct upload {
+    struct exchange *x;
+    struct connection *connection;
+    struct intake *intake;
+    struct completion slots[UPLOAD_IN_FLIGHT_MAX]; /* free while .submission is NULL */
+    unsigned in_flight;
+    struct submission *unsent; /* found the queue full */
+    bool sent_any;
+    bool ended;    /* nothing more will be fed */
+    bool answered;
+    struct error refusal; /* .err: the queue was full from the start, or the server is stopping */
+};
+
+static void upload_finish_if_done(struct upload *upload);
+
+/* ---- batches to the writer and back ----------------------------------------------------------------- */
+
+static void batch_resume(struct completion *completion)
+{
+    struct connection *connection = completion->connection;
+    struct upload *upload = connection->upload;
+    struct submission *submission = completion->submission;
+    completion->submission = NULL;
+    upload->in_flight--;
+    intake_give_back(upload->intake, submission);
+    /* The completion may have been the last thing that kept a closed connection in memory. */
+    if (!connection_completed(connection) || upload->x->reply.complete) {
+        return;
+    }
+    upload_retry(upload);
+}
+
+static struct completion *free_slot(struct upload *upload)
+{
+    for (size_t i = 0; i < UPLOAD_IN_FLIGHT_MAX; i++) {
+        if (upload->slots[i].submission == NULL) {
+            return &upload->slots[i];
+        }
+    }
+    return NULL;
+}
+
+static err send_batch(struct upload *upload, struct submission *submission)
+{
+    struct completion *slot = free_slot(upload);
+    CHECK(slot != NULL);
+    struct connection *connection = upload->connection;
+    *slot = (struct completion){.worker = connection->worker,
+                                .connection = connection,
+                                .submission = submission,
+                                .resume = batch_resume};
+    submission->owner = slot;
+    submission->done = completion_done;
+    connection->in_flight++;
+    upload->in_flight++;
+    err e = writer_submit(connection->worker->server->writer, submission);
+    if (e != ERR_OK) {
+        connection->in_flight--;
+        upload->in_flight--;
+        slot->submission = NULL;
+    }
+    return e;
+}
+
+static void wait_for_room(struct upload *upload)
+{
+    struct connection *connection = upload->connection;
+    if (!connection->starved) {
+        connection->starved = true;
+        connection->next_starved = connection->worker->starved;
+        connection->worker->starved = connection;
+    }
+}
+
+/* Hands out what is ready while there are slots. */
+static void pump(struct upload *upload)
+{
+    while (upload->in_flight < UPLOAD_IN_FLIGHT_MAX && upload->refusal.err == ERR_OK) {
+        struct submission *submission = upload->unsent != NULL ? upload->unsent : intake_take(upload->intake);
+        if (submission == NULL) {
+            return;
+        }
+        upload->unsent = NULL;
+        err e = send_batch(upload, submission);
+        if (e == ERR_OK) {
+            upload->sent_any = true;
+            continue;
+        }
+        upload->unsent = submission;
+        if (e == ERR_BUSY && upload->sent_any) {
+            wait_for_room(upload);
+        } else {
+            (void)error_set(&upload->refusal, e, err_name(e), 0,
+                            e == ERR_BUSY ? "The queue of writes is full; nothing of this body was taken. Try again in a "
+                                            "moment."
+                                          : "The server is stopping; try again in a moment.");
+        }
+        return;
+    }
+}
+
+/* ---- the answer ------------------------------------------------------------------------------------- */
+
+static void answer(struct upload *upload)
+{
+    struct exchange *x = upload->x;
+    struct error error = {0};
+    if (!upload->ended) {
+        /* The rest of the body is still on its way; it will be dropped. */
+        x->close_after = true;
+    }
+    upload->answered = true;
+    if (upload->refusal.err != ERR_OK) {
+        problem_from_error(x, &upload->refusal);
+    } else if (intake_failure(upload->intake, &error) != ERR_OK) {
+        problem_from_error(x, &error);
+    } else {
+        reply_begin(x, intake_answer_status(upload->intake), "application/json");
+        struct json_writer *json = reply_body(x);
+        intake_write_answer(upload->intake, durability_name(x->worker->server->options.durability), json);
+        reply_end(x);
+    }
+}
+
+static void upload_finish_if_done(struct upload *upload)
+{
+    struct error error = {0};
+    bool failed = upload->refusal.err != ERR_OK || intake_failure(upload->intake, &error) != ERR_OK;
+    bool over = upload->ended || failed;
+    if (!upload->answered && over && upload->in_flight == 0 && (failed || upload->unsent == NULL)) {
+        answer(upload);
+    }
+}
+
+/* ---- calls of the connection -------------------------------------------------------------------------- */
+
+bool upload_feed(struct upload *upload, struct slice bytes, bool last)
+{
+    if (upload->ended || upload->answered) {
+        return true;
+    }
+    pump(upload);
+    upload_finish_if_done(upload);
+    if (upload->answered) {
+        return true;
+    }
+    if (upload->in_flight >= UPLOAD_IN_FLIGHT_MAX || upload->unsent != NULL || upload->refusal.err != ERR_OK) {
+        return false;
+    }
+    struct error error = {0};
+    err e = intake_feed(upload->intake, bytes, last, &error);
+    if (e == ERR_BUSY) {
+        return false;
+    }
+    upload->ended = last;
+    if (e != ERR_OK) {
+        /* The records before it stand and the tally tells; the body is not read further. */
+        upload->x->close_after |= !last;
+        upload->ended = true;
+    }
+    pump(upload);
+    upload_finish_if_done(upload);
+    return true;
+}
+
+bool upload_answered(const struct upload *upload)
+{
+    return upload->answered;
+}
+
+void upload_retry(struct upload *upload)
+{
+    struct connection *connection = upload->connection;
+    if (upload->answered || upload->x->reply.complete) {
+        return;
+    }
+    pump(upload);
+    upload_finish_if_done(upload);
+    if (upload->answered) {
+        connection_answered(connection);
+    }
+    connection_resume(connection);
+}
+
+void upload_destroy(struct upload *upload)
+{
+    if (upload == NULL) {
+        return;
+    }
+    CHECK(upload->in_flight == 0);
+    if (upload->unsent != NULL) {
+        upload->unsent->err = ERR_STOPPING;
+        intake_give_back(upload->intake, upload->unsent);
+    }
+    intake_destroy(upload->intake);
+    memory_free(upload);
+}
+
+/* ---- the beginning ---------------------------------------------------------------------------------- */
+
+/* "POST /api/ingest <key>": the same key on another route is another key. */
+static struct slice scoped_key(struct exchange *x)
+{
+    struct slice key = x->request.fields[HEADER_IDEMPOTENCY_KEY];
+    if (key.data == NULL) {
+        return SLICE_NONE;
+    }
+    struct buffer text;
+    buffer_init(&text, 1024);
+    buffer_append_cstr(&text, "POST /api/ingest ");
+    buffer_append_slice(&text, key);
+    struct slice kept = arena_copy(x->arena, buffer_slice(&text));
+    buffer_deinit(&text);
+    return kept;
+}
+
+static bool read_options(struct exchange *x, struct intake_options *options)
+{
+    enum { KEY_MAX = 255 };
+    struct slice key = x->request.fields[HEADER_IDEMPOTENCY_KEY];
+    if (key.data != NULL && (key.length == 0 || key.length > KEY_MAX)) {
+        problem_reply(x, 400, "idempotency_key_invalid", "Idempotency-Key must have 1 to 255 characters.");
+        return false;
+    }
+    options->source = query_get(&x->query, "source");
+    if (options->source.length > LOG_SOURCE_MAX) {
+        problem_reply(x, 400, "source_invalid", "The source's name may have at most %d bytes.", LOG_SOURCE_MAX);
+        return false;
+    }
+    if (options->source.data == NULL) {
+        options->source = SLICE_LITERAL("api");
+    }
+    options->idempotency_key = scoped_key(x);
+    options->hint = content_hint_of(x->request.fields[HEADER_CONTENT_TYPE]);
+    struct slice mapping = query_get(&x->query, "mapping");
+    exchange_enter(x);
+    options->settings = engine_settings(x->engine);
+    if (mapping.data != NULL) {
+        options->mapping = engine_mapping(x->engine, mapping, &options->mapping_sequence);
+    }
+    exchange_leave(x);
+    if (mapping.data != NULL && options->mapping == NULL) {
+        problem_reply(x, 400, "mapping_unknown", "There is no mapping of this name; PUT /api/mappings/{name} makes one, "
+                                                 "GET /api/mappings lists them.");
+        return false;
+    }
+    return true;
+}
+
+struct upload *upload_begin(struct exchange *x)
+{
+    struct intake_options options = {0};
+    if (!read_options(x, &options)) {
+        x->close_after |= x->request.has_body;
+        return NULL;
+    }
+    struct upload *upload = memory_zalloc(sizeof *upload);
+    if (upload != NULL) {
+        upload->x = x;
+        upload->connection = x->connection;
+        upload->intake = intake_create(&options);
+    }
+    if (upload == NULL || upload->intake == NULL) {
+        memory_free(upload);
+        x->close_after |= x->request.has_body;
+        problem_reply(x, 507, "out_of_memory", "There was no memory for this request.");
+        return NULL;
+    }
+    x->connection->upload = upload;
+    return upload;
+}
+
+/* The route's handler is never called: uploads go the way above. */
+void handle_ingest(struct exchange *x)
+{
+    (void)x;
+    CHECK(!"uploads are streamed");
+}

@@ -1,0 +1,229 @@
+#include "worker.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "connection.h"
+#include "upload.h"
+
+enum { WORKER_ARENA_BYTES_MAX = 16 * 1024 * 1024, LISTEN_BACKLOG = 1024 };
+
+/* ---- things that come back from the writer ------------------------------------------------------------ */
+
+void completion_done(struct submission *submission)
+{
+    struct completion *completion = submission->owner;
+    struct worker *worker = completion->worker;
+    struct completion *head = atomic_load_explicit(&worker->completed, memory_order_relaxed);
+    do {
+        completion->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(&worker->completed, &head, completion, memory_order_release,
+                                                    memory_order_relaxed));
+    /* Coalesced by libuv: one wake-up for a whole group. */
+    (void)uv_async_send(&worker->wake);
+}
+
+static void resume_completed(struct worker *worker)
+{
+    struct completion *newest = atomic_exchange_explicit(&worker->completed, NULL, memory_order_acquire);
+    struct completion *oldest = NULL;
+    while (newest != NULL) {
+        struct completion *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != NULL) {
+        /* Read first: resuming may free the completion. */
+        struct completion *next = oldest->next;
+        oldest->resume(oldest);
+        oldest = next;
+    }
+}
+
+void worker_feed_starved(struct worker *worker)
+{
+    struct connection *connection = worker->starved;
+    worker->starved = NULL;
+    while (connection != NULL) {
+        struct connection *next = connection->next_starved;
+        connection->starved = false;
+        if (!connection->closing && connection->upload != NULL) {
+            upload_retry(connection->upload);
+        }
+        connection = next;
+    }
+}
+
+/* ---- stopping ----------------------------------------------------------------------------------------- */
+
+static void close_own_handles(struct worker *worker)
+{
+    if (!uv_is_closing((uv_handle_t *)&worker->wake)) {
+        uv_close((uv_handle_t *)&worker->wake, NULL);
+        uv_close((uv_handle_t *)&worker->sweep, NULL);
+    }
+}
+
+void worker_connection_gone(struct worker *worker)
+{
+    worker->connection_count--;
+    atomic_store_explicit(&worker->metrics.connections_open, worker->connection_count, memory_order_relaxed);
+    if (atomic_load(&worker->stopping) != 0 && worker->connection_count == 0) {
+        close_own_handles(worker);
+    }
+}
+
+static void obey_stop(struct worker *worker)
+{
+    int level = atomic_load(&worker->stopping);
+    if (level == 0) {
+        return;
+    }
+    if (worker->listening) {
+        worker->listening = false;
+        uv_close((uv_handle_t *)&worker->listener, NULL);
+    }
+    for (struct connection *connection = worker->connections; connection != NULL; connection = connection->next) {
+        if (level == 1) {
+            connection_wind_up(connection);
+        } else {
+            connection_close(connection);
+        }
+    }
+    if (worker->connection_count == 0) {
+        close_own_handles(worker);
+    }
+}
+
+void worker_stop(struct worker *worker, int level)
+{
+    atomic_store(&worker->stopping, level);
+    if (worker->thread_runs) {
+        (void)uv_async_send(&worker->wake);
+    }
+}
+
+static void on_wake(uv_async_t *handle)
+{
+    struct worker *worker = handle->data;
+    resume_completed(worker);
+    worker_feed_starved(worker);
+    obey_stop(worker);
+}
+
+/* ---- the sweep ---------------------------------------------------------------------------------------- */
+
+static void set_date(struct worker *worker)
+{
+    time_t now = time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    worker->date_length = strftime(worker->date, sizeof worker->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    set_date(worker);
+    uint64_t now_ms = uv_now(&worker->loop);
+    for (struct connection *connection = worker->connections; connection != NULL;) {
+        struct connection *next = connection->next;
+        connection_sweep(connection, now_ms);
+        connection = next;
+    }
+    worker_feed_starved(worker);
+    if (worker->accept_pending) {
+        connection_accept(worker);
+    }
+    if (atomic_load(&worker->stopping) != 0) {
+        obey_stop(worker);
+    }
+}
+
+static void on_client(uv_stream_t *listener, int status)
+{
+    struct worker *worker = listener->data;
+    if (status == 0) {
+        connection_accept(worker);
+    }
+}
+
+/* ---- life --------------------------------------------------------------------------------------------- */
+
+err worker_init(struct worker *worker, struct server *server, unsigned index, struct error *error)
+{
+    worker->server = server;
+    worker->index = index;
+    worker->connections_max = server->options.connections_max / server->worker_count;
+    if (worker->connections_max == 0) {
+        worker->connections_max = 1;
+    }
+    arena_init(&worker->arena, WORKER_ARENA_BYTES_MAX);
+    buffer_init(&worker->out, WORKER_OUT_BYTES_MAX);
+    buffer_init(&worker->aside, WORKER_OUT_BYTES_MAX);
+    worker->read_buffer = memory_alloc(WORKER_READ_BYTES);
+    worker->batch = memory_zalloc(WORKER_BATCH_MAX * sizeof *worker->batch);
+    if (worker->read_buffer == NULL || worker->batch == NULL) {
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for a worker's buffers.");
+    }
+    set_date(worker);
+    return ERR_OK;
+}
+
+static void *run(void *argument)
+{
+    struct worker *worker = argument;
+    (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+static err uv_error(struct error *error, int code, const char *what)
+{
+    return error_set(error, ERR_IO, "event_loop", 0, "%s failed: %s.", what, uv_strerror(code));
+}
+
+err worker_start(struct worker *worker, int socket, struct error *error)
+{
+    int code = uv_loop_init(&worker->loop);
+    if (code != 0) {
+        return uv_error(error, code, "Making an event loop");
+    }
+    (void)uv_async_init(&worker->loop, &worker->wake, on_wake);
+    (void)uv_timer_init(&worker->loop, &worker->sweep);
+    (void)uv_tcp_init(&worker->loop, &worker->listener);
+    worker->wake.data = worker->sweep.data = worker->listener.data = worker;
+    (void)uv_timer_start(&worker->sweep, on_sweep, WORKER_SWEEP_MS, WORKER_SWEEP_MS);
+    code = uv_tcp_open(&worker->listener, socket);
+    if (code == 0) {
+        code = uv_listen((uv_stream_t *)&worker->listener, LISTEN_BACKLOG, on_client);
+    }
+    if (code != 0) {
+        return uv_error(error, code, "Listening");
+    }
+    worker->listening = true;
+    if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
+        return error_set(error, ERR_MEMORY, "thread", 0, "Starting a thread failed.");
+    }
+    worker->thread_runs = true;
+    return ERR_OK;
+}
+
+void worker_join(struct worker *worker)
+{
+    if (worker->thread_runs) {
+        pthread_join(worker->thread, NULL);
+        worker->thread_runs = false;
+        (void)uv_loop_close(&worker->loop);
+    }
+}
+
+void worker_deinit(struct worker *worker)
+{
+    arena_deinit(&worker->arena);
+    buffer_deinit(&worker->out);
+    buffer_deinit(&worker->aside);
+    memory_free(worker->read_buffer);
+    memory_free(worker->batch);
+}

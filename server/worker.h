@@ -1,0 +1,91 @@
+/* worker.h: one thread, one loop, one listening socket, its own buffers; and the list of its connections.
+ *
+ *   socket ─▶ read_buffer ─▶ parser ─▶ batch of exchanges ─▶ out ─▶ socket       all reused, nothing allocated per lookup
+ *                                          └─ writes ─▶ writer ─▶ completed (many producers, one consumer) ─▶ wake ─▶ finish
+ *
+ * Between two connections `out` and `arena` are empty.
+ * A sweep every 250 ms enforces the deadlines of all connections and refreshes the Date.
+ *
+ * Threading: fields by the worker's thread, except `completed`, `stopping`, `metrics` (see there). */
+#ifndef KINDRED_SERVER_WORKER_H
+#define KINDRED_SERVER_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "exchange.h"
+#include "metrics.h"
+#include "server.h"
+
+enum {
+    WORKER_READ_BYTES = 64 * 1024,
+    WORKER_BATCH_MAX = 64,
+    WORKER_OUT_BYTES_MAX = 256 * 1024 * 1024, /* one answer at most */
+    WORKER_FLUSH_BYTES = 256 * 1024,          /* answers collected before they are sent */
+    WORKER_SWEEP_MS = 250,
+};
+
+/* Something that was in the writer's hands and comes back. */
+struct completion {
+    struct completion *next;
+    struct worker *worker;
+    struct connection *connection;
+    struct submission *submission;
+    void (*resume)(struct completion *completion); /* on the worker */
+};
+/* Lets uploads that found the queue full try again. */
+void worker_feed_starved(struct worker *worker);
+/* One connection less: ends the loop when it was the last and the worker is stopping. */
+void worker_connection_gone(struct worker *worker);
+/* A submission's `done`; its owner is the completion. Any thread. */
+void completion_done(struct submission *submission);
+
+struct route_metrics {
+    struct counter by_class[6]; /* 1xx unused, 2xx .. 5xx */
+    struct histogram latency_us;
+};
+
+struct worker_metrics {
+    struct counter connections_accepted, connections_refused, connections_timed_out, bytes_in, bytes_out;
+    struct counter lookups_batched;
+    _Atomic uint64_t connections_open;
+    struct route_metrics routes[ROUTES_MAX + 1]; /* the last: no route */
+};
+
+struct worker {
+    struct server *server;
+    unsigned index; /* also its slot of the gate */
+    pthread_t thread;
+    bool thread_runs;
+    uv_loop_t loop;
+    uv_tcp_t listener;
+    uv_async_t wake;
+    uv_timer_t sweep;
+    _Atomic(struct completion *) completed;
+    _Atomic int stopping; /* 1: no new connections, finish; 2: now */
+    bool listening;
+    struct connection *connections; /* doubly linked */
+    uint64_t connection_count;
+    uint64_t connections_max;
+    bool accept_pending;        /* memory was out when a client came */
+    struct connection *starved; /* uploads whose batch found the queue full */
+    struct arena arena;
+    struct buffer out;
+    struct buffer aside; /* refusals of a batch, till it is their turn */
+    char *read_buffer;
+    struct exchange *batch; /* WORKER_BATCH_MAX */
+    char date[40];          /* "Date: …\r\n" */
+    size_t date_length;
+    struct worker_metrics metrics;
+};
+
+err worker_init(struct worker *worker, struct server *server, unsigned index, struct error *error) MUST_USE;
+/* Takes over a bound socket and begins. */
+err worker_start(struct worker *worker, int socket, struct error *error) MUST_USE;
+/* level as in `stopping`. Any thread. */
+void worker_stop(struct worker *worker, int level);
+void worker_join(struct worker *worker);
+void worker_deinit(struct worker *worker);
+
+#endif
