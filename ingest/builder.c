@@ -183,7 +183,7 @@ err builder_interest(struct builder *b, struct slice path, struct slice text)
         return e == ERR_END ? ERR_OK : e;
     }
     struct slice fold;
-    e = text_fold(b->arena, clean, &fold);
+    e = text_case_fold(b->arena, clean, &fold);
     if (e != ERR_OK) {
         return e;
     }

@@ -33,31 +33,34 @@ static err cleanse_age(struct builder *b, struct slice path, struct slice text)
     return cleanse_integer(b, FIELD_AGE, path, number_parse_integer(text, &age) ? age : -1);
 }
 
-static const char *gender_name(struct slice text)
+#define GENDER(typed, name) {SLICE_LITERAL(typed), SLICE_LITERAL(name)}
+
+static struct slice gender_name(struct slice text)
 {
     static const struct {
-        const char *typed;
-        const char *name;
+        struct slice typed;
+        struct slice name;
     } genders[] = {
-        {"male", "Male"}, {"female", "Female"}, {"m", "Male"}, {"f", "Female"}, {"man", "Male"}, {"woman", "Female"},
-        {"men", "Male"}, {"women", "Female"}, {"boy", "Male"}, {"girl", "Female"}, {"w", "Female"},
-        {"non-binary", "Non-binary"}, {"nonbinary", "Non-binary"}, {"non binary", "Non-binary"},
-        {"enby", "Non-binary"}, {"nb", "Non-binary"}, {"x", "Non-binary"}, {"diverse", "Non-binary"},
-        {"other", "Other"}, {"o", "Other"}, {"unknown", "Unknown"}, {"u", "Unknown"},
+        GENDER("male", "Male"), GENDER("female", "Female"), GENDER("m", "Male"), GENDER("f", "Female"),
+        GENDER("man", "Male"), GENDER("woman", "Female"), GENDER("men", "Male"), GENDER("women", "Female"),
+        GENDER("boy", "Male"), GENDER("girl", "Female"), GENDER("w", "Female"), GENDER("non-binary", "Non-binary"),
+        GENDER("nonbinary", "Non-binary"), GENDER("non binary", "Non-binary"), GENDER("enby", "Non-binary"),
+        GENDER("nb", "Non-binary"), GENDER("x", "Non-binary"), GENDER("diverse", "Non-binary"), GENDER("other", "Other"),
+        GENDER("o", "Other"), GENDER("unknown", "Unknown"), GENDER("u", "Unknown"),
     };
     for (size_t i = 0; i < ARRAY_COUNT(genders); i++) {
-        if (slice_equal_ignoring_case(text, slice_from_cstr(genders[i].typed))) {
+        if (slice_equal_ignoring_case(text, genders[i].typed)) {
             return genders[i].name;
         }
     }
-    return NULL;
+    return SLICE_NONE;
 }
 
 static err cleanse_gender(struct builder *b, struct slice text)
 {
-    const char *name = gender_name(text);
-    if (name != NULL) {
-        return builder_field(b, FIELD_GENDER, text_value(slice_from_cstr(name)));
+    struct slice name = gender_name(text);
+    if (name.data != NULL) {
+        return builder_field(b, FIELD_GENDER, text_value(name));
     }
     struct slice title;
     err e = text_title(b->arena, text, &title);

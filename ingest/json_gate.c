@@ -86,9 +86,10 @@ static bool key_before(yyjson_val *object, yyjson_val *until, struct slice key)
 /* A bit per hash: only keys whose bit is set already are compared with those before them. */
 static yyjson_val *find_duplicate(yyjson_val *object, size_t count)
 {
-    uint64_t seen[64]; /* 4,096 bits; small objects use the first word only */
-    unsigned shift = count <= 16 ? 6 : 0;
-    memset(seen, 0, count <= 16 ? sizeof seen[0] : sizeof seen);
+    uint64_t seen[64]; /* 4,096 bits; small objects use the first 256 only */
+    bool small = count <= 16;
+    unsigned shift = small ? 4 : 0;
+    memset(seen, 0, small ? 4 * sizeof seen[0] : sizeof seen);
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     yyjson_val *key;
     while ((key = yyjson_obj_iter_next(&iter)) != NULL) {

@@ -185,17 +185,24 @@ static err read_identifiers(struct reader *r, yyjson_val *list)
 
 /* ---- block list --------------------------------------------------------------------------------------------- */
 
-static const char *const blocked_words[] = {
-    "null", "(null)", "undefined", "none", "nil", "nan", "n/a", "na", "unknown", "anonymous", "guest", "test", "-", "--",
-    "[object object]", "true", "false", "not set", "(not set)", "empty",
+static const struct slice blocked_words[] = {
+    SLICE_LITERAL("null"), SLICE_LITERAL("(null)"), SLICE_LITERAL("undefined"),
+    SLICE_LITERAL("none"), SLICE_LITERAL("nil"), SLICE_LITERAL("nan"), SLICE_LITERAL("n/a"),
+    SLICE_LITERAL("na"), SLICE_LITERAL("unknown"), SLICE_LITERAL("anonymous"),
+    SLICE_LITERAL("guest"), SLICE_LITERAL("test"), SLICE_LITERAL("-"), SLICE_LITERAL("--"),
+    SLICE_LITERAL("[object object]"), SLICE_LITERAL("true"), SLICE_LITERAL("false"),
+    SLICE_LITERAL("not set"), SLICE_LITERAL("(not set)"), SLICE_LITERAL("empty"),
 };
-static const char *const blocked_emails[] = {"test@test.com", "none@none.com", "a@a.com",   "no@email.com", "noemail@noemail.com",
-                                             "na@na.com",     "x@x.com",       "null@null.com", "user@domain.com"};
+static const struct slice blocked_emails[] = {
+    SLICE_LITERAL("test@test.com"), SLICE_LITERAL("none@none.com"), SLICE_LITERAL("a@a.com"),
+    SLICE_LITERAL("no@email.com"), SLICE_LITERAL("noemail@noemail.com"), SLICE_LITERAL("na@na.com"),
+    SLICE_LITERAL("x@x.com"), SLICE_LITERAL("null@null.com"), SLICE_LITERAL("user@domain.com"),
+};
 
-static bool is_word(struct slice value, const char *const *words, size_t count)
+static bool is_word(struct slice value, const struct slice *words, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (slice_equal_ignoring_case(value, slice_from_cstr(words[i]))) {
+        if (slice_equal_ignoring_case(value, words[i])) {
             return true;
         }
     }

@@ -306,7 +306,7 @@ err text_title(struct arena *arena, struct slice in, struct slice *out)
     return change_case(arena, in, CASE_TITLE, out);
 }
 
-err text_fold(struct arena *arena, struct slice in, struct slice *out)
+err text_case_fold(struct arena *arena, struct slice in, struct slice *out)
 {
     if (text_is_ascii(in)) {
         return change_ascii(arena, in, CASE_LOWER, out);

@@ -34,7 +34,7 @@ err text_upper(struct arena *arena, struct slice in, struct slice *out) MUST_USE
 /* The first letter of each word upper-case, the others lower-case; words end at white space, hyphen, apostrophe. */
 err text_title(struct arena *arena, struct slice in, struct slice *out) MUST_USE;
 /* Full case folding (Unicode CaseFolding.txt), for comparing without case. */
-err text_fold(struct arena *arena, struct slice in, struct slice *out) MUST_USE;
+err text_case_fold(struct arena *arena, struct slice in, struct slice *out) MUST_USE;
 
 /* The prefix of at most `max` bytes that ends between characters. */
 struct slice text_cut(struct slice text, size_t max);
