@@ -121,7 +121,7 @@ static err corrupt_name(uint64_t first_sequence, uint64_t offset, const char *wh
 }
 
 /* Opens one segment and reads its header. *decoded is false when there is no valid one. */
-static err open_segment(struct recovery *recovery, uint64_t first_sequence, bool last, struct file **file,
+static err open_segment(struct recovery *recovery, uint64_t first_sequence, struct file **file,
                         struct segment_header *header, bool *decoded, uint64_t *size_bytes, struct error *error)
 {
     const struct file_system *files = recovery->log->files;
@@ -131,8 +131,7 @@ static err open_segment(struct recovery *recovery, uint64_t first_sequence, bool
     if (path == NULL) {
         return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory to open a log segment");
     }
-    enum file_mode mode = last && !recovery->log->read_only ? FILE_WRITE : FILE_READ;
-    err e = files->open(files->context, path, mode, file, error);
+    err e = files->open(files->context, path, FILE_READ, file, error);
     memory_free(path);
     if (e != ERR_OK) {
         return e;
@@ -181,7 +180,7 @@ static err add_segment(struct recovery *recovery, size_t index, struct error *er
     struct file *file;
     bool decoded;
     uint64_t size_bytes;
-    err e = open_segment(recovery, recovery->names[index], last, &file, &header, &decoded, &size_bytes, error);
+    err e = open_segment(recovery, recovery->names[index], &file, &header, &decoded, &size_bytes, error);
     if (e != ERR_OK) {
         return e;
     }
@@ -519,12 +518,37 @@ static err write_again(struct rawlog *log, struct file *file, uint64_t from, uin
     return e;
 }
 
+/* Until here every segment was open for reading only; which one is the last is known by now. */
+static err open_for_writing(struct rawlog *log, struct segment *segment, struct error *error)
+{
+    char *path = segment_path(log->directory, segment->first_sequence);
+    struct handle *handle = memory_zalloc(sizeof *handle);
+    err e = ERR_OK;
+    if (path == NULL || handle == NULL) {
+        e = error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory to open a log segment");
+    } else {
+        e = log->files->open(log->files->context, path, FILE_WRITE, &handle->file, error);
+    }
+    memory_free(path);
+    if (e != ERR_OK) {
+        memory_free(handle);
+        return e;
+    }
+    handle->references = 1;
+    log->files->close(log->files->context, handle_replace_locked(log, segment, handle));
+    return ERR_OK;
+}
+
 /* Cuts the torn tail and makes the rest of the last segment durable. */
 static err mend_last_segment(struct recovery *recovery, struct error *error)
 {
     struct rawlog *log = recovery->log;
     const struct file_system *files = log->files;
     struct segment *segment = log->segments[log->segment_count - 1];
+    err opened = open_for_writing(log, segment, error);
+    if (opened != ERR_OK) {
+        return opened;
+    }
     struct file *file = segment->handle->file;
     if (recovery->report->cut_bytes > 0) {
         err e = files->truncate(files->context, file, segment->bytes, error);
