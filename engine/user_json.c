@@ -300,7 +300,7 @@ static void write_reasons(const struct engine *engine, const struct profile *pro
             json_member_string(json, "interest", phrases_text(engine->phrases, phrase));
             json_member_cstr(json, "decided_by", "rule");
             json_member_cstr(json, "method", method_name(hits[h].method));
-            json_member_string(json, "pattern", cohorts_pattern_text(engine->cohorts, hits[h].pattern));
+            json_member_string(json, "pattern", cohorts_pattern_text(engine->cohorts, hits[h].cohort, hits[h].pattern));
             json_key(json, "confidence");
             json_double(json, (double)(int)(hits[h].confidence * 100.0f + 0.5f) / 100.0);
             json_object_end(json);
