@@ -163,9 +163,38 @@ static size_t put_sequence(struct fold_out *to, struct slice text, size_t at)
     return length;
 }
 
+/* Letters and digits of one ASCII word, which is nearly all that ever comes. Returns where it stopped. */
+static size_t fold_run(struct fold_out *to, struct slice text, size_t at)
+{
+    char *out = to->out + to->length;
+    const char *const end = to->out + PHRASE_FOLD_MAX;
+    const size_t begin = at;
+    if (to->space_owed) {
+        return at;
+    }
+    while (at < text.length && out < end) {
+        unsigned char c = (unsigned char)text.data[at];
+        const unsigned char lower = c | 0x20;
+        if (lower >= 'a' && lower <= 'z') {
+            c = lower;
+        } else if (c < '0' || c > '9') {
+            break;
+        }
+        *out++ = (char)c;
+        at++;
+    }
+    to->length += at - begin;
+    to->word_bytes += at - begin;
+    return at;
+}
+
 static void fold(struct fold_out *to, struct slice text)
 {
     for (size_t i = 0; i < text.length && !to->cut;) {
+        i = fold_run(to, text, i);
+        if (i == text.length) {
+            break;
+        }
         unsigned char c = (unsigned char)text.data[i];
         if (c < 0x80) {
             put_ascii(to, c);

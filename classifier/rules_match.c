@@ -64,6 +64,11 @@ static bool ends_with(const char *text, size_t length, const char *ending)
     return length >= n && memcmp(text + length - n, ending, n) == 0;
 }
 
+static bool is_letter(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
 static bool takes_es(const char *text, size_t length)
 {
     return ends_with(text, length, "s") || ends_with(text, length, "x") || ends_with(text, length, "z") ||
@@ -72,11 +77,18 @@ static bool takes_es(const char *text, size_t length)
 
 static bool ends_in_consonant_y(const char *text, size_t length)
 {
-    return length >= 2 && text[length - 1] == 'y' && strchr("bcdfghjklmnpqrstvwxz", text[length - 2]) != NULL;
+    return length >= 2 && text[length - 1] == 'y' && is_letter(text[length - 2]) &&
+           strchr("aeiouy", text[length - 2]) == NULL;
 }
 
-/* Calls visit with every spelling that differs from the text by a plural ending of its last word, at least 3 letters
- * without it. English only; a phrase in another language that gets a wrong spelling here finds no pattern. */
+/* Calls visit with every spelling that is the plural or the singular of the text by the ending of its last word:
+ *
+ *     singular, 3 letters or more      plural
+ *     …  not behind "s"                … s
+ *     …  ending in s x z o ch sh       … es
+ *     …  consonant and y               … ies
+ *
+ * English only; a phrase in another language that gets a wrong spelling here finds no pattern. */
 static void each_plural(struct slice folded, void (*visit)(void *context, struct slice text), void *context)
 {
     char text[PHRASE_FOLD_MAX + 4];
@@ -87,25 +99,26 @@ static void each_plural(struct slice folded, void (*visit)(void *context, struct
     }
     const size_t letters = length - word;
     const struct slice last = slice_of(folded.data + word, letters);
-    if (letters < 3 || folded.data[length - 1] < 'a' || folded.data[length - 1] > 'z' ||
-        slice_equal_cstr(last, "new") || slice_equal_cstr(last, "news")) {
+    if (letters < 3 || !is_letter(folded.data[length - 1]) || slice_equal_cstr(last, "new") ||
+        slice_equal_cstr(last, "news")) {
         return;
     }
     memcpy(text, folded.data, length);
     if (text[length - 1] != 's') {
         text[length] = 's';
         visit(context, slice_of(text, length + 1));
-    } else if (letters >= 4 && text[length - 2] >= 'a' && text[length - 2] <= 'z' && !ends_with(text, length, "ss") &&
-               !ends_with(text, length, "us") && !ends_with(text, length, "is")) {
+    } else if (letters >= 4 && is_letter(text[length - 2]) && text[length - 2] != 's') {
         visit(context, slice_of(text, length - 1));
-        if (letters >= 5 && ends_with(text, length, "es") && takes_es(text, length - 2)) {
+    }
+    if (letters >= 5 && ends_with(text, length, "es") && takes_es(text, length - 2)) {
+        visit(context, slice_of(text, length - 2));
+    }
+    if (letters >= 5 && ends_with(text, length, "ies")) {
+        text[length - 3] = 'y';
+        if (ends_in_consonant_y(text, length - 2)) {
             visit(context, slice_of(text, length - 2));
         }
-        if (letters >= 5 && ends_with(text, length, "ies")) {
-            text[length - 3] = 'y';
-            visit(context, slice_of(text, length - 2));
-            text[length - 3] = 'i';
-        }
+        text[length - 3] = 'i';
     }
     if (takes_es(text, length)) {
         memcpy(text + length, "es", 2);

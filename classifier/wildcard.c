@@ -113,11 +113,12 @@ err wildcard_index_build(struct wildcard_index *index, const struct slice *patte
         buckets *= 2;
     }
     index->bucket_mask = buckets - 1;
+    index->filter_mask = 8 * buckets - 1;
     uint32_t *load = memory_zalloc(buckets * sizeof *load);
     struct wildcard_entry *unsorted = memory_alloc(count * sizeof *unsorted);
     index->entries = memory_alloc(count * sizeof *index->entries);
     index->starts = memory_zalloc(((size_t)buckets + 1) * sizeof *index->starts);
-    index->filter = memory_zalloc(buckets / 8);
+    index->filter = memory_zalloc(buckets); /* 8 bits a bucket */
     err e = ERR_OK;
     if (load == NULL || unsorted == NULL || index->entries == NULL || index->starts == NULL || index->filter == NULL) {
         e = ERR_MEMORY;
@@ -133,7 +134,8 @@ err wildcard_index_build(struct wildcard_index *index, const struct slice *patte
         uint32_t bucket = hash & index->bucket_mask;
         load[bucket]++;
         index->gram_lengths[length] = true;
-        index->filter[bucket / 64] |= UINT64_C(1) << (bucket % 64);
+        const uint32_t bit = hash & index->filter_mask;
+        index->filter[bit / 64] |= UINT64_C(1) << (bit % 64);
         unsorted[i] = (struct wildcard_entry){hash, i};
     }
     uint32_t sum = 0;
@@ -173,11 +175,13 @@ void wildcard_index_match(const struct wildcard_index *index, struct slice text,
     pad(&padded, text, false);
     for (size_t length = 1; length <= WILDCARD_GRAM_MAX; length++) {
         for (size_t i = 0; index->gram_lengths[length] && i + length <= padded.length; i++) {
-            uint32_t hash = gram_hash(padded.bytes + i, length);
-            uint32_t bucket = hash & index->bucket_mask;
-            if ((index->filter[bucket / 64] >> (bucket % 64) & 1) == 0) {
+            const uint32_t hash = length == WILDCARD_GRAM_MAX ? gram_hash(padded.bytes + i, WILDCARD_GRAM_MAX)
+                                                              : gram_hash(padded.bytes + i, length);
+            const uint32_t bit = hash & index->filter_mask;
+            if ((index->filter[bit / 64] >> (bit % 64) & 1) == 0) {
                 continue;
             }
+            const uint32_t bucket = hash & index->bucket_mask;
             for (uint32_t e = index->starts[bucket]; e < index->starts[bucket + 1]; e++) {
                 struct padded pattern;
                 if (index->entries[e].hash == hash) {

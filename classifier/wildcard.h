@@ -16,7 +16,8 @@ enum { WILDCARD_GRAM_MAX = 4 };
 
 struct wildcard_index {
     const struct slice *patterns; /* borrowed for the index's life */
-    uint64_t *filter;
+    uint64_t *filter; /* one bit a gram */
+    uint32_t filter_mask;
     uint32_t *starts; /* bucket b: entries[starts[b]] .. entries[starts[b + 1]] */
     uint32_t bucket_mask;
     uint32_t count;
