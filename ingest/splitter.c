@@ -167,6 +167,11 @@ err emit_too_large(struct splitter *s, enum record_format format, struct split *
     return e;
 }
 
+static err kept(err e)
+{
+    return e == ERR_OK ? ERR_END : e;
+}
+
 err splitter_next(struct splitter *s, struct split *out)
 {
     if (s->failed) {
@@ -176,7 +181,7 @@ err splitter_next(struct splitter *s, struct split *out)
         enum splitter_mode mode = s->mode;
         err e = ERR_END;
         switch (mode) {
-        case MODE_SNIFF: return ERR_END;
+        case MODE_SNIFF: break;
         case MODE_SEQUENCE: e = split_sequence(s, out); break;
         case MODE_ARRAY:
         case MODE_TAIL: e = split_array(s, out); break;
@@ -189,7 +194,8 @@ err splitter_next(struct splitter *s, struct split *out)
             return ERR_END;
         }
         if (e != ERR_END || s->mode == mode) {
-            return e;
+            /* The caller's bytes end with this call: what is not complete yet is copied now, not at the next feed. */
+            return e == ERR_END && s->data != s->carry.data ? kept(keep_rest(s)) : e;
         }
     }
 }

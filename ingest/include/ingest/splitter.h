@@ -47,8 +47,8 @@ void splitter_destroy(struct splitter *splitter);
 /* The delimiter of a table when it is known (a mapping says so); before the first feed. */
 void splitter_set_delimiter(struct splitter *splitter, char delimiter);
 
-/* The bytes stay the caller's until the next feed and are looked at in place; only what is left of an
- * unfinished record, and the piece that follows it, are copied. `last`: no more will come.
+/* The bytes are looked at in place and must stay until splitter_next has answered ERR_END; what is left of an unfinished
+ * record is copied then, so the caller may reuse its buffer for the next feed. `last`: no more will come.
  * ERR_MEMORY, or ERR_INVALID with *error when the stream as a whole is none of the forms. */
 err splitter_feed(struct splitter *splitter, struct slice bytes, bool last, struct error *error) MUST_USE;
 
