@@ -9,7 +9,7 @@
  * ---- The map ----------------------------------------------------------------------------------------------------
  *
  *   LMDB maps the file into a fixed piece of address space, which may only be changed while nobody is inside. Rule: it is changed in
- *   checkpoint_begin, while no snapshot is open, to at least twice the pages in use and 1 GiB. A transaction that
+ *   checkpoint_begin, while no snapshot is open, to at least twice the pages in use. A transaction that
  *   needs even more gets ERR_BUSY "map_full" from a put: abort, begin (which doubles the map), do it again.
  *
  * ---- Failure ----------------------------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ enum {
     KEY_BYTES_MAX = 511,
     VALUE_CRC_BYTES = 4,
 };
-static const uint64_t MAP_BYTES_LEAST = 1024ull * 1024 * 1024;
+static const uint64_t MAP_BYTES_DEFAULT = 1024ull * 1024 * 1024;
 static const uint64_t SPACE_LEFT_LEAST = 16ull * 1024 * 1024;
 
 /* Stored. */
@@ -261,9 +261,10 @@ static uint64_t used_bytes(MDB_env *env)
     return ((uint64_t)info.me_last_pgno + 1) * stat_of_env.ms_psize;
 }
 
-uint64_t checkpoint_map_for(uint64_t used)
+/* A map that holds so many bytes twice. */
+static uint64_t map_for(const struct checkpoint *checkpoint, uint64_t used)
 {
-    uint64_t bytes = MAP_BYTES_LEAST;
+    uint64_t bytes = checkpoint->map_bytes_least;
     while (bytes < used * 2) {
         bytes *= 2;
     }
@@ -274,10 +275,8 @@ err checkpoint_open_env(struct checkpoint *checkpoint, struct error *error)
 {
     MDB_env *env;
     struct stat file;
-    uint64_t map_bytes = checkpoint->map_bytes_fixed;
-    if (map_bytes == 0) {
-        map_bytes = checkpoint_map_for(stat(checkpoint->data_path, &file) == 0 ? (uint64_t)file.st_size : 0);
-    }
+    uint64_t map_bytes =
+        map_for(checkpoint, stat(checkpoint->data_path, &file) == 0 ? (uint64_t)file.st_size : 0);
     int code = mdb_env_create(&env);
     if (code != 0) {
         return checkpoint_fail(error, code, "open", checkpoint->data_path);
@@ -339,7 +338,7 @@ err checkpoint_open(const struct checkpoint_options *options, struct checkpoint 
     }
     CHECK(pthread_mutex_init(&checkpoint->lock, NULL) == 0);
     checkpoint->read_only = options->read_only;
-    checkpoint->map_bytes_fixed = options->map_bytes;
+    checkpoint->map_bytes_least = options->map_bytes != 0 ? options->map_bytes : MAP_BYTES_DEFAULT;
     checkpoint->directory = join(options->directory, "");
     checkpoint->data_path = join(options->directory, "data.mdb");
     checkpoint->scrub_path = join(options->directory, "scrub.mdb");
@@ -422,11 +421,11 @@ static err make_room(struct checkpoint *checkpoint, struct error *error)
 {
     MDB_envinfo info;
     (void)mdb_env_info(checkpoint->env, &info);
-    uint64_t want = checkpoint_map_for(used_bytes(checkpoint->env));
+    uint64_t want = map_for(checkpoint, used_bytes(checkpoint->env));
     if (checkpoint->map_was_full && want < info.me_mapsize * 2) {
         want = info.me_mapsize * 2;
     }
-    if (checkpoint->map_bytes_fixed != 0 || want <= info.me_mapsize) {
+    if (want <= info.me_mapsize) {
         return ERR_OK;
     }
     if (checkpoint->snapshots > 0) {

@@ -13,7 +13,7 @@ struct checkpoint {
     char *data_path;
     char *scrub_path;
     bool read_only;
-    uint64_t map_bytes_fixed; /* 0: grows */
+    uint64_t map_bytes_least;
     pthread_mutex_t lock;     /* guards what follows */
     MDB_env *env;             /* NULL only after a scrub that could not open what it had put in place */
     MDB_dbi tables[TABLE_COUNT];
@@ -32,8 +32,6 @@ err checkpoint_poison(struct checkpoint *checkpoint, struct error *error);
 err checkpoint_writable(struct checkpoint *checkpoint, struct error *error) MUST_USE;
 /* Sets checkpoint->env and the tables. */
 err checkpoint_open_env(struct checkpoint *checkpoint, struct error *error) MUST_USE;
-/* A map that holds so many used bytes twice. */
-uint64_t checkpoint_map_for(uint64_t used_bytes);
 const char *checkpoint_table_name(enum checkpoint_table table);
 
 #endif

@@ -46,7 +46,7 @@ struct checkpoint_txn;
 
 struct checkpoint_options {
     const char *directory; /* made when absent; holds data.mdb and lock.mdb */
-    uint64_t map_bytes;    /* address space; 0: grows by itself, starting at 1 GiB */
+    uint64_t map_bytes;    /* address space to start with, it grows by itself; 0: 1 GiB */
     bool read_only;
 };
 

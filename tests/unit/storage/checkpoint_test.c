@@ -1,0 +1,331 @@
+/* Tries to break the checkpoint: what was committed must be there after reopening, all of it or nothing; snapshots must not
+ * move; the map must grow; a scrub must leave no deleted byte; damage must be named; after a failed commit nothing goes. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "storage/checkpoint.h"
+#include "support.h"
+#include "unit/test.h"
+
+/* liblmdb.so calls these through its symbol table, so the ones here come first. */
+static int fail_fdatasync_with;
+static int fail_writes_with;
+
+int fdatasync(int descriptor)
+{
+    if (fail_fdatasync_with != 0) {
+        errno = fail_fdatasync_with;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, descriptor);
+}
+
+ssize_t pwrite(int descriptor, const void *from, size_t length, off_t offset)
+{
+    if (fail_writes_with != 0) {
+        errno = fail_writes_with;
+        return -1;
+    }
+    return syscall(SYS_pwrite64, descriptor, from, length, offset);
+}
+
+static struct checkpoint *open_at(const char *folder, struct error *error)
+{
+    struct checkpoint_options options = {.directory = folder, .map_bytes = 1024 * 1024};
+    struct checkpoint *checkpoint = NULL;
+    return checkpoint_open(&options, &checkpoint, error) == ERR_OK ? checkpoint : NULL;
+}
+
+static void put_text(struct checkpoint_txn *txn, enum checkpoint_table table, const char *key, const char *value)
+{
+    struct error error;
+    EXPECT(checkpoint_put(txn, table, slice_from_cstr(key), slice_from_cstr(value), &error) == ERR_OK);
+}
+
+static err commit_text(struct checkpoint *checkpoint, const char *key, const char *value, uint64_t sequence,
+                       struct error *error)
+{
+    struct checkpoint_txn *txn;
+    err e = checkpoint_begin(checkpoint, &txn, error);
+    if (e != ERR_OK) {
+        return e;
+    }
+    put_text(txn, TABLE_NAMES, key, value);
+    return checkpoint_commit(txn, sequence, error);
+}
+
+static bool holds(struct checkpoint *checkpoint, enum checkpoint_table table, const char *key, const char *value)
+{
+    struct checkpoint_snapshot *snapshot;
+    struct error error;
+    struct slice found;
+    if (checkpoint_snapshot_begin(checkpoint, &snapshot, &error) != ERR_OK) {
+        return false;
+    }
+    err e = checkpoint_get(snapshot, table, slice_from_cstr(key), &found, &error);
+    bool same = value == NULL ? e == ERR_NOT_FOUND : e == ERR_OK && slice_equal_cstr(found, value);
+    checkpoint_snapshot_end(snapshot);
+    return same;
+}
+
+static void test_commit_and_reopen(void)
+{
+    struct error error;
+    struct checkpoint_txn *txn;
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL, " %s", error.message);
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 0);
+    REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
+    put_text(txn, TABLE_PROFILES, "b", "two");
+    put_text(txn, TABLE_PROFILES, "a", "one");
+    put_text(txn, TABLE_META, "name", "");
+    put_text(txn, TABLE_COHORTS, "sports", "gone");
+    EXPECT(checkpoint_delete(txn, TABLE_COHORTS, slice_from_cstr("sports"), &error) == ERR_OK);
+    EXPECT(checkpoint_delete(txn, TABLE_COHORTS, slice_from_cstr("never"), &error) == ERR_OK);
+    REQUIRE(checkpoint_commit(txn, 7, &error) == ERR_OK);
+    REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
+    put_text(txn, TABLE_PROFILES, "a", "changed");
+    EXPECT(checkpoint_clear(txn, TABLE_PROFILES, &error) == ERR_OK);
+    checkpoint_abort(txn);
+    checkpoint_close(checkpoint);
+
+    checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL, " %s", error.message);
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 7);
+    EXPECT(holds(checkpoint, TABLE_PROFILES, "a", "one") && holds(checkpoint, TABLE_PROFILES, "b", "two"));
+    EXPECT(holds(checkpoint, TABLE_META, "name", "") && holds(checkpoint, TABLE_COHORTS, "sports", NULL));
+    checkpoint_close(checkpoint);
+    folder_remove(folder);
+}
+
+struct seen {
+    char text[256];
+    size_t stop_after;
+};
+
+static err collect(void *context, struct slice key, struct slice value)
+{
+    struct seen *seen = context;
+    size_t used = strlen(seen->text);
+    snprintf(seen->text + used, sizeof seen->text - used, "%.*s=%.*s ", SLICE_ARGS(key), SLICE_ARGS(value));
+    return seen->stop_after > 0 && --seen->stop_after == 0 ? ERR_STOPPING : ERR_OK;
+}
+
+static void test_scan_is_ordered_and_a_snapshot_stands_still(void)
+{
+    struct error error;
+    struct checkpoint_txn *txn;
+    struct checkpoint_snapshot *snapshot;
+    struct seen seen = {.text = ""};
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL);
+    EXPECT(commit_text(checkpoint, "b", "2", 1, &error) == ERR_OK);
+    EXPECT(commit_text(checkpoint, "a", "1", 2, &error) == ERR_OK);
+    REQUIRE(checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK);
+    EXPECT(commit_text(checkpoint, "c", "3", 3, &error) == ERR_OK);
+    REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
+    EXPECT(checkpoint_clear(txn, TABLE_NAMES, &error) == ERR_OK);
+    EXPECT(checkpoint_commit(txn, 4, &error) == ERR_OK);
+    EXPECT(checkpoint_snapshot_sequence(snapshot) == 2 && checkpoint_count(snapshot, TABLE_NAMES) == 2);
+    EXPECT(checkpoint_count(snapshot, TABLE_META) == 0);
+    EXPECT(checkpoint_scan(snapshot, TABLE_NAMES, collect, &seen, &error) == ERR_OK);
+    EXPECT(strcmp(seen.text, "a=1 b=2 ") == 0, " %s", seen.text);
+    EXPECT(checkpoint_scan(snapshot, TABLE_META, collect, &seen, &error) == ERR_OK);
+    EXPECT(strcmp(seen.text, "a=1 b=2 ") == 0);
+    seen.stop_after = 1;
+    EXPECT(checkpoint_scan(snapshot, TABLE_NAMES, collect, &seen, &error) == ERR_STOPPING);
+    checkpoint_snapshot_end(snapshot);
+    EXPECT(holds(checkpoint, TABLE_NAMES, "a", NULL));
+    checkpoint_close(checkpoint);
+    folder_remove(folder);
+}
+
+static void test_the_map_grows(void)
+{
+    enum { VALUE_BYTES = 64 * 1024, VALUES = 100 };
+    struct error error;
+    struct checkpoint_txn *txn;
+    char folder[256];
+    char *value = calloc(1, VALUE_BYTES);
+    bool was_full = false;
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL && value != NULL);
+    for (int attempt = 0; attempt < 8; attempt++) {
+        err e = ERR_OK;
+        REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK, " %s", error.message);
+        for (uint32_t i = 0; i < VALUES && e == ERR_OK; i++) {
+            e = checkpoint_put(txn, TABLE_PROFILES, slice_of(&i, sizeof i), slice_of(value, VALUE_BYTES), &error);
+        }
+        if (e == ERR_OK) {
+            EXPECT(checkpoint_commit(txn, 1, &error) == ERR_OK, " %s", error.message);
+            break;
+        }
+        EXPECT(e == ERR_BUSY && strcmp(error.code, "map_full") == 0, " %s", error.message);
+        was_full = true;
+        checkpoint_abort(txn);
+    }
+    EXPECT(was_full && checkpoint_applied_sequence(checkpoint) == 1);
+    checkpoint_close(checkpoint);
+    checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL, " %s", error.message);
+    struct checkpoint_snapshot *snapshot;
+    REQUIRE(checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK);
+    EXPECT(checkpoint_count(snapshot, TABLE_PROFILES) == VALUES);
+    checkpoint_snapshot_end(snapshot);
+    EXPECT(commit_text(checkpoint, "after", "growth", 2, &error) == ERR_OK);
+    checkpoint_close(checkpoint);
+    free(value);
+    folder_remove(folder);
+}
+
+/* Small values die inside pages that live on, big ones leave whole pages behind. */
+static void test_scrub_leaves_no_deleted_byte(void)
+{
+    struct error error;
+    struct checkpoint_txn *txn;
+    char folder[256];
+    char key[16];
+    static char big[20000];
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL);
+    REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
+    for (int i = 0; i < 500; i++) {
+        snprintf(key, sizeof key, "%05d", i);
+        put_text(txn, TABLE_PROFILES, key, i % 50 == 7 ? "secret-small-value" : "a value that stays where it is");
+    }
+    memset(big, 'x', sizeof big - 1);
+    memcpy(big + 9000, "secret-big-value", 16);
+    put_text(txn, TABLE_HISTORY, "big", big);
+    put_text(txn, TABLE_MEMBERS, "secret-key", "v");
+    REQUIRE(checkpoint_commit(txn, 1, &error) == ERR_OK);
+    REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
+    for (int i = 7; i < 500; i += 50) {
+        snprintf(key, sizeof key, "%05d", i);
+        EXPECT(checkpoint_delete(txn, TABLE_PROFILES, slice_from_cstr(key), &error) == ERR_OK);
+    }
+    EXPECT(checkpoint_delete(txn, TABLE_HISTORY, slice_from_cstr("big"), &error) == ERR_OK);
+    EXPECT(checkpoint_delete(txn, TABLE_MEMBERS, slice_from_cstr("secret-key"), &error) == ERR_OK);
+    REQUIRE(checkpoint_commit(txn, 2, &error) == ERR_OK);
+    EXPECT(folder_contains(folder, "secret-"), " the test has to see them first");
+    EXPECT(checkpoint_scrub(checkpoint, &error) == ERR_OK, " %s", error.message);
+    EXPECT(!folder_contains(folder, "secret-"));
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 2);
+    EXPECT(holds(checkpoint, TABLE_PROFILES, "00006", "a value that stays where it is"));
+    EXPECT(holds(checkpoint, TABLE_PROFILES, "00007", NULL));
+    EXPECT(commit_text(checkpoint, "after", "scrub", 3, &error) == ERR_OK);
+    checkpoint_close(checkpoint);
+
+    char path[300];
+    snprintf(path, sizeof path, "%s/scrub.mdb", folder);
+    file_store(path, "secret-left-over", 16); /* a scrub that a crash ended */
+    checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL, " %s", error.message);
+    EXPECT(!folder_contains(folder, "secret-"));
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 3 && holds(checkpoint, TABLE_NAMES, "after", "scrub"));
+    checkpoint_close(checkpoint);
+    folder_remove(folder);
+}
+
+/* LMDB itself forgets a failed sync: without fail-stop the second commit would succeed. */
+static void test_nothing_is_written_after_a_failed_commit(void)
+{
+    struct error error;
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL);
+    EXPECT(commit_text(checkpoint, "a", "before", 1, &error) == ERR_OK);
+    fail_fdatasync_with = EIO;
+    EXPECT(commit_text(checkpoint, "a", "failed", 2, &error) == ERR_IO);
+    fail_fdatasync_with = 0;
+    EXPECT(commit_text(checkpoint, "a", "after", 3, &error) == ERR_IO);
+    EXPECT(checkpoint_scrub(checkpoint, &error) == ERR_IO);
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 1 && holds(checkpoint, TABLE_NAMES, "a", "before"));
+    checkpoint_close(checkpoint);
+    checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL);
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 1 && holds(checkpoint, TABLE_NAMES, "a", "before"));
+    checkpoint_close(checkpoint);
+    folder_remove(folder);
+}
+
+static void test_a_full_disk_is_survived(void)
+{
+    struct error error;
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL);
+    EXPECT(commit_text(checkpoint, "a", "before", 1, &error) == ERR_OK);
+    fail_fdatasync_with = ENOSPC;
+    fail_writes_with = ENOSPC;
+    EXPECT(commit_text(checkpoint, "a", "failed", 2, &error) == ERR_NO_SPACE);
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 1 && holds(checkpoint, TABLE_NAMES, "a", "before"));
+    fail_fdatasync_with = 0;
+    fail_writes_with = 0;
+    EXPECT(commit_text(checkpoint, "a", "after", 2, &error) == ERR_OK, " %s", error.message);
+    EXPECT(holds(checkpoint, TABLE_NAMES, "a", "after"));
+    checkpoint_close(checkpoint);
+    folder_remove(folder);
+}
+
+static void test_damage_is_named(void)
+{
+    struct error error;
+    char folder[256];
+    char path[300];
+    size_t length;
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL);
+    EXPECT(commit_text(checkpoint, "a", "a-value-to-damage", 1, &error) == ERR_OK);
+    checkpoint_close(checkpoint);
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    char *bytes = file_load(path, &length);
+    char *at = memmem(bytes, length, "a-value-to-damage", 17);
+    REQUIRE(at != NULL);
+    while (at != NULL) { /* copies in older pages, too */
+        at[3] ^= 1;
+        at = memmem(bytes, length, "a-value-to-damage", 17);
+    }
+    file_store(path, bytes, length);
+    checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL, " %s", error.message);
+    struct checkpoint_snapshot *snapshot;
+    struct slice value;
+    struct seen seen = {.text = ""};
+    REQUIRE(checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK);
+    EXPECT(checkpoint_get(snapshot, TABLE_NAMES, slice_from_cstr("a"), &value, &error) == ERR_CORRUPT);
+    EXPECT(checkpoint_scan(snapshot, TABLE_NAMES, collect, &seen, &error) == ERR_CORRUPT && seen.text[0] == '\0');
+    checkpoint_snapshot_end(snapshot);
+    checkpoint_close(checkpoint);
+
+    file_store(path, bytes, length / 2); /* the pages its meta page names are not there */
+    EXPECT(open_at(folder, &error) == NULL && error.err == ERR_CORRUPT, " %s", error.message);
+    memset(bytes, 'x', length);
+    file_store(path, bytes, length);
+    EXPECT(open_at(folder, &error) == NULL && error.err == ERR_CORRUPT, " %s", error.message);
+    free(bytes);
+    folder_remove(folder);
+}
+
+int main(void)
+{
+    RUN(test_commit_and_reopen);
+    RUN(test_scan_is_ordered_and_a_snapshot_stands_still);
+    RUN(test_the_map_grows);
+    RUN(test_scrub_leaves_no_deleted_byte);
+    RUN(test_nothing_is_written_after_a_failed_commit);
+    RUN(test_a_full_disk_is_survived);
+    RUN(test_damage_is_named);
+    return test_summary();
+}
