@@ -33,7 +33,7 @@ static err cleanse_age(struct builder *b, struct slice path, struct slice text)
     return cleanse_integer(b, FIELD_AGE, path, number_parse_integer(text, &age) ? age : -1);
 }
 
-#define GENDER(typed, name) {SLICE_LITERAL(typed), SLICE_LITERAL(name)}
+#define GENDER(typed, name) {{typed, sizeof typed - 1}, {name, sizeof name - 1}}
 
 static struct slice gender_name(struct slice text)
 {

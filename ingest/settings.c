@@ -185,18 +185,20 @@ static err read_identifiers(struct reader *r, yyjson_val *list)
 
 /* ---- block list --------------------------------------------------------------------------------------------- */
 
+#define WORD(text) {text, sizeof text - 1}
+
 static const struct slice blocked_words[] = {
-    SLICE_LITERAL("null"), SLICE_LITERAL("(null)"), SLICE_LITERAL("undefined"),
-    SLICE_LITERAL("none"), SLICE_LITERAL("nil"), SLICE_LITERAL("nan"), SLICE_LITERAL("n/a"),
-    SLICE_LITERAL("na"), SLICE_LITERAL("unknown"), SLICE_LITERAL("anonymous"),
-    SLICE_LITERAL("guest"), SLICE_LITERAL("test"), SLICE_LITERAL("-"), SLICE_LITERAL("--"),
-    SLICE_LITERAL("[object object]"), SLICE_LITERAL("true"), SLICE_LITERAL("false"),
-    SLICE_LITERAL("not set"), SLICE_LITERAL("(not set)"), SLICE_LITERAL("empty"),
+    WORD("null"), WORD("(null)"), WORD("undefined"),
+    WORD("none"), WORD("nil"), WORD("nan"), WORD("n/a"),
+    WORD("na"), WORD("unknown"), WORD("anonymous"),
+    WORD("guest"), WORD("test"), WORD("-"), WORD("--"),
+    WORD("[object object]"), WORD("true"), WORD("false"),
+    WORD("not set"), WORD("(not set)"), WORD("empty"),
 };
 static const struct slice blocked_emails[] = {
-    SLICE_LITERAL("test@test.com"), SLICE_LITERAL("none@none.com"), SLICE_LITERAL("a@a.com"),
-    SLICE_LITERAL("no@email.com"), SLICE_LITERAL("noemail@noemail.com"), SLICE_LITERAL("na@na.com"),
-    SLICE_LITERAL("x@x.com"), SLICE_LITERAL("null@null.com"), SLICE_LITERAL("user@domain.com"),
+    WORD("test@test.com"), WORD("none@none.com"), WORD("a@a.com"),
+    WORD("no@email.com"), WORD("noemail@noemail.com"), WORD("na@na.com"),
+    WORD("x@x.com"), WORD("null@null.com"), WORD("user@domain.com"),
 };
 
 static bool is_word(struct slice value, const struct slice *words, size_t count)

@@ -199,6 +199,9 @@ static err unclosed(struct splitter *s, bool counts, struct split *out)
              (unsigned long long)(s->window_offset + s->length));
     s->mode = MODE_DONE;
     s->at = s->length;
+    if (!counts) {
+        begin_record(s); /* nothing of it is a record: show none of it */
+    }
     return emit_bad(s, s->length, counts, FORMAT_JSON, "json_unclosed", message, s->length - s->start, out);
 }
 

@@ -176,6 +176,9 @@ static err unclosed_object(struct splitter *s, struct split *out)
     bool counts = !s->skipping && !s->after_data;
     s->mode = MODE_DONE;
     s->at = s->length;
+    if (!counts) {
+        begin_record(s); /* nothing of it is a record: show none of it */
+    }
     return emit_bad(s, s->length, counts, FORMAT_JSON, "json_unclosed",
                     "The input ends before the object's brackets close; send it whole.", s->length - s->start, out);
 }

@@ -41,7 +41,22 @@ static bool skip_lead(struct splitter *s)
     return s->at < s->length;
 }
 
-/* The delimiter that stands most often outside quotes in the first line; '\0' for none. */
+/* Length of the header line: up to a line break outside quotes; all of it when there is none. */
+static size_t header_length(struct slice seen, bool *found)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < seen.length; i++) {
+        quoted = quoted != (seen.data[i] == '"');
+        if (seen.data[i] == '\n' && !quoted) {
+            *found = true;
+            return i;
+        }
+    }
+    *found = false;
+    return seen.length;
+}
+
+/* The delimiter that stands most often outside quotes; '\0' for none. */
 static char find_delimiter(struct slice line)
 {
     size_t counts[4] = {0};
@@ -69,19 +84,25 @@ static err refuse(struct splitter *s, struct error *error, const char *what)
 static err sniff_table(struct splitter *s, struct error *error)
 {
     struct slice seen = slice_of(s->data + s->start, s->length - s->start);
-    const char *newline = memchr(seen.data, '\n', seen.length);
-    if (newline == NULL && !s->last && seen.length <= CSV_HEADER_BYTES_MAX) {
+    bool found_end;
+    struct slice line = slice_of(seen.data, seen.length < CSV_HEADER_BYTES_MAX ? seen.length : CSV_HEADER_BYTES_MAX);
+    line.length = header_length(line, &found_end);
+    if (!found_end && !s->last && seen.length < CSV_HEADER_BYTES_MAX) {
         s->at = s->start; /* wait for the whole line */
         return ERR_OK;
+    }
+    if (!found_end && memchr(line.data, '\n', line.length) != NULL) {
+        line.length = (size_t)((const char *)memchr(line.data, '\n', line.length) - line.data); /* a quote that never closes */
     }
     if (slice_starts_with(seen, SLICE_LITERAL("\x1F\x8B")) || slice_starts_with(seen, SLICE_LITERAL("PK\x03\x04")) ||
         slice_starts_with(seen, SLICE_LITERAL("\x28\xB5\x2F\xFD"))) {
         return refuse(s, error, "; it looks compressed, and it was not unpacked: gzip and zstd are, zip is not");
     }
-    struct slice line = newline == NULL ? seen : slice_of(seen.data, (size_t)(newline - seen.data));
-    line = slice_of(line.data, line.length < CSV_HEADER_BYTES_MAX ? line.length : CSV_HEADER_BYTES_MAX);
     if (line.length > 0 && memchr(line.data, '\0', line.length) != NULL) {
         return refuse(s, error, "; it looks binary");
+    }
+    if (!found_end && memchr(line.data, '"', line.length) != NULL && find_delimiter(line) == '\0') {
+        return refuse(s, error, "; a quote in its first line never closes");
     }
     bool said = s->hint == HINT_CSV || s->hint == HINT_TSV || s->delimiter != '\0';
     char found = s->hint == HINT_TSV && memchr(line.data, '\t', line.length) != NULL ? '\t' : find_delimiter(line);

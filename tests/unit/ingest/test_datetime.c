@@ -1,0 +1,106 @@
+/* Tries days that do not exist, offsets that cross midnight, and texts that only look like a time. */
+#include "support.h"
+
+#include "base/clock.h"
+#include "datetime.h"
+
+static void test_timestamps(void)
+{
+    static const struct {
+        const char *text;
+        const char *wanted; /* UTC; "": refused */
+    } cases[] = {
+        {"2024-05-01T12:30:00Z", "2024-05-01T12:30:00Z"},
+        {"2024-05-01T12:30:00+02:00", "2024-05-01T10:30:00Z"},
+        {"2024-05-01T00:30:00+0200", "2024-04-30T22:30:00Z"},
+        {"2024-12-31T23:30:00-01", "2025-01-01T00:30:00Z"},
+        {"2024-05-01 12:30", "2024-05-01T12:30:00Z"},
+        {"2024-05-01", "2024-05-01T00:00:00Z"},
+        {"20240501", "2024-05-01T00:00:00Z"},
+        {"20240501T123000Z", "2024-05-01T12:30:00Z"},
+        {"20240501123000", "2024-05-01T12:30:00Z"},
+        {"2024/5/1 12:30:05 UTC", "2024-05-01T12:30:05Z"},
+        {" 2024-05-01T12:30:00.5Z ", "2024-05-01T12:30:00.500000Z"},
+        {"2024-05-01T12:30:00,1234567Z", "2024-05-01T12:30:00.123456Z"},
+        {"2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"},
+        {"1714566600", "2024-05-01T12:30:00Z"},
+        {"1714566600123", "2024-05-01T12:30:00.123000Z"},
+        {"1714566600123456", "2024-05-01T12:30:00.123456Z"},
+        {"1969-12-31T23:59:59Z", ""},
+        {"2023-02-29T00:00:00Z", ""},
+        {"2024-13-01", ""},
+        {"2024-05-32", ""},
+        {"2024-05-01T24:00:00Z", ""},
+        {"2024-05-01T12:60:00Z", ""},
+        {"2024-05-01T12:30:00X", ""},
+        {"2024-05-01T12:30:00.Z", ""},
+        {"2024-05-01T", ""},
+        {"2024-5-1", ""},
+        {"01.05.2024", ""},
+        {"12345678", ""},
+        {"", ""},
+        {"now", ""},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        int64_t us = 0;
+        char text[TIMESTAMP_TEXT_MAX] = "";
+        if (timestamp_parse(slice_from_cstr(cases[i].text), &us)) {
+            text[timestamp_format(us, text)] = '\0';
+        }
+        EXPECT(strcmp(text, cases[i].wanted) == 0, ": %s gave '%s', wanted '%s'", cases[i].text, text, cases[i].wanted);
+    }
+}
+
+static void test_formats(void)
+{
+    static const struct {
+        const char *text, *format, *wanted; /* date, or "" */
+    } cases[] = {
+        {"19080229", "%Y%m%d", "1908-02-29"}, {"31/12/1999", "%d/%m/%Y", "1999-12-31"}, {"1/2/70", "%d/%m/%y", "1970-02-01"},
+        {"1/2/68", "%d/%m/%y", "2068-02-01"}, {"3 Sept 2001", "%d %b %Y", "2001-09-03"}, {"March 3, 2001", "%B %d, %Y", "2001-03-03"},
+        {"2024-060", "%Y-%j", "2024-02-29"},  {"2023-366", "%Y-%j", ""},                {"12/31/99", "%D", "1999-12-31"},
+        {"30/02/2001", "%d/%m/%Y", ""},       {"1/2/2001x", "%d/%m/%Y", ""},            {"", "%Y", ""},
+        {"0", "%s", "1970-01-01"},            {"1714566600", "%s", "2024-05-01"},       {"253402300799", "%s", "9999-12-31"},
+        {"Maybe 3 2001", "%b %d %Y", ""},     {"1980", "%Y", "1980-01-01"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct datetime when;
+        char text[DATE_TEXT_LENGTH + 1] = "";
+        if (datetime_parse_format(slice_from_cstr(cases[i].text), slice_from_cstr(cases[i].format), &when)) {
+            datetime_date_text(&when, text);
+        }
+        EXPECT(strcmp(text, cases[i].wanted) == 0, ": %s as %s gave '%s', wanted '%s'", cases[i].text, cases[i].format, text,
+               cases[i].wanted);
+    }
+    struct datetime when;
+    EXPECT(datetime_parse_format(SLICE_LITERAL("1/2/2001 12:05 AM"), SLICE_LITERAL("%m/%d/%Y %I:%M %p"), &when) && when.hour == 0);
+    EXPECT(datetime_parse_format(SLICE_LITERAL("1/2/2001 1:05 pm"), SLICE_LITERAL("%m/%d/%Y %I:%M %p"), &when) && when.hour == 13);
+    EXPECT(!datetime_format_valid(SLICE_LITERAL("%Q")) && !datetime_format_valid(SLICE_LITERAL("%")) &&
+           !datetime_format_valid(SLICE_LITERAL("x")) && datetime_format_valid(SLICE_LITERAL("%d.%m.%Y %T")));
+}
+
+/* Every day from 1970 to 2400 comes back from its number. */
+static void test_every_day(void)
+{
+    for (int64_t day = 0; day < 157054; day++) {
+        char text[TIMESTAMP_TEXT_MAX];
+        size_t length = timestamp_format(day * INT64_C(86400000000), text);
+        int64_t us = -1;
+        REQUIRE(timestamp_parse(slice_of(text, length), &us) && us == day * INT64_C(86400000000), ": %.*s", (int)length, text);
+        char seconds[24];
+        snprintf(seconds, sizeof seconds, "%lld", (long long)(day * 86400));
+        struct datetime when;
+        char date[DATE_TEXT_LENGTH];
+        REQUIRE(datetime_parse_format(slice_from_cstr(seconds), SLICE_LITERAL("%s"), &when));
+        datetime_date_text(&when, date);
+        REQUIRE(memcmp(date, text, DATE_TEXT_LENGTH) == 0, ": day %lld", (long long)day);
+    }
+}
+
+int main(void)
+{
+    RUN(test_timestamps);
+    RUN(test_formats);
+    RUN(test_every_day);
+    return test_summary();
+}
