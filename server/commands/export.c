@@ -36,6 +36,9 @@ static const char HELP[] =
 
 static err write_failed(struct error *error)
 {
+    if (errno == EPIPE) {
+        _exit(EXIT_CODE_OK); /* `| head` has seen enough; nothing here needs an orderly end */
+    }
     return error_set(error, ERR_IO, "output_failed", 0, "Cannot write the output: %s.",
                      strerror(errno));
 }

@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "commands/csv_scan.h"
-#include "ingest/json_reader.h"
+#include "commands/json_copy.h"
 
 enum { COLUMN_COUNT_MAX = 4096, COLUMN_SLOTS = 16384, PATH_BYTES_MAX = 512 };
 static const size_t CELLS_BYTES_MAX = 64 * 1024 * 1024;
@@ -92,34 +92,6 @@ static struct column *column_of(struct export_table *table, struct slice path)
 
 /* ---- a value's text ---- */
 
-static void append_json(struct json_writer *json, json_value value)
-{
-    struct json_iterator i;
-    switch (json_type(value)) {
-    case JSON_ABSENT:
-    case JSON_NULL: json_null(json); break;
-    case JSON_BOOL: json_bool(json, json_true(value)); break;
-    case JSON_INTEGER: json_i64(json, json_integer(value)); break;
-    case JSON_NUMBER: json_double(json, json_double_of(value)); break;
-    case JSON_STRING: json_string(json, json_text(value)); break;
-    case JSON_ARRAY:
-        json_array_begin(json);
-        for (i = json_iterate(value); json_next(&i);) {
-            append_json(json, i.value);
-        }
-        json_array_end(json);
-        break;
-    case JSON_OBJECT:
-        json_object_begin(json);
-        for (i = json_iterate(value); json_next(&i);) {
-            json_key_slice(json, i.key);
-            append_json(json, i.value);
-        }
-        json_object_end(json);
-        break;
-    }
-}
-
 static void append_value(struct buffer *cell, json_value value)
 {
     if (cell->length > 0) {
@@ -129,7 +101,7 @@ static void append_value(struct buffer *cell, json_value value)
         buffer_append_slice(cell, json_text(value));
     } else if (json_type(value) != JSON_NULL) {
         struct json_writer json = json_writer_of(cell);
-        append_json(&json, value);
+        json_copy(&json, value);
     }
 }
 
