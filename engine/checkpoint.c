@@ -248,11 +248,8 @@ static err write_blobs(const struct engine_snapshot *snapshot, struct checkpoint
     return ERR_OK;
 }
 
-err engine_checkpoint_write(struct engine_snapshot *snapshot, struct error *error)
+static err write_once(struct engine_snapshot *snapshot, struct error *error)
 {
-    if (snapshot->pending.failed || snapshot->members.failed) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for the changes of a checkpoint");
-    }
     struct checkpoint_txn *txn = NULL;
     err e = checkpoint_begin(snapshot->checkpoint, &txn, error);
     if (e != ERR_OK) {
@@ -273,6 +270,20 @@ err engine_checkpoint_write(struct engine_snapshot *snapshot, struct error *erro
         return e;
     }
     return checkpoint_commit(txn, snapshot->sequence, error);
+}
+
+err engine_checkpoint_write(struct engine_snapshot *snapshot, struct error *error)
+{
+    enum { MAP_DOUBLINGS_MAX = 20 };
+    if (snapshot->pending.failed || snapshot->members.failed) {
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for the changes of a checkpoint");
+    }
+    /* ERR_BUSY: LMDB's map was too small for this transaction; the next begin doubles it. */
+    err e = ERR_BUSY;
+    for (int attempt = 0; e == ERR_BUSY && attempt < MAP_DOUBLINGS_MAX; attempt++) {
+        e = write_once(snapshot, error);
+    }
+    return e;
 }
 
 /* A failed one leaves everything to the next: its changes come before those made since. */
