@@ -106,8 +106,8 @@ void answer_write(const struct intake *intake, const struct batch *extra, struct
     const struct intake_tally *tally = &intake->tally;
     json_object_begin(json);
     json_member_cstr(json, "status", status_word(intake, extra));
-    json_member_u64(json, "records_processed", tally->records);
-    json_member_u64(json, "records_accepted", accepted_with(intake, extra));
+    json_member_u64(json, "records_processed", accepted_with(intake, extra));
+    json_member_u64(json, "records_received", tally->records);
     json_member_u64(json, "records_cleansed", tally->cleansed + (extra ? extra->cleansed : 0));
     json_member_u64(json, "records_quarantined",
                     tally->quarantined + (extra ? extra->quarantined : 0));

@@ -97,7 +97,7 @@ err intake_failure(const struct intake *intake, struct error *error) MUST_USE;
 err intake_input_error(const struct intake *intake, struct error *error) MUST_USE;
 
 /* In state INTAKE_DONE without a failure:
- *   {"status": "success|partial|error", "records_processed": 500, "records_accepted": …, "records_cleansed": …,
+ *   {"status": "success|partial|error", "records_processed": 500, "records_received": …, "records_cleansed": …,
  *    "records_quarantined": …, "errors": [{"record", "line", "field", "code", "message"}], "errors_total": …,
  *    "warnings": [likewise, for cleansed fields], "warnings_total": …, "durability": "fsync"}
  * A repeat under a known key: the first answer, byte for byte. */
