@@ -145,6 +145,11 @@ static void fail(struct intake *intake, err e, const char *code, const char *mes
     }
 }
 
+static void fail_memory(struct intake *intake)
+{
+    fail(intake, ERR_MEMORY, "memory", "Out of memory; try again later.");
+}
+
 /* Counts a batch whose records are durable. */
 static void settle(struct intake *intake, const struct batch *batch, bool repeated)
 {
@@ -170,7 +175,7 @@ static void make_ready(struct intake *intake, struct batch *batch)
         /* A shorter body whose batches are a prefix of the first one's must not pass for it. */
         s->fingerprint = batch->fingerprint ^ (batch->last ? UINT64_MAX : 0);
         if (s->idempotency_key.data == NULL) {
-            fail(intake, ERR_MEMORY, "memory", "Out of memory; try again later.");
+            fail_memory(intake);
         }
     }
     batch->next = NULL;
@@ -217,7 +222,7 @@ static void release_last(struct intake *intake)
     answer_write(intake, batch, &json);
     intake->answer_status = answer_status(intake, batch);
     if (intake->answer.failed) {
-        fail(intake, ERR_MEMORY, "memory", "Out of memory; try again later.");
+        fail_memory(intake);
     }
     batch->submission.answer = buffer_slice(&intake->answer);
     batch->submission.answer_status = intake->answer_status;
@@ -246,7 +251,7 @@ static bool place_split(struct intake *intake)
     intake->split_pending = false;
     intake->tally.records++;
     if (draft_split(intake, batch, split) != ERR_OK) {
-        fail(intake, ERR_MEMORY, "memory", "Out of memory; try again later.");
+        fail_memory(intake);
     }
     return true;
 }
@@ -260,7 +265,7 @@ static void end_body(struct intake *intake)
 static void refuse_body(struct intake *intake, const struct error *error)
 {
     if (error->err == ERR_MEMORY) {
-        fail(intake, ERR_MEMORY, error->code, error->message);
+        fail_memory(intake);
         return;
     }
     intake->input_error = *error;
@@ -276,13 +281,17 @@ static void take_header(struct intake *intake)
     }
     buffer_clear(&intake->header_bytes);
     buffer_append_slice(&intake->header_bytes, intake->split.bytes);
-    err e = csv_header_parse(buffer_slice(&intake->header_bytes), &intake->header, &error);
-    if (e != ERR_OK || intake->header_bytes.failed) {
-        if (error.err == ERR_OK) {
-            (void)error_set(&error, ERR_TOO_LARGE, "csv_header_too_large", 0,
-                            "The header line is too long.");
-        }
+    err e = csv_header_parse(intake->split.bytes, &intake->header, &error);
+    if (e == ERR_OK && intake->header_bytes.failed) {
+        bool large = intake->split.bytes.length > intake->header_bytes.max_bytes;
+        e = large ? error_set(&error, ERR_TOO_LARGE, "csv_header_too_large", 0,
+                              "The header line has more than %d bytes.", CSV_HEADER_BYTES_MAX)
+                  : ERR_MEMORY;
+        csv_header_destroy(intake->header);
+    }
+    if (e != ERR_OK) {
         intake->header = NULL;
+        error.err = e;
         refuse_body(intake, &error);
     }
 }
@@ -360,7 +369,7 @@ err intake_feed(struct intake *intake, struct slice bytes, bool last, struct err
     intake_stream_feed(intake->stream, bytes, last);
     pump(intake);
     if (intake_stream_keep(intake->stream) != ERR_OK) {
-        fail(intake, ERR_MEMORY, "memory", "Out of memory; try again later.");
+        fail_memory(intake);
     }
     return first_error(intake, error);
 }

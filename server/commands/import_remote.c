@@ -168,7 +168,7 @@ static err read_answer(struct remote *remote, struct import_run *run, long statu
         return http_client_problem(remote->client, status, &run->error);
     }
     struct import_counts *counts = &run->counts;
-    counts->accepted += (uint64_t)json_integer(json_get(root, "records_accepted"));
+    counts->accepted += (uint64_t)json_integer(json_get(root, "records_processed"));
     counts->cleansed += (uint64_t)json_integer(json_get(root, "records_cleansed"));
     counts->quarantined += (uint64_t)json_integer(json_get(root, "records_quarantined"));
     for (struct json_iterator i = json_iterate(errors); json_next(&i);) {
