@@ -1,7 +1,10 @@
 /* LMDB behind checkpoint.h.
  *
  *   directory/data.mdb   the tables        directory/lock.mdb   LMDB's own; holds no data
- *   directory/scrub.mdb  a scrub under way; removed at open
+ *   directory/new.mdb    a first creation or a scrub under way; removed at open
+ *
+ * LMDB writes a new file's first pages without syncing them, so a crash could leave a data.mdb that is neither new nor whole. Therefore
+ * it begins as new.mdb and gets its name when it is durable.
  *
  * Every stored value ends in crc32c(table ‖ key ‖ value), because LMDB has no checksums; a scan also counts. So damage to what is
  * stored is found when it is read. Damage to LMDB's own pages may still stop the process.
@@ -271,23 +274,25 @@ static uint64_t map_for(const struct checkpoint *checkpoint, uint64_t used)
     return bytes;
 }
 
-err checkpoint_open_env(struct checkpoint *checkpoint, struct error *error)
+/* Opens `path`, a folder or (MDB_NOSUBDIR) a file. */
+static err open_env_at(struct checkpoint *checkpoint, const char *path, uint64_t map_bytes, unsigned flags,
+                       struct error *error)
 {
     MDB_env *env;
-    struct stat file;
-    uint64_t map_bytes =
-        map_for(checkpoint, stat(checkpoint->data_path, &file) == 0 ? (uint64_t)file.st_size : 0);
     int code = mdb_env_create(&env);
     if (code != 0) {
-        return checkpoint_fail(error, code, "open", checkpoint->data_path);
+        return checkpoint_fail(error, code, "open", path);
     }
     checkpoint->env = env;
     if ((code = mdb_env_set_maxdbs(env, TABLE_COUNT)) == 0 && (code = mdb_env_set_mapsize(env, map_bytes)) == 0) {
         /* MDB_NOTLS: a snapshot belongs to whoever holds it, not to a thread. Read-ahead stays on: what is read here
          * is read from end to end. */
-        code = mdb_env_open(env, checkpoint->directory, MDB_NOTLS | (checkpoint->read_only ? MDB_RDONLY : 0), 0600);
+        code = mdb_env_open(env, path, MDB_NOTLS | flags, 0600);
     }
-    err e = code == 0 ? check_size(checkpoint, error) : checkpoint_fail(error, code, "open", checkpoint->data_path);
+    err e = code == 0 ? ERR_OK : checkpoint_fail(error, code, "open", path);
+    if (e == ERR_OK && (flags & MDB_NOSUBDIR) == 0) {
+        e = check_size(checkpoint, error);
+    }
     if (e == ERR_OK) {
         e = open_tables(checkpoint, error);
     }
@@ -296,6 +301,26 @@ err checkpoint_open_env(struct checkpoint *checkpoint, struct error *error)
         checkpoint->env = NULL;
     }
     return e;
+}
+
+err checkpoint_open_env(struct checkpoint *checkpoint, struct error *error)
+{
+    struct stat file;
+    uint64_t size = stat(checkpoint->data_path, &file) == 0 ? (uint64_t)file.st_size : 0;
+    return open_env_at(checkpoint, checkpoint->directory, map_for(checkpoint, size),
+                       checkpoint->read_only ? MDB_RDONLY : 0, error);
+}
+
+static err make_data_file(struct checkpoint *checkpoint, struct error *error)
+{
+    const struct file_system *files = &file_system_posix;
+    err e = open_env_at(checkpoint, checkpoint->new_path, checkpoint->map_bytes_least, MDB_NOSUBDIR | MDB_NOLOCK, error);
+    if (e != ERR_OK) {
+        return e;
+    }
+    mdb_env_close(checkpoint->env);
+    checkpoint->env = NULL;
+    return files->rename(files->context, checkpoint->new_path, checkpoint->data_path, error);
 }
 
 static char *join(const char *directory, const char *name)
@@ -308,7 +333,7 @@ static char *join(const char *directory, const char *name)
     return path;
 }
 
-/* Folder there, left-over scrub gone, and after opening: all names durable. */
+/* The names in the folder and the folder's own. */
 static err sync_names(struct checkpoint *checkpoint, struct error *error)
 {
     const struct file_system *files = &file_system_posix;
@@ -326,8 +351,22 @@ static err sync_names(struct checkpoint *checkpoint, struct error *error)
 
 static err remove_leftover(struct checkpoint *checkpoint, struct error *error)
 {
-    err e = file_system_posix.remove(NULL, checkpoint->scrub_path, error);
+    err e = file_system_posix.remove(NULL, checkpoint->new_path, error);
     return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static err prepare_folder(struct checkpoint *checkpoint, const char *directory, struct error *error)
+{
+    struct stat file;
+    err e = file_system_posix.make_directory(NULL, directory, error);
+    if (e == ERR_OK) {
+        e = remove_leftover(checkpoint, error);
+    }
+    if (e == ERR_OK && stat(checkpoint->data_path, &file) != 0) {
+        e = errno == ENOENT ? make_data_file(checkpoint, error)
+                            : error_set_errno(error, errno, "look at", checkpoint->data_path);
+    }
+    return e;
 }
 
 err checkpoint_open(const struct checkpoint_options *options, struct checkpoint **out, struct error *error)
@@ -341,16 +380,13 @@ err checkpoint_open(const struct checkpoint_options *options, struct checkpoint 
     checkpoint->map_bytes_least = options->map_bytes != 0 ? options->map_bytes : MAP_BYTES_DEFAULT;
     checkpoint->directory = join(options->directory, "");
     checkpoint->data_path = join(options->directory, "data.mdb");
-    checkpoint->scrub_path = join(options->directory, "scrub.mdb");
+    checkpoint->new_path = join(options->directory, "new.mdb");
     err e = ERR_OK;
-    if (checkpoint->directory == NULL || checkpoint->data_path == NULL || checkpoint->scrub_path == NULL) {
+    if (checkpoint->directory == NULL || checkpoint->data_path == NULL || checkpoint->new_path == NULL) {
         e = out_of_memory(error);
     }
     if (e == ERR_OK && !options->read_only) {
-        e = file_system_posix.make_directory(NULL, options->directory, error);
-        if (e == ERR_OK) {
-            e = remove_leftover(checkpoint, error);
-        }
+        e = prepare_folder(checkpoint, options->directory, error);
     }
     if (e == ERR_OK) {
         e = checkpoint_open_env(checkpoint, error);
@@ -378,7 +414,7 @@ void checkpoint_close(struct checkpoint *checkpoint)
     pthread_mutex_destroy(&checkpoint->lock);
     memory_free(checkpoint->directory);
     memory_free(checkpoint->data_path);
-    memory_free(checkpoint->scrub_path);
+    memory_free(checkpoint->new_path);
     memory_free(checkpoint);
 }
 

@@ -11,7 +11,7 @@
 struct checkpoint {
     char *directory;
     char *data_path;
-    char *scrub_path;
+    char *new_path;
     bool read_only;
     uint64_t map_bytes_least;
     pthread_mutex_t lock;     /* guards what follows */

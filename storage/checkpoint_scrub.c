@@ -3,7 +3,7 @@
  * LMDB's own compacting copy leaves free pages out, but it copies each used page whole, and a page keeps the
  * bytes of deleted entries in the gap between its pointers and its data. So the entries are read and appended to a new
  * file, which never held anything else. Then: sync it, rename it over, sync the folder, open it. A crash leaves the old file or the new
- * one, both whole; scrub.mdb is removed at open.
+ * one, both whole; new.mdb is removed at open.
  *
  * A new file counts its transactions from 1 again, which the lock file of another process would not know: the data
  * folder's lock keeps other processes out. */
@@ -85,7 +85,7 @@ static int write_copy(struct checkpoint *checkpoint)
     }
     if ((code = mdb_env_set_maxdbs(copying.to, TABLE_COUNT)) == 0 &&
         (code = mdb_env_set_mapsize(copying.to, info.me_mapsize)) == 0 &&
-        (code = mdb_env_open(copying.to, checkpoint->scrub_path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | MDB_NOSYNC,
+        (code = mdb_env_open(copying.to, checkpoint->new_path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | MDB_NOSYNC,
                              0600)) == 0) {
         code = copy_tables(&copying);
     }
@@ -102,7 +102,7 @@ static err put_in_place(struct checkpoint *checkpoint, struct error *error)
     const struct file_system *files = &file_system_posix;
     mdb_env_close(checkpoint->env);
     checkpoint->env = NULL;
-    err e = files->rename(files->context, checkpoint->scrub_path, checkpoint->data_path, error);
+    err e = files->rename(files->context, checkpoint->new_path, checkpoint->data_path, error);
     if (e == ERR_OK) {
         e = files->sync_directory(files->context, checkpoint->directory, error);
     }
@@ -121,14 +121,14 @@ err checkpoint_scrub(struct checkpoint *checkpoint, struct error *error)
     err e = checkpoint_writable(checkpoint, error);
     if (e == ERR_OK) {
         /* One left by a scrub that failed would be added to. */
-        e = file_system_posix.remove(NULL, checkpoint->scrub_path, error);
+        e = file_system_posix.remove(NULL, checkpoint->new_path, error);
         e = e == ERR_NOT_FOUND ? ERR_OK : e;
     }
     if (e == ERR_OK) {
         int code = write_copy(checkpoint);
         if (code != 0) {
             struct error ignored; /* what stays is removed at open */
-            (void)!file_system_posix.remove(NULL, checkpoint->scrub_path, &ignored);
+            (void)!file_system_posix.remove(NULL, checkpoint->new_path, &ignored);
             e = checkpoint_fail(error, code, "scrub", checkpoint->data_path);
             e = code == EIO ? checkpoint_poison(checkpoint, error) : e;
         } else {

@@ -225,7 +225,7 @@ static void test_scrub_leaves_no_deleted_byte(void)
     checkpoint_close(checkpoint);
 
     char path[300];
-    snprintf(path, sizeof path, "%s/scrub.mdb", folder);
+    snprintf(path, sizeof path, "%s/new.mdb", folder);
     file_store(path, "secret-left-over", 16); /* a scrub that a crash ended */
     checkpoint = open_at(folder, &error);
     REQUIRE(checkpoint != NULL, " %s", error.message);
