@@ -74,6 +74,7 @@ struct event {
     uint8_t kind;
     uint8_t device;
     bool sign_in;
+    bool own_phone; /* not the one on the wall */
 };
 
 struct household {

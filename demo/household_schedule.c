@@ -38,8 +38,15 @@ static void plan_person(struct household *household, uint8_t place, struct prng 
             kind = EVENT_APP;
         }
         bool sign_in = kind <= EVENT_APP ? !used->anonymous && chance(prng, 450) : true;
-        append_sorted(household, (struct event){pick_time(prng, joined_day), place, i, kind, device, sign_in});
+        append_sorted(household, (struct event){pick_time(prng, joined_day), place, i, kind, device, sign_in, false});
     }
+}
+
+/* The stores are in North America, where a number is read the same however it is typed. */
+static bool shops(const struct person *person)
+{
+    return person->phone.number != 0 &&
+           demo_countries[demo_cities[person->phone.city].country].calling_code[0] == '1';
 }
 
 /* Makes true what population.h says: a device that is not anonymous was signed in on at least once, and a purchase known by
@@ -51,10 +58,11 @@ static void link_up(struct household *household)
     for (int i = 0; i < household->event_count; i++) {
         struct event *event = &household->events[i];
         const struct person *person = &household->persons[event->person];
-        if (event->kind == EVENT_STORE && (!phone_known[event->person] || person->phone.number == 0)) {
+        if (event->kind == EVENT_STORE && (!phone_known[event->person] || !shops(person))) {
             event->kind = EVENT_CRM;
         }
         if (event->kind == EVENT_CRM) {
+            event->own_phone = !phone_known[event->person];
             phone_known[event->person] = true;
         } else if (event->kind <= EVENT_APP && event->sign_in) {
             signed_in[event->person][event->device] = true;

@@ -237,8 +237,7 @@ static void fill_office(struct draft *draft, const struct household_maker *maker
         return;
     }
     fill_identity(draft, person, maker->seed, prng);
-    /* The first record of the office has the person's own number: purchases in the store are known by it. */
-    if (person->phone.number != 0 && (household->phone.number == 0 || chance(prng, 700))) {
+    if (person->phone.number != 0 && event->own_phone) {
         draft->phone = typed(draft, type_phone(prng, draft->scratch_at, person->phone));
     } else {
         fill_phone(draft, household, person, prng);
