@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/buffer.h"
 #include "base/memory.h"
 #include "datetime.h"
 #include "ingest/limits.h"
@@ -588,38 +587,64 @@ bool mapping_uses_column(const struct mapping *mapping, struct slice column)
            bsearch(&column, mapping->used, mapping->used_count, sizeof column, by_text) != NULL;
 }
 
-/* Texts between columns are written only between columns that hold something. */
-static err concat(struct builder *b, const struct mapped_field *field, column_reader read, void *context, struct slice *out)
+struct pen {
+    char *to;
+    size_t length;
+};
+
+static void write_text(struct pen *pen, struct slice text)
 {
-    struct buffer buffer;
-    buffer_init(&buffer, TEXT_BYTES_MAX);
+    if (text.length > 0) {
+        memcpy(pen->to + pen->length, text.data, text.length);
+        pen->length += text.length;
+    }
+}
+
+/* Texts between columns are written only between columns that hold something; those in front stay. */
+static bool write_parts(const struct mapped_field *field, const struct slice *cells, struct pen *pen)
+{
     struct slice between = SLICE_LITERAL("");
     bool any = false;
     for (size_t i = 0; i < field->part_count; i++) {
-        const struct part *part = &field->parts[i];
-        struct slice cell;
-        if (!part->is_column) {
-            between = part->text;
+        if (!field->parts[i].is_column) {
+            between = cells[i];
             if (i == 0 || !field->parts[i - 1].is_column) {
-                buffer_append_slice(&buffer, between);
+                write_text(pen, between);
                 between = SLICE_LITERAL("");
             }
-        } else if (read(context, part->text, &cell) && slice_trim(cell).length > 0) {
+        } else if (cells[i].length > 0) {
             if (any) {
-                buffer_append_slice(&buffer, between);
+                write_text(pen, between);
             }
-            buffer_append_slice(&buffer, slice_trim(cell));
+            write_text(pen, cells[i]);
             between = SLICE_LITERAL("");
             any = true;
         }
     }
-    *out = any && !buffer.failed ? arena_copy(b->arena, buffer_slice(&buffer)) : SLICE_NONE;
-    bool out_of_memory = any && !buffer.failed && out->data == NULL;
-    if (buffer.failed) {
-        builder_warn(b, field->path, "text_too_long", "The columns put together are over the limit; they were left away.");
+    return any;
+}
+
+static err concat(struct builder *b, const struct mapped_field *field, column_reader read, void *context, struct slice *out)
+{
+    struct slice cells[CONCAT_PARTS_MAX];
+    size_t length = 0;
+    for (size_t i = 0; i < field->part_count; i++) {
+        cells[i] = field->parts[i].text;
+        if (field->parts[i].is_column) {
+            cells[i] = read(context, field->parts[i].text, &cells[i]) ? slice_trim(cells[i]) : SLICE_LITERAL("");
+        }
+        length += cells[i].length;
     }
-    buffer_deinit(&buffer);
-    return out_of_memory ? ERR_MEMORY : ERR_OK;
+    if (length > TEXT_BYTES_MAX) {
+        builder_warn(b, field->path, "text_too_long", "The columns put together are over the limit; they were left away.");
+        return ERR_OK;
+    }
+    struct pen pen = {.to = arena_alloc(b->arena, length)};
+    if (pen.to == NULL) {
+        return ERR_MEMORY;
+    }
+    *out = write_parts(field, cells, &pen) ? slice_of(pen.to, pen.length) : SLICE_NONE;
+    return ERR_OK;
 }
 
 static err hand_over(struct builder *b, const struct mapped_field *field, const struct mapped_value *value)

@@ -100,8 +100,8 @@ static bool read_digits(struct slice typed, struct digits *out)
 
 static const struct phone_plan *plan_of_country(const char *country)
 {
-    for (size_t i = 0; i < phone_plan_count; i++) {
-        if (phone_plans[i].country[0] == country[0] && phone_plans[i].country[1] == country[1] && country[0] != '\0') {
+    for (size_t i = 0; country[0] != '\0' && i < phone_plan_count; i++) {
+        if (phone_plans[i].country[0] == country[0] && phone_plans[i].country[1] == country[1]) {
             return &phone_plans[i];
         }
     }

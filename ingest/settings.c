@@ -344,15 +344,12 @@ static err read_blocked(struct reader *r, yyjson_val *lists)
 {
     struct settings_tables *tables = r->settings->tables;
     size_t count = count_blocked(lists);
-    if (count == 0) {
-        return ERR_OK;
-    }
     size_t slots = 16;
     while (slots < count * 2) {
         slots *= 2;
     }
     tables->exact_mask = slots - 1;
-    tables->blocked = arena_zalloc(&tables->arena, count * sizeof *tables->blocked);
+    tables->blocked = arena_zalloc(&tables->arena, (count + 1) * sizeof *tables->blocked);
     tables->exact = arena_zalloc(&tables->arena, slots * sizeof *tables->exact);
     if (tables->blocked == NULL || tables->exact == NULL) {
         return no_memory(r);

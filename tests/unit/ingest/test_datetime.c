@@ -72,11 +72,20 @@ static void test_formats(void)
         EXPECT(strcmp(text, cases[i].wanted) == 0, ": %s as %s gave '%s', wanted '%s'", cases[i].text, cases[i].format, text,
                cases[i].wanted);
     }
-    struct datetime when;
-    EXPECT(datetime_parse_format(SLICE_LITERAL("1/2/2001 12:05 AM"), SLICE_LITERAL("%m/%d/%Y %I:%M %p"), &when) && when.hour == 0);
-    EXPECT(datetime_parse_format(SLICE_LITERAL("1/2/2001 1:05 pm"), SLICE_LITERAL("%m/%d/%Y %I:%M %p"), &when) && when.hour == 13);
-    EXPECT(!datetime_format_valid(SLICE_LITERAL("%Q")) && !datetime_format_valid(SLICE_LITERAL("%")) &&
-           !datetime_format_valid(SLICE_LITERAL("x")) && datetime_format_valid(SLICE_LITERAL("%d.%m.%Y %T")));
+    static const struct {
+        const char *text;
+        int hour;
+    } clocks[] = {{"1/2/2001 12:05 AM", 0}, {"1/2/2001 1:05 pm", 13}, {"1/2/2001 12:05 PM", 12}, {"1/2/2001 13:05 PM", -1}};
+    const struct slice format = SLICE_LITERAL("%m/%d/%Y %I:%M %p");
+    for (size_t i = 0; i < ARRAY_COUNT(clocks); i++) {
+        struct datetime when;
+        bool read = datetime_parse_format(slice_from_cstr(clocks[i].text), format, &when);
+        EXPECT((read ? when.hour : -1) == clocks[i].hour, ": %s", clocks[i].text);
+    }
+    static const char *const bad_formats[] = {"%Q", "%", "x", ""};
+    for (size_t i = 0; i < ARRAY_COUNT(bad_formats); i++) {
+        EXPECT(!datetime_format_valid(slice_from_cstr(bad_formats[i])), ": %s", bad_formats[i]);
+    }
 }
 
 /* Every day from 1970 to 2400 comes back from its number. */
@@ -91,7 +100,8 @@ static void test_every_day(void)
         snprintf(seconds, sizeof seconds, "%lld", (long long)(day * 86400));
         struct datetime when;
         char date[DATE_TEXT_LENGTH];
-        REQUIRE(datetime_parse_format(slice_from_cstr(seconds), SLICE_LITERAL("%s"), &when));
+        bool read = datetime_parse_format(slice_from_cstr(seconds), SLICE_LITERAL("%s"), &when);
+        REQUIRE(read, ": %s", seconds);
         datetime_date_text(&when, date);
         REQUIRE(memcmp(date, text, DATE_TEXT_LENGTH) == 0, ": day %lld", (long long)day);
     }
