@@ -1,0 +1,777 @@
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "engine/quarantine.h"
+#include "ingest/splitter.h"
+#include "unit/storage/support.h"
+
+static const int64_t WINDOW_US = 7ll * 24 * 3600 * 1000000;
+
+/* ---- saying what went wrong ---------------------------------------------------------------------- */
+
+void world_note(struct world *world, const char *format, ...)
+{
+    char text[2400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    char **slot = &world->notes[world->note_count++ % WORLD_NOTES];
+    free(*slot);
+    *slot = NULL;
+    if (asprintf(slot, "step %" PRIu64 ": %s", world->steps, text) < 0) {
+        abort();
+    }
+}
+
+static bool note_names(const char *note, const struct ref_person *person)
+{
+    char number[16];
+    snprintf(number, sizeof number, "p%u ", person->number);
+    bool names = strstr(note, number) != NULL;
+    for (size_t i = 0; i < person->id_count; i++) {
+        names |= strstr(note, person->ids[i].value) != NULL;
+    }
+    return names;
+}
+
+void world_fail(struct world *world, uint32_t number, const char *format, ...)
+{
+    const struct ref_person *person = ref_person(&world->ref, number);
+    uint64_t first = world->note_count > WORLD_NOTES ? world->note_count - WORLD_NOTES : 0;
+    for (uint64_t n = first; n < world->note_count; n++) {
+        const char *note = world->notes[n % WORLD_NOTES];
+        if (n + 12 >= world->note_count || (person != NULL && note_names(note, person))) {
+            fprintf(stderr, "  %s\n", note);
+        }
+    }
+    fprintf(stderr, "DIFFERENCE: ");
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n  seed %" PRIu64 ", step %" PRIu64 ", entry %" PRIu64 ", folder %s\n", world->seed, world->steps,
+            world->last_sequence, world->path);
+    exit(1);
+}
+
+static void must(struct world *world, err e, const struct error *error, const char *what)
+{
+    if (e != ERR_OK) {
+        world_fail(world, 0, "%s: %s (%s)", what, error->message, err_name(e));
+    }
+}
+
+/* ---- opening and closing -------------------------------------------------------------------------- */
+
+static int64_t clock_now(void *context)
+{
+    return ((struct world *)context)->now_us;
+}
+/* Goes on with every look, so that slices end at different places. */
+static int64_t clock_ticks(void *context)
+{
+    struct world *world = context;
+    return world->ticks += 37;
+}
+
+void world_start(struct world *world)
+{
+    struct error error = {0};
+    world->random = prng_source(&world->prng);
+    struct data_folder_options folder = {.files = world->files ? world->files : &file_system_posix,
+                                         .random = &world->random, .path = world->path, .segment_bytes = 256 * 1024};
+    must(world, data_folder_open(&folder, &world->folder, &error), &error, "the folder does not open");
+    static struct clock clock;
+    clock = (struct clock){clock_now, clock_ticks, world};
+    struct engine_options options = {.log = world->folder.log, .checkpoint = world->folder.checkpoint, .clock = &clock,
+                                     .random = &world->random, .durability = DURABILITY_FSYNC,
+                                     .settings_json = slice_from_cstr(input_settings)};
+    must(world, engine_open(&options, &world->engine, &error), &error, "the engine does not open");
+}
+
+void world_stop(struct world *world)
+{
+    engine_close(world->engine);
+    data_folder_close(&world->folder);
+    world->engine = NULL;
+}
+
+void world_open(struct world *world, uint64_t seed)
+{
+    struct error error = {0};
+    uint64_t before = world->steps; /* counts on from world to world */
+    world->seed = seed;
+    prng_seed(&world->prng, seed);
+    snprintf(world->path, sizeof world->path, "%s", folder_make());
+    arena_init(&world->arena, (size_t)64 << 20);
+    world->now_us = 1767225600ll * 1000000 + (int64_t)prng_below(&world->prng, 1000000);
+    world->steps = before;
+    must(world, settings_parse(slice_from_cstr(input_settings), &world->settings, &error), &error, "settings");
+    world->ref.settings = world->settings;
+    world->erasures = calloc(WORLD_ERASURES_MAX, sizeof *world->erasures);
+    CHECK(world->erasures != NULL);
+    world_start(world);
+    world->last_sequence = engine_log(world->engine)->ops->position(engine_log(world->engine)).last_sequence;
+    world->received_us = world->now_us;
+}
+
+void world_close(struct world *world)
+{
+    world_stop(world);
+    folder_remove(world->path);
+    ref_clear(&world->ref);
+    settings_destroy(world->settings);
+    csv_header_destroy(input_header);
+    input_header = NULL;
+    arena_deinit(&world->arena);
+    free(world->erasures);
+    for (size_t i = 0; i < WORLD_NOTES; i++) {
+        free(world->notes[i]);
+    }
+    *world = (struct world){.steps = world->steps, .records = world->records, .erase_weight = world->erase_weight};
+}
+
+/* ---- committing ----------------------------------------------------------------------------------- */
+
+static void count_done(struct submission *submission)
+{
+    ++*(size_t *)submission->owner;
+}
+
+static void commit(struct world *world, struct submission **submissions, size_t count)
+{
+    size_t done = 0;
+    /* The machine's clock goes back now and then; received-at does not. */
+    world->received_us = world->now_us > world->received_us ? world->now_us : world->received_us;
+    for (size_t i = 0; i < count; i++) {
+        submissions[i]->done = count_done;
+        submissions[i]->owner = &done;
+    }
+    engine_commit(world->engine, submissions, count);
+    if (done != count) {
+        world_fail(world, 0, "%zu of %zu submissions answered", done, count);
+    }
+}
+
+/* `entries` it must have become, behind all before it. */
+static void took(struct world *world, const struct submission *submission, size_t entries)
+{
+    must(world, submission->err, &submission->error, "refused");
+    if (submission->first_sequence != world->last_sequence + 1) {
+        world_fail(world, 0, "entry %" PRIu64 " came after %" PRIu64, submission->first_sequence, world->last_sequence);
+    }
+    world->last_sequence += entries;
+    if (world->before_ack != NULL) {
+        world->before_ack(world);
+    }
+}
+
+static void refused(struct world *world, const struct submission *submission, err expected)
+{
+    if (submission->err != expected || submission->first_sequence != 0) {
+        world_fail(world, 0, "%s was expected, it was %s: %s", err_name(expected), err_name(submission->err),
+                   submission->error.message);
+    }
+}
+
+static void commit_one(struct world *world, struct submission *submission, size_t entries, err expected)
+{
+    commit(world, &submission, 1);
+    if (expected == ERR_OK) {
+        took(world, submission, entries);
+    } else {
+        refused(world, submission, expected);
+    }
+}
+
+/* ---- records -------------------------------------------------------------------------------------- */
+
+enum { BATCH_MAX = 8, GROUP_MAX = 4 };
+
+struct batch {
+    struct input inputs[BATCH_MAX + 1];
+    struct draft drafts[BATCH_MAX + 1];
+    size_t count;
+    struct submission submission;
+    char key[32];
+    char answer[64];
+};
+
+static void fill_batch(struct world *world, struct batch *batch)
+{
+    size_t records = 1 + prng_below(&world->prng, prng_below(&world->prng, 4) == 0 ? BATCH_MAX : 3);
+    bool table = prng_below(&world->prng, 6) == 0;
+    batch->count = records + table;
+    if (table) {
+        input_table(world, batch->inputs, records);
+    } else {
+        for (size_t i = 0; i < records; i++) {
+            input_record(world, &batch->inputs[i]);
+        }
+    }
+    struct slice source = input_source(world);
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->drafts[i] = batch->inputs[i].draft;
+        batch->drafts[i].entry.source = source;
+    }
+    batch->submission = (struct submission){.kind = SUBMIT_RECORDS, .drafts = batch->drafts, .draft_count = batch->count};
+    if (prng_below(&world->prng, 8) == 0) {
+        uint64_t number = world->next_key++;
+        snprintf(batch->key, sizeof batch->key, "key-%" PRIu64, number);
+        snprintf(batch->answer, sizeof batch->answer, "{\"answer\":%" PRIu64 "}", number);
+        batch->submission.idempotency_key = slice_from_cstr(batch->key);
+        batch->submission.fingerprint = number * 7 + 1;
+        batch->submission.answer = slice_from_cstr(batch->answer);
+        batch->submission.answer_status = 200;
+    }
+}
+
+static void apply_batch(struct world *world, struct batch *batch)
+{
+    bool keyed = batch->submission.idempotency_key.length > 0;
+    took(world, &batch->submission, batch->count + keyed);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct log_entry *entry = &batch->drafts[i].entry;
+        uint64_t sequence = batch->submission.first_sequence + i;
+        if (entry->kind == ENTRY_RECORD) {
+            uint32_t number = ref_record(&world->ref, batch->drafts[i].record, sequence, world->received_us, entry->source);
+            world_note(world, "entry %" PRIu64 " p%u from \"%.*s\": %.*s", sequence, number, SLICE_ARGS(entry->source),
+                       SLICE_ARGS(entry->payload));
+            world->records++;
+        }
+    }
+    if (keyed) {
+        struct world_key key = {.fingerprint = batch->submission.fingerprint,
+                                .sequence = batch->submission.first_sequence + batch->count, .at_us = world->received_us};
+        snprintf(key.key, sizeof key.key, "%s", batch->key);
+        world->keys[world->key_count++ % WORLD_KEYS] = key;
+    }
+}
+
+void world_ingest(struct world *world)
+{
+    static struct batch batches[GROUP_MAX];
+    struct submission *submissions[GROUP_MAX];
+    size_t count = prng_below(&world->prng, 3) == 0 ? 1 + prng_below(&world->prng, GROUP_MAX) : 1;
+    for (size_t i = 0; i < count; i++) {
+        fill_batch(world, &batches[i]);
+        submissions[i] = &batches[i].submission;
+    }
+    commit(world, submissions, count);
+    for (size_t i = 0; i < count; i++) {
+        apply_batch(world, &batches[i]);
+    }
+}
+
+/* The same key again: the first answer, word for word; with other content a conflict. */
+static void step_repeat(struct world *world)
+{
+    if (world->key_count == 0) {
+        return;
+    }
+    size_t room = world->key_count < WORLD_KEYS ? world->key_count : WORLD_KEYS;
+    const struct world_key *key = &world->keys[prng_below(&world->prng, room)];
+    if (key->at_us < world->now_us - WINDOW_US || key->at_us < world->received_us - WINDOW_US) {
+        return; /* may be forgotten */
+    }
+    static struct batch batch;
+    fill_batch(world, &batch);
+    bool conflict = prng_below(&world->prng, 3) == 0;
+    char answer[64];
+    snprintf(answer, sizeof answer, "{\"answer\":%s}", key->key + 4);
+    batch.submission.idempotency_key = slice_from_cstr(key->key);
+    batch.submission.fingerprint = key->fingerprint + conflict;
+    struct submission *submission = &batch.submission;
+    commit(world, &submission, 1);
+    if (conflict) {
+        refused(world, submission, ERR_CONFLICT);
+    } else if (submission->err != ERR_OK || !submission->repeated ||
+               !slice_equal_cstr(slice_of(submission->stored_answer, submission->stored_answer_length), answer) ||
+               submission->stored_status != 200) {
+        world_fail(world, 0, "the repeat of %s was not answered as before", key->key);
+    }
+    memory_free(submission->stored_answer);
+}
+
+/* ---- quarantine ------------------------------------------------------------------------------------ */
+
+static void step_quarantine(struct world *world)
+{
+    uint8_t type;
+    char name[REF_TEXT];
+    struct world_quarantined item;
+    if (world->quarantined_count == WORLD_QUARANTINE_MAX) {
+        return;
+    }
+    input_identifier(prng_below(&world->prng, 100), &type, name);
+    snprintf(item.text, sizeof item.text, "{\"broken\": \"%s\"", name);
+    struct quarantine content = {.code = SLICE_LITERAL("json_syntax"), .message = SLICE_LITERAL("broken"),
+                                 .record_number = 1, .bytes = slice_from_cstr(item.text)};
+    struct buffer payload;
+    buffer_init(&payload, 4096);
+    quarantine_encode(&content, &payload);
+    struct draft draft = {.entry = {.kind = ENTRY_QUARANTINE, .format = FORMAT_JSON, .payload = buffer_slice(&payload)}};
+    struct submission submission = {.kind = SUBMIT_RECORDS, .drafts = &draft, .draft_count = 1};
+    commit_one(world, &submission, 1, ERR_OK);
+    item.sequence = submission.first_sequence;
+    world->quarantined[world->quarantined_count++] = item;
+    world_note(world, "entry %" PRIu64 " quarantined: %s", item.sequence, item.text);
+    buffer_deinit(&payload);
+}
+
+static void forget_quarantined(struct world *world, size_t at)
+{
+    memmove(&world->quarantined[at], &world->quarantined[at + 1],
+            (world->quarantined_count - at - 1) * sizeof world->quarantined[0]);
+    world->quarantined_count--;
+}
+
+/* A retry: the mended record and the end of the quarantine, in one batch. Twice in one group: the second finds it gone. */
+static void step_retry(struct world *world)
+{
+    static struct input inputs[2];
+    if (world->quarantined_count == 0) {
+        return;
+    }
+    size_t at = prng_below(&world->prng, world->quarantined_count);
+    uint64_t sequence = world->quarantined[at].sequence;
+    char end[QUARANTINE_END_BYTES];
+    quarantine_end_encode(sequence, end);
+    struct draft drafts[2][2];
+    struct submission submissions[2];
+    struct submission *both[2] = {&submissions[0], &submissions[1]};
+    for (size_t i = 0; i < 2; i++) {
+        input_record(world, &inputs[i]);
+        drafts[i][0] = inputs[i].draft;
+        drafts[i][1] = (struct draft){.entry = {.kind = ENTRY_QUARANTINE_END, .payload = slice_of(end, sizeof end)}};
+        submissions[i] = (struct submission){.kind = SUBMIT_RECORDS, .drafts = drafts[i], .draft_count = 2};
+    }
+    size_t count = 1 + prng_below(&world->prng, 2);
+    commit(world, both, count);
+    took(world, &submissions[0], 2);
+    uint32_t number = ref_record(&world->ref, &inputs[0].record, submissions[0].first_sequence, world->received_us,
+                                 SLICE_NONE);
+    world_note(world, "entry %" PRIu64 " p%u retried of %" PRIu64 ": %.*s", submissions[0].first_sequence, number, sequence,
+               (int)inputs[0].length, inputs[0].text);
+    forget_quarantined(world, at);
+    if (count == 2) {
+        refused(world, &submissions[1], ERR_NOT_FOUND);
+    }
+}
+
+/* ---- corrections and cohorts ------------------------------------------------------------------------ */
+
+/* Any number, merged away, erased or never given out. */
+static uint32_t some_number(struct world *world)
+{
+    return (uint32_t)prng_below(&world->prng, world->ref.person_count + 2);
+}
+
+static void step_patch(struct world *world)
+{
+    char body[2048];
+    struct record patch;
+    struct record_error reason;
+    uint32_t number = some_number(world);
+    uint32_t root = ref_root(&world->ref, number);
+    size_t length = input_patch(world, body, sizeof body);
+    struct submission submission = {.kind = SUBMIT_PATCH, .number = number, .body = slice_of(body, length),
+                                    .source = SLICE_LITERAL("steward")};
+    char etag[ENGINE_ETAG_MAX];
+    bool stale = prng_below(&world->prng, 4) == 0;
+    if (root != 0 && prng_below(&world->prng, 2) == 0) {
+        size_t etag_length = engine_etag(world->engine, root, etag);
+        etag[1] = stale ? (etag[1] == '0' ? '1' : '0') : etag[1];
+        submission.if_match = slice_of(etag, etag_length);
+    }
+    err expected = root == 0 ? ERR_NOT_FOUND : submission.if_match.length > 0 && stale ? ERR_CONFLICT : ERR_OK;
+    commit_one(world, &submission, 1, expected);
+    if (expected == ERR_OK) {
+        err e = record_read_patch(&world->arena, submission.body, world->settings, &patch, &reason);
+        CHECK(e == ERR_OK);
+        ref_patch(&world->ref, root, &patch, submission.first_sequence, world->received_us, submission.source);
+        world_note(world, "entry %" PRIu64 " p%u patched (as p%u): %s", submission.first_sequence, root, number, body);
+    }
+}
+
+/* Up to three people by number or identifier; false when one of them is not known. */
+static bool add_people(struct world *world, const char *member, uint32_t list[4], char *json, size_t room)
+{
+    size_t count = prng_below(&world->prng, 3) == 0 ? prng_below(&world->prng, 4) : 0;
+    size_t length = strlen(json);
+    bool known = true;
+    for (size_t i = 0; i < count; i++) {
+        const char *comma = i == 0 ? "" : ",";
+        length += (size_t)snprintf(json + length, room - length, i == 0 ? ",\"%s\":[" : "%.0s", member);
+        if (prng_below(&world->prng, 2) == 0) {
+            uint32_t number = 1 + some_number(world);
+            list[i] = ref_root(&world->ref, number);
+            length += (size_t)snprintf(json + length, room - length, "%s\"p%u\"", comma, number);
+        } else {
+            uint8_t type;
+            char value[REF_TEXT];
+            input_identifier(prng_below(&world->prng, 108), &type, value);
+            list[i] = ref_find(&world->ref, type, slice_from_cstr(value));
+            length += (size_t)snprintf(json + length, room - length, "%s{\"%s\":\"%s\"}", comma,
+                                       world->settings->identifiers[type].name, value);
+        }
+        known &= list[i] != 0;
+    }
+    if (count > 0) {
+        snprintf(json + length, room - length, "]");
+    }
+    return known;
+}
+
+static void step_cohort(struct world *world)
+{
+    static const char *const names[] = {"Sports", "Shoppers", "Adults", "Friends"};
+    const char *name = names[prng_below(&world->prng, ARRAY_COUNT(names))];
+    const struct ref_cohort *known = ref_cohort(&world->ref, name);
+    if (prng_below(&world->prng, 4) == 0) {
+        struct submission submission = {.kind = SUBMIT_COHORT_DELETE, .name = slice_from_cstr(name)};
+        commit_one(world, &submission, 1, known ? ERR_OK : ERR_NOT_FOUND);
+        if (known != NULL) {
+            ref_cohort_delete(&world->ref, name);
+            world_note(world, "entry %" PRIu64 " cohort %s deleted", submission.first_sequence, name);
+        }
+        return;
+    }
+    const char *rules_json;
+    char json[2048];
+    struct ref_cohort fresh = {.rules = input_rules(world, &rules_json)};
+    snprintf(json, sizeof json, "{%s", rules_json);
+    bool all_known = add_people(world, "include", fresh.include, json, sizeof json);
+    all_known &= add_people(world, "exclude", fresh.exclude, json, sizeof json);
+    snprintf(json + strlen(json), sizeof json - strlen(json), "}");
+    struct submission submission = {.kind = SUBMIT_COHORT_PUT, .name = slice_from_cstr(name), .body = slice_from_cstr(json)};
+    commit_one(world, &submission, 1, all_known ? ERR_OK : ERR_INVALID);
+    if (all_known) {
+        if (submission.created != (known == NULL)) {
+            world_fail(world, 0, "cohort %s: created is wrong", name);
+        }
+        struct ref_cohort *cohort = ref_cohort_put(&world->ref, name);
+        memcpy(fresh.name, cohort->name, sizeof fresh.name);
+        *cohort = fresh;
+        world_note(world, "entry %" PRIu64 " cohort %s: %s", submission.first_sequence, name, json);
+    }
+}
+
+/* ---- erasure ---------------------------------------------------------------------------------------- */
+
+static void step_erase(struct world *world)
+{
+    uint32_t number = some_number(world);
+    uint32_t root = ref_root(&world->ref, number);
+    struct submission submission = {.kind = SUBMIT_ERASE, .number = number};
+    if (world->erasure_count == WORLD_ERASURES_MAX) {
+        return;
+    }
+    commit_one(world, &submission, 2, root == 0 ? ERR_NOT_FOUND : ERR_OK);
+    if (root == 0) {
+        return;
+    }
+    const struct ref_person *person = ref_person(&world->ref, root);
+    struct world_erasure *erasure = &world->erasures[world->erasure_count++];
+    *erasure = (struct world_erasure){.sequence = submission.first_sequence, .entries = person->sequence_count};
+    for (size_t i = 0; i < person->id_count && erasure->id_count < ARRAY_COUNT(erasure->ids); i++) {
+        if (person->ids[i].current) {
+            erasure->ids[erasure->id_count++] = person->ids[i];
+        }
+    }
+    world_note(world, "entry %" PRIu64 " p%u erased (as p%u )", submission.first_sequence, root, number);
+    ref_erase(&world->ref, root);
+    world->erased++;
+}
+
+static bool names_somebody(const char *text, const struct world_erasure *erasure)
+{
+    for (size_t i = 0; i < erasure->id_count; i++) {
+        if (strstr(text, erasure->ids[i].value) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void world_scrub(struct world *world)
+{
+    struct error error = {0};
+    uint64_t sequence = 0;
+    if (!engine_erasure_next(world->engine, &sequence)) {
+        return;
+    }
+    struct world_erasure *erasure = world->erasures;
+    while (erasure->done || erasure->sequence != sequence) {
+        erasure++;
+        CHECK(erasure < world->erasures + world->erasure_count);
+    }
+    world_checkpoint(world);
+    for (uint64_t times = 1 + prng_below(&world->prng, 2); times > 0; times--) {
+        must(world, engine_erasure_scrub(world->engine, sequence, &error), &error, "scrub");
+    }
+    if (prng_below(&world->prng, 4) == 0) {
+        return; /* the job was interrupted before it could say so */
+    }
+    struct submission submission = {.kind = SUBMIT_ERASE_DONE, .sequence = sequence};
+    commit_one(world, &submission, 1, ERR_OK);
+    erasure->done = true;
+    for (size_t i = world->quarantined_count; i > 0; i--) {
+        if (names_somebody(world->quarantined[i - 1].text, erasure)) {
+            forget_quarantined(world, i - 1);
+        }
+    }
+    world_note(world, "erasure %" PRIu64 " scrubbed", sequence);
+}
+
+/* ---- the machine ------------------------------------------------------------------------------------ */
+
+void world_checkpoint(struct world *world)
+{
+    struct error error = {0};
+    must(world, engine_checkpoint(world->engine, &error), &error, "checkpoint");
+    world_note(world, "checkpoint");
+}
+
+/* A checkpoint that is being written while the world goes on, and may fail. */
+static void step_long_checkpoint(struct world *world)
+{
+    struct error error = {0};
+    struct engine_snapshot *snapshot = NULL;
+    must(world, engine_checkpoint_begin(world->engine, &snapshot, &error), &error, "checkpoint");
+    for (uint64_t n = prng_below(&world->prng, 4); n > 0; n--) {
+        world_ingest(world);
+    }
+    bool write = prng_below(&world->prng, 3) != 0;
+    if (write) {
+        must(world, engine_checkpoint_write(snapshot, &error), &error, "checkpoint");
+    }
+    engine_checkpoint_end(world->engine, snapshot, write);
+    world_note(world, "long checkpoint, %s", write ? "written" : "failed");
+}
+
+void world_reopen(struct world *world, bool checkpoint_first, bool delete_checkpoint)
+{
+    if (checkpoint_first) {
+        world_checkpoint(world);
+    }
+    world_stop(world);
+    if (delete_checkpoint) {
+        char path[320];
+        snprintf(path, sizeof path, "%s/profiles", world->path);
+        folder_remove(path);
+    }
+    world_note(world, "opened again%s%s", checkpoint_first ? " behind a checkpoint" : "",
+               delete_checkpoint ? " from the log alone" : "");
+    world_start(world);
+}
+
+void world_verify(struct world *world)
+{
+    struct error error = {0};
+    err e = engine_verify(world->engine, true, &error);
+    if (e != ERR_OK) {
+        world_fail(world, (uint32_t)error.position, "verify: %s", error.message);
+    }
+}
+
+void world_step(struct world *world)
+{
+    uint64_t dice = prng_below(&world->prng, 1000);
+    arena_reset(&world->arena);
+    world->steps++;
+    world->now_us += (int64_t)prng_below(&world->prng, 400) * 1000000;
+    if (dice < 20) {
+        world->now_us += (int64_t)prng_below(&world->prng, 5 * 24) * 3600 * 1000000;
+    } else if (dice < 40) {
+        world->now_us -= (int64_t)prng_below(&world->prng, 3600) * 1000000;
+    }
+    dice = prng_below(&world->prng, 1000);
+    if (dice < 700) {
+        world_ingest(world);
+    } else if (dice < 770) {
+        step_patch(world);
+    } else if (dice < 830) {
+        step_cohort(world);
+    } else if (dice < 850) {
+        step_repeat(world);
+    } else if (dice < 880) {
+        step_quarantine(world);
+    } else if (dice < 900) {
+        step_retry(world);
+    } else if (dice < 900 + world->erase_weight) {
+        step_erase(world);
+    } else if (dice < 960) {
+        world_ingest(world);
+    } else if (dice < 970) {
+        world_scrub(world);
+    } else if (dice < 980) {
+        world_checkpoint(world);
+    } else if (dice < 985) {
+        step_long_checkpoint(world);
+    } else if (dice < 989) {
+        world_reopen(world, true, false);
+    } else if (dice < 993) {
+        world_reopen(world, false, false);
+    } else if (dice < 996) {
+        world_reopen(world, false, true);
+    } else {
+        world_verify(world);
+    }
+}
+
+/* ---- comparing -------------------------------------------------------------------------------------- */
+
+static void compare_finding(struct world *world)
+{
+    struct engine_key keys[128];
+    char values[128][REF_TEXT];
+    uint32_t found[128];
+    size_t count = 0;
+    while (count < 128 && input_identifier(count, &keys[count].type, values[count])) {
+        keys[count].value = slice_from_cstr(values[count]);
+        count++;
+    }
+    engine_find_many(world->engine, keys, count, found);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t expected = ref_find(&world->ref, keys[i].type, keys[i].value);
+        uint32_t alone = engine_find(world->engine, keys[i].type, keys[i].value);
+        if (found[i] != expected || alone != expected) {
+            world_fail(world, expected ? expected : alone, "%s is p%u, the engine says p%u and p%u", values[i], expected,
+                       alone, found[i]);
+        }
+    }
+    for (uint32_t number = 1; number <= world->ref.person_count + 1; number++) {
+        char id[16];
+        snprintf(id, sizeof id, "p%u", number);
+        if (engine_find_id(world->engine, slice_from_cstr(id)) != ref_root(&world->ref, number)) {
+            world_fail(world, number, "p%u leads to p%u", number, engine_find_id(world->engine, slice_from_cstr(id)));
+        }
+    }
+}
+
+static void compare_page(struct world *world, uint32_t id, const struct ref_cohort *cohort)
+{
+    static uint32_t expected[1 << 16];
+    static uint32_t page[1 << 16];
+    size_t count = 0;
+    for (size_t i = 0; i < world->ref.person_count && count < ARRAY_COUNT(expected); i++) {
+        const struct ref_person *person = &world->ref.people[i];
+        if (person->alive && (cohort == NULL || ref_member(&world->ref, cohort, person))) {
+            expected[count++] = person->number;
+        }
+    }
+    size_t limit = 1 + prng_below(&world->prng, 40);
+    uint64_t from = 0;
+    uint64_t total = 0;
+    uint32_t next = 0;
+    size_t got = 0;
+    do { /* a cursor walk */
+        got += engine_page(world->engine, id, true, from, limit, page + got, &total, &next);
+        from = next;
+    } while (next != 0 && got + limit < ARRAY_COUNT(page));
+    if (got != count || total != count || memcmp(page, expected, count * sizeof *page) != 0) {
+        world_fail(world, 0, "cohort %s has %zu members, the engine says %zu of %" PRIu64, cohort ? cohort->name : "*",
+                   count, got, total);
+    }
+    from = prng_below(&world->prng, count + 2);
+    got = engine_page(world->engine, id, false, from, limit, page, &total, &next);
+    size_t left = from < count ? count - from : 0;
+    if (got != (left < limit ? left : limit) || (got > 0 && memcmp(page, expected + from, got * sizeof *page) != 0)) {
+        world_fail(world, 0, "cohort %s: page at %" PRIu64 " differs", cohort ? cohort->name : "*", from);
+    }
+}
+
+static void compare_cohorts(struct world *world)
+{
+    const struct cohorts *cohorts = engine_cohorts(world->engine);
+    if (cohorts_count(cohorts) != world->ref.cohort_count) {
+        world_fail(world, 0, "%zu cohorts, the engine has %u", world->ref.cohort_count, cohorts_count(cohorts));
+    }
+    for (size_t i = 0; i < world->ref.cohort_count; i++) {
+        const struct ref_cohort *cohort = &world->ref.cohorts[i];
+        uint32_t id = cohorts_find(cohorts, slice_from_cstr(cohort->name));
+        if (id == COHORT_NONE) {
+            world_fail(world, 0, "cohort %s is not there", cohort->name);
+        }
+        compare_page(world, id, cohort);
+    }
+    compare_page(world, COHORT_NONE, NULL);
+}
+
+static void compare_sequences(struct world *world, const struct ref_person *person)
+{
+    uint64_t *sequences = NULL;
+    size_t count = 0;
+    CHECK(engine_person_sequences(world->engine, person->number, &world->arena, &sequences, &count) == ERR_OK);
+    if (count != person->sequence_count || memcmp(sequences, person->sequences, count * sizeof *sequences) != 0) {
+        world_fail(world, person->number, "p%u has %zu entries, the engine says %zu, or others", person->number,
+                   person->sequence_count, count);
+    }
+}
+
+static void compare_rest(struct world *world)
+{
+    struct engine_quarantined page[WORLD_QUARANTINE_MAX];
+    size_t count = engine_quarantine_page(world->engine, 0, page, WORLD_QUARANTINE_MAX);
+    bool same = count == world->quarantined_count && engine_quarantine_count(world->engine) == count;
+    for (size_t i = 0; same && i < count; i++) {
+        same = page[i].sequence == world->quarantined[count - 1 - i].sequence;
+    }
+    if (!same) {
+        world_fail(world, 0, "%zu records in quarantine, the engine says %zu, or others", world->quarantined_count, count);
+    }
+    for (size_t i = 0; i < world->erasure_count; i++) {
+        struct engine_erasure status;
+        const struct world_erasure *erasure = &world->erasures[i];
+        if (!engine_erasure_status(world->engine, erasure->sequence, &status) || status.entries != erasure->entries ||
+            (status.done_at_us != 0) != erasure->done) {
+            world_fail(world, 0, "erasure %" PRIu64 " has another state", erasure->sequence);
+        }
+    }
+}
+
+static void compare_counts(struct world *world)
+{
+    struct engine_stats stats;
+    engine_stats(world->engine, &stats);
+    uint64_t people = 0;
+    uint64_t identifiers = 0;
+    for (size_t i = 0; i < world->ref.person_count; i++) {
+        const struct ref_person *person = &world->ref.people[i];
+        people += person->alive;
+        for (size_t k = 0; k < person->id_count; k++) {
+            identifiers += person->ids[k].current;
+        }
+    }
+    if (stats.people != people || stats.identifiers != identifiers || stats.applied_sequence != world->last_sequence) {
+        world_fail(world, 0,
+                   "%" PRIu64 " people, %" PRIu64 " identifiers, entry %" PRIu64 "; the engine says %" PRIu64 ", %" PRIu64
+                   ", %" PRIu64,
+                   people, identifiers, world->last_sequence, stats.people, stats.identifiers, stats.applied_sequence);
+    }
+}
+
+void world_compare(struct world *world)
+{
+    arena_reset(&world->arena);
+    compare_finding(world);
+    for (size_t i = 0; i < world->ref.person_count; i++) {
+        const struct ref_person *person = &world->ref.people[i];
+        if (person->alive) {
+            compare_person(world, person);
+            compare_sequences(world, person);
+        }
+    }
+    compare_cohorts(world);
+    compare_rest(world);
+    compare_counts(world);
+}
