@@ -36,11 +36,21 @@ static size_t spare_for(const struct record *record)
 
 /* ---- merging ---- */
 
+/* One of two merged blobs goes away before the new one is packed, with texts that the new one needs. */
+static const void *copy_blob(struct engine *engine, uint32_t number)
+{
+    const void *blob = people_blob(engine->people, number);
+    return arena_copy(&engine->arena, slice_of(blob, profile_blob_bytes(blob))).data;
+}
+
 /* The larger tree stays root. Our profile takes that number; the other's goes away. */
 static err merge_into(struct engine *engine, struct change *change, uint32_t other)
 {
     struct profile *profile = &change->profile;
-    const void *other_blob = people_blob(engine->people, other);
+    const void *other_blob = copy_blob(engine, other);
+    if (other_blob == NULL) {
+        return ERR_MEMORY;
+    }
     struct profile_view view;
     profile_view_open(other_blob, &view);
     uint64_t other_created = view.created_sequence;
@@ -215,7 +225,9 @@ static err begin_person(struct engine *engine, struct change *change, const stru
 {
     size_t spare = spare_for(record);
     if (who->number != PERSON_NONE) {
-        return change_begin(engine, change, people_blob(engine->people, who->number), spare);
+        const void *blob = who->merge_count > 0 ? copy_blob(engine, who->number)
+                                                : people_blob(engine->people, who->number);
+        return blob != NULL ? change_begin(engine, change, blob, spare) : ERR_MEMORY;
     }
     uint32_t number = PERSON_NONE;
     err e = people_add(engine->people, &number);
