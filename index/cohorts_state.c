@@ -27,9 +27,8 @@ static struct bitmap *resolve(const struct cohort_world *world, const struct coh
     }
     struct bitmap *roots = bitmap_create();
     for (size_t i = 0; i < count; i++) {
-        if (people[i].number <= people_last(world->people)) {
-            (void)bitmap_add(roots, people_find_shared(world->people, people[i].number));
-        }
+        const uint32_t number = people[i].number;
+        (void)bitmap_add(roots, number <= people_last(world->people) ? people_find_shared(world->people, number) : number);
     }
     return roots;
 }
