@@ -36,21 +36,12 @@ static size_t spare_for(const struct record *record)
 
 /* ---- merging ---- */
 
-/* One of two merged blobs goes away before the new one is packed, with texts that the new one needs. */
-static const void *copy_blob(struct engine *engine, uint32_t number)
-{
-    const void *blob = people_blob(engine->people, number);
-    return arena_copy(&engine->arena, slice_of(blob, profile_blob_bytes(blob))).data;
-}
-
-/* The larger tree stays root. Our profile takes that number; the other's goes away. */
-static err merge_into(struct engine *engine, struct change *change, uint32_t other)
+/* The larger tree stays root. Our profile takes that number. The other number's blob stays until ours is published: its texts,
+ * names and phrases are still needed. */
+static err merge_into(struct engine *engine, struct change *change, uint32_t other, uint32_t *absorbed)
 {
     struct profile *profile = &change->profile;
-    const void *other_blob = copy_blob(engine, other);
-    if (other_blob == NULL) {
-        return ERR_MEMORY;
-    }
+    const void *other_blob = people_blob(engine->people, other);
     struct profile_view view;
     profile_view_open(other_blob, &view);
     uint64_t other_created = view.created_sequence;
@@ -70,7 +61,7 @@ static err merge_into(struct engine *engine, struct change *change, uint32_t oth
     e = history_move(engine->history, loser, winner);
     profile->history_chunks = history_count(engine->history, winner);
     cohorts_person_merged(engine->cohorts, loser, winner);
-    retire_profile(engine, loser);
+    *absorbed = loser;
     uint8_t key[4];
     uint8_t value[4];
     pending_put(engine, TABLE_PARENTS, slice_of(u32_key(key, loser), 4), slice_of(u32_key(value, winner), 4));
@@ -140,11 +131,8 @@ static void evict_beyond_limit(struct engine *engine, struct change *change, uin
         }
     }
     if (count > limit && oldest != NULL) {
-        uint32_t owner = find_owner(engine, type, oldest->value);
-        if (owner != PERSON_NONE) {
-            uint64_t hash = identifier_hash(engine->identifiers, type, oldest->value);
-            forget_identifier(engine, hash, owner);
-        }
+        /* Not by find_owner: the profile being worked on is not published yet. */
+        forget_identifier(engine, identifier_hash(engine->identifiers, type, oldest->value), profile->number);
         oldest->moved = true;
     }
 }
@@ -225,9 +213,7 @@ static err begin_person(struct engine *engine, struct change *change, const stru
 {
     size_t spare = spare_for(record);
     if (who->number != PERSON_NONE) {
-        const void *blob = who->merge_count > 0 ? copy_blob(engine, who->number)
-                                                : people_blob(engine->people, who->number);
-        return blob != NULL ? change_begin(engine, change, blob, spare) : ERR_MEMORY;
+        return change_begin(engine, change, people_blob(engine->people, who->number), spare);
     }
     uint32_t number = PERSON_NONE;
     err e = people_add(engine->people, &number);
@@ -262,9 +248,11 @@ err apply_record(struct engine *engine, const struct log_entry *entry, const str
     resolve_record(engine, record, &who);
 
     struct change change = {.engine = engine};
+    uint32_t absorbed[ARRAY_COUNT(who.merges)];
+    size_t absorbed_count = 0;
     err e = begin_person(engine, &change, &who, entry, record);
-    for (size_t i = 0; e == ERR_OK && i < who.merge_count; i++) {
-        e = merge_into(engine, &change, who.merges[i]);
+    for (; e == ERR_OK && absorbed_count < who.merge_count; absorbed_count++) {
+        e = merge_into(engine, &change, who.merges[absorbed_count], &absorbed[absorbed_count]);
     }
     if (e == ERR_OK) {
         e = change_add_origin(&change, entry, record->event_time_us);
@@ -280,6 +268,9 @@ err apply_record(struct engine *engine, const struct log_entry *entry, const str
     }
     if (e == ERR_OK) {
         e = publish_profile(engine, &change.profile);
+    }
+    for (size_t i = 0; e == ERR_OK && i < absorbed_count; i++) {
+        retire_profile(engine, absorbed[i]);
     }
     if (e == ERR_OK) {
         e = registry_add_message(engine, entry->received_at_us, record->message_id, change.profile.number);
