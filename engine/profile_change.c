@@ -104,13 +104,6 @@ static void field_insert(struct profile *profile, const struct profile_field *fi
     profile->field_count++;
 }
 
-static void field_remove(struct profile *profile, struct profile_field *field)
-{
-    size_t behind = (size_t)(profile->fields + profile->field_count - (field + 1));
-    memmove(field, field + 1, behind * sizeof *field);
-    profile->field_count--;
-}
-
 static void drop_items_older_than(struct change *change, uint32_t name_id, uint32_t origin)
 {
     struct profile *profile = &change->profile;
@@ -147,7 +140,8 @@ static bool has_newer_item(const struct change *change, uint32_t name_id, uint32
     return false;
 }
 
-/* A plain value or a clear. Where the name had been a list, the newer of the two shapes stays. */
+/* A plain value or a clear: takes the list members older than itself. Where newer members stay it is remembered as a clear
+ * only, so that the order in which entries come makes no difference. */
 static void set_field(struct change *change, const struct profile_field *field)
 {
     struct profile *profile = &change->profile;
@@ -155,17 +149,18 @@ static void set_field(struct change *change, const struct profile_field *field)
     if (old != NULL && !is_newer(change, field->origin, old->origin)) {
         return;
     }
-    if (field->value.kind != PROFILE_NULL && has_newer_item(change, field->name_id, field->origin)) {
-        return;
+    struct profile_field said = *field;
+    if (has_newer_item(change, field->name_id, field->origin)) {
+        said.value = (struct profile_value){.kind = PROFILE_NULL};
     }
     drop_items_older_than(change, field->name_id, field->origin);
     if (field->name_id == FIELD_INTERESTS) {
         drop_interests_older_than(change, field->origin);
     }
     if (old != NULL) {
-        *old = *field;
+        *old = said;
     } else if (profile->field_count < PROFILE_FIELDS_MAX) {
-        field_insert(profile, field);
+        field_insert(profile, &said);
     }
 }
 
@@ -177,7 +172,7 @@ static void add_item(struct change *change, const struct profile_item *item)
         return; /* cleared, or made a plain value, after this was said */
     }
     if (field != NULL && field->value.kind != PROFILE_NULL && is_newer(change, item->origin, field->origin)) {
-        field_remove(profile, field);
+        field->value = (struct profile_value){.kind = PROFILE_NULL}; /* a list now; older members stay away */
     }
     for (size_t i = 0; i < profile->item_count; i++) {
         struct profile_item *known = &profile->items[i];
