@@ -40,9 +40,17 @@ void handle_readyz(struct exchange *x);
 void handle_metrics(struct exchange *x);
 void handle_openapi(struct exchange *x);
 
-/* Shared by handlers: a quoted sequence number in the path ("e17" or "17"). */
+/* ---- shared by handlers; where one returns false or NULL the exchange has been answered ---- */
+
+void user_unknown(struct exchange *x);
+void reply_user(struct exchange *x, uint32_t number); /* inside the gate */
+const char *etag_of(struct exchange *x, uint32_t number, char etag[ENGINE_ETAG_MAX]);
+uint32_t find_person(struct exchange *x); /* enters the gate; PERSON_NONE: answered */
+bool read_expand(struct exchange *x);
+struct submission *make_submission(struct exchange *x, enum submission_kind kind) MUST_USE;
+/* A sequence number as the path's variable. */
 bool path_sequence(struct exchange *x, uint64_t *sequence);
-/* limit/offset/cursor as all lists take them; false when it has been answered. */
+/* limit/offset/cursor as all lists take them. */
 struct paging {
     uint64_t limit;
     uint64_t from;

@@ -7,21 +7,9 @@
 #include "commands/options.h"
 
 static const struct command *const commands[] = {
-    &command_serve,
-#ifdef KINDRED_COMMAND_IMPORT
-    &command_import,
-#endif
-#ifdef KINDRED_COMMAND_EXPORT
-    &command_export,
-#endif
-#ifdef KINDRED_COMMAND_VERIFY
-    &command_verify,
-#endif
-#ifdef KINDRED_COMMAND_GENERATE
-    &command_generate,
-#endif
+    &command_serve,  &command_import, &command_export,  &command_verify, &command_generate,
     &command_key,    &command_version,
-    &command_routes, /* hidden: no summary */
+    &command_routes, /* not listed: it has no summary */
 };
 
 static void print_overview(FILE *to)

@@ -83,8 +83,6 @@ void server_destroy(struct server *server);
 /* Reads keys.json again; on failure the old keys stay and *error says why. Main thread. */
 err server_reload_keys(struct server *server, struct error *error) MUST_USE;
 
-const char *durability_name(enum engine_durability durability);
-bool durability_parse(struct slice name, enum engine_durability *out);
 /* 127.0.0.0/8, ::1 or localhost. */
 bool host_is_loopback(const char *host);
 /* "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080". */

@@ -1,6 +1,7 @@
 #include "upload.h"
 
 #include "base/memory.h"
+#include "commands/store.h"
 #include "connection.h"
 #include "engine/intake.h"
 #include "handlers.h"
@@ -16,12 +17,10 @@ struct upload {
     unsigned in_flight;
     struct submission *unsent; /* found the queue full */
     bool sent_any;
-    bool ended;    /* nothing more will be fed */
+    bool ended; /* the body's last bytes were fed */
     bool answered;
-    struct error refusal; /* .err: the queue was full from the start, or the server is stopping */
+    struct error refusal; /* .err: feeding failed by no fault of the client's */
 };
-
-static void upload_finish_if_done(struct upload *upload);
 
 /* ---- batches to the writer and back ----------------------------------------------------------------- */
 
@@ -82,30 +81,49 @@ static void wait_for_room(struct upload *upload)
     }
 }
 
+/* Not now, but soon: on_wake and the sweep call upload_retry. */
+static void yield_to_others(struct upload *upload)
+{
+    wait_for_room(upload);
+    (void)uv_async_send(&upload->connection->worker->wake);
+}
+
+static bool send_or_wait(struct upload *upload, struct submission *submission)
+{
+    err e = send_batch(upload, submission);
+    if (e == ERR_OK) {
+        upload->sent_any = true;
+        return true;
+    }
+    if (e == ERR_BUSY && upload->sent_any) {
+        upload->unsent = submission;
+        wait_for_room(upload);
+        return false;
+    }
+    submission->err = error_set(&submission->error, e, err_name(e), 0,
+                                e == ERR_BUSY
+                                    ? "The queue of writes is full; nothing of this body was taken. Try again in a moment."
+                                    : "The server is stopping; try again in a moment.");
+    intake_give_back(upload->intake, submission);
+    return false;
+}
+
 /* Hands out what is ready while there are slots. */
 static void pump(struct upload *upload)
 {
-    while (upload->in_flight < UPLOAD_IN_FLIGHT_MAX && upload->refusal.err == ERR_OK) {
+    while (upload->in_flight < UPLOAD_IN_FLIGHT_MAX) {
         struct submission *submission = upload->unsent != NULL ? upload->unsent : intake_take(upload->intake);
+        upload->unsent = NULL;
         if (submission == NULL) {
+            /* One step of a long piece is done (a bomb inflates in many): other connections have their turn. */
+            if (intake_state(upload->intake) == INTAKE_WORKING) {
+                yield_to_others(upload);
+            }
             return;
         }
-        upload->unsent = NULL;
-        err e = send_batch(upload, submission);
-        if (e == ERR_OK) {
-            upload->sent_any = true;
-            continue;
+        if (!send_or_wait(upload, submission)) {
+            return;
         }
-        upload->unsent = submission;
-        if (e == ERR_BUSY && upload->sent_any) {
-            wait_for_room(upload);
-        } else {
-            (void)error_set(&upload->refusal, e, err_name(e), 0,
-                            e == ERR_BUSY ? "The queue of writes is full; nothing of this body was taken. Try again in a "
-                                            "moment."
-                                          : "The server is stopping; try again in a moment.");
-        }
-        return;
     }
 }
 
@@ -126,18 +144,17 @@ static void answer(struct upload *upload)
         problem_from_error(x, &error);
     } else {
         reply_begin(x, intake_answer_status(upload->intake), "application/json");
-        struct json_writer *json = reply_body(x);
-        intake_write_answer(upload->intake, durability_name(x->worker->server->options.durability), json);
+        intake_write_answer(upload->intake, reply_body(x));
         reply_end(x);
     }
 }
 
-static void upload_finish_if_done(struct upload *upload)
+static void finish_if_done(struct upload *upload)
 {
     struct error error = {0};
     bool failed = upload->refusal.err != ERR_OK || intake_failure(upload->intake, &error) != ERR_OK;
-    bool over = upload->ended || failed;
-    if (!upload->answered && over && upload->in_flight == 0 && (failed || upload->unsent == NULL)) {
+    bool over = failed || intake_state(upload->intake) == INTAKE_DONE;
+    if (!upload->answered && over && upload->in_flight == 0 && upload->unsent == NULL) {
         answer(upload);
     }
 }
@@ -146,15 +163,10 @@ static void upload_finish_if_done(struct upload *upload)
 
 bool upload_feed(struct upload *upload, struct slice bytes, bool last)
 {
-    if (upload->ended || upload->answered) {
-        return true;
-    }
-    pump(upload);
-    upload_finish_if_done(upload);
     if (upload->answered) {
         return true;
     }
-    if (upload->in_flight >= UPLOAD_IN_FLIGHT_MAX || upload->unsent != NULL || upload->refusal.err != ERR_OK) {
+    if (upload->unsent != NULL || intake_state(upload->intake) != INTAKE_HUNGRY) {
         return false;
     }
     struct error error = {0};
@@ -163,13 +175,12 @@ bool upload_feed(struct upload *upload, struct slice bytes, bool last)
         return false;
     }
     upload->ended = last;
-    if (e != ERR_OK) {
-        /* The records before it stand and the tally tells; the body is not read further. */
-        upload->x->close_after |= !last;
-        upload->ended = true;
+    if (err_class(e) != ERR_CLASS_NONE && err_class(e) != ERR_CLASS_CLIENT) {
+        upload->refusal = error;
+        upload->refusal.err = e;
     }
     pump(upload);
-    upload_finish_if_done(upload);
+    finish_if_done(upload);
     return true;
 }
 
@@ -185,7 +196,7 @@ void upload_retry(struct upload *upload)
         return;
     }
     pump(upload);
-    upload_finish_if_done(upload);
+    finish_if_done(upload);
     if (upload->answered) {
         connection_answered(connection);
     }
@@ -241,6 +252,7 @@ static bool read_options(struct exchange *x, struct intake_options *options)
         options->source = SLICE_LITERAL("api");
     }
     options->idempotency_key = scoped_key(x);
+    options->durability = durability_word(x->worker->server->options.durability);
     options->hint = content_hint_of(x->request.fields[HEADER_CONTENT_TYPE]);
     struct slice mapping = query_get(&x->query, "mapping");
     exchange_enter(x);

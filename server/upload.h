@@ -21,7 +21,7 @@ struct upload *upload_begin(struct exchange *x);
 bool upload_feed(struct upload *upload, struct slice bytes, bool last);
 /* True when the answer has been written. */
 bool upload_answered(const struct upload *upload);
-/* The queue may have room again. */
+/* The queue may have room again, or a batch came back. */
 void upload_retry(struct upload *upload);
 /* All its completions must be back. NULL is fine. */
 void upload_destroy(struct upload *upload);

@@ -210,12 +210,24 @@ err worker_start(struct worker *worker, int socket, struct error *error)
     return ERR_OK;
 }
 
+static void ended(struct worker *worker)
+{
+    worker->thread_runs = false;
+    (void)uv_loop_close(&worker->loop);
+}
+
+void worker_join_until(struct worker *worker, const struct timespec *until)
+{
+    if (worker->thread_runs && pthread_timedjoin_np(worker->thread, NULL, until) == 0) {
+        ended(worker);
+    }
+}
+
 void worker_join(struct worker *worker)
 {
     if (worker->thread_runs) {
         pthread_join(worker->thread, NULL);
-        worker->thread_runs = false;
-        (void)uv_loop_close(&worker->loop);
+        ended(worker);
     }
 }
 

@@ -85,6 +85,8 @@ err worker_init(struct worker *worker, struct server *server, unsigned index, st
 err worker_start(struct worker *worker, int socket, struct error *error) MUST_USE;
 /* level as in `stopping`. Any thread. */
 void worker_stop(struct worker *worker, int level);
+/* Waits for it to end, until that time (CLOCK_REALTIME) at most. */
+void worker_join_until(struct worker *worker, const struct timespec *until);
 void worker_join(struct worker *worker);
 void worker_deinit(struct worker *worker);
 
