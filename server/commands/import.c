@@ -56,6 +56,13 @@ static void on_signal(int number)
 
 /* ---- one file as input ---------------------------------------------------------------------------- */
 
+/* Not an error of the storage: its advice would mislead. */
+static err input_failed(struct import_run *run, const char *operation)
+{
+    return error_set(&run->error, ERR_INVALID, "input_unreadable", 0, "Cannot %s %s: %s.",
+                     operation, run->input.path, strerror(errno));
+}
+
 err import_read(struct import_run *run, struct slice *bytes)
 {
     struct import_input *input = &run->input;
@@ -64,7 +71,7 @@ err import_read(struct import_run *run, struct slice *bytes)
     while (length == 0 && !input->at_end && !import_interrupted) {
         ssize_t got = read(input->fd, input->bytes, IMPORT_READ_BYTES);
         if (got < 0 && errno != EINTR) {
-            return error_set_errno(&run->error, errno, "read", input->path);
+            return input_failed(run, "read");
         }
         input->at_end = got == 0;
         length = got > 0 ? (size_t)got : 0;
@@ -132,7 +139,7 @@ static err open_input(struct import_run *run, const char *path)
     input->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     input->bytes = memory_alloc(IMPORT_READ_BYTES);
     if (input->fd < 0 || input->bytes == NULL) {
-        return error_set_errno(&run->error, errno, "open", path);
+        return input_failed(run, "open");
     }
     struct stat info;
     if (fstat(input->fd, &info) == 0 && S_ISREG(info.st_mode)) {
@@ -332,6 +339,13 @@ static int import_files(const struct import_job *job, char **files, int count)
 {
     const struct import_target *way = job->data ? &import_local : &import_remote;
     void *target = NULL;
+    /* A mistyped name should not leave an empty data folder behind. */
+    for (int i = 0; i < count; i++) {
+        if (strcmp(files[i], "-") != 0 && access(files[i], R_OK) != 0) {
+            fprintf(stderr, "kindred import: cannot read %s: %s.\n", files[i], strerror(errno));
+            return EXIT_CODE_FAILED;
+        }
+    }
     int code = way->open(job, &target);
     if (code != EXIT_CODE_OK) {
         return code;
