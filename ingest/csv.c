@@ -73,6 +73,9 @@ static err take_cell(struct arena *arena, struct slice row, char delimiter, size
 
 err csv_cut(struct arena *arena, struct slice row, char delimiter, size_t room, struct csv_row *out, size_t *bad_at)
 {
+    if (row.data == NULL) {
+        row = SLICE_LITERAL("");
+    }
     out->count = 0;
     out->cells = arena_alloc(arena, room * sizeof *out->cells);
     if (out->cells == NULL) {

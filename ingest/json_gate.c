@@ -76,7 +76,7 @@ static bool key_before(yyjson_val *object, yyjson_val *until, struct slice key)
 {
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     for (yyjson_val *other = yyjson_obj_iter_next(&iter); other != until; other = yyjson_obj_iter_next(&iter)) {
-        if (slice_equal(json_text(other), key)) {
+        if (slice_equal(yyjson_text(other), key)) {
             return true;
         }
     }
@@ -93,9 +93,9 @@ static yyjson_val *find_duplicate(yyjson_val *object, size_t count)
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     yyjson_val *key;
     while ((key = yyjson_obj_iter_next(&iter)) != NULL) {
-        unsigned hash = key_hash(json_text(key)) >> shift;
+        unsigned hash = key_hash(yyjson_text(key)) >> shift;
         uint64_t bit = UINT64_C(1) << (hash & 63);
-        if ((seen[hash >> 6] & bit) != 0 && key_before(object, key, json_text(key))) {
+        if ((seen[hash >> 6] & bit) != 0 && key_before(object, key, yyjson_text(key))) {
             return key;
         }
         seen[hash >> 6] |= bit;
@@ -112,7 +112,7 @@ static err too_deep(struct slice path, struct record_error *error)
 err json_gate_object(struct json_gate *gate, yyjson_val *object, size_t depth, struct slice path,
                      struct record_error *error)
 {
-    if (depth > JSON_DEPTH_MAX) {
+    if (depth > RECORD_DEPTH_MAX) {
         return too_deep(path, error);
     }
     size_t count = unsafe_yyjson_get_len(object);
@@ -123,7 +123,7 @@ err json_gate_object(struct json_gate *gate, yyjson_val *object, size_t depth, s
     }
     yyjson_val *twice = find_duplicate(object, count);
     if (twice != NULL) {
-        return record_fail(error, ERR_INVALID, "duplicate_key", json_text(twice), 0,
+        return record_fail(error, ERR_INVALID, "duplicate_key", yyjson_text(twice), 0,
                            "The key stands twice in one object, so which value counts is not known; send it once.");
     }
     return ERR_OK;
@@ -140,7 +140,7 @@ err json_gate_subtree(struct json_gate *gate, yyjson_val *value, size_t depth, s
             e = json_gate_subtree(gate, yyjson_obj_iter_get_val(key), depth + 1, path, error);
         }
     } else if (yyjson_is_arr(value)) {
-        if (depth > JSON_DEPTH_MAX) {
+        if (depth > RECORD_DEPTH_MAX) {
             return too_deep(path, error);
         }
         yyjson_arr_iter iter = yyjson_arr_iter_with(value);

@@ -29,7 +29,7 @@ err json_gate_object(struct json_gate *gate, yyjson_val *object, size_t depth, s
 err json_gate_subtree(struct json_gate *gate, yyjson_val *value, size_t depth, struct slice path,
                       struct record_error *error) MUST_USE;
 
-static inline struct slice json_text(yyjson_val *string)
+static inline struct slice yyjson_text(yyjson_val *string)
 {
     return slice_of(unsafe_yyjson_get_str(string), unsafe_yyjson_get_len(string));
 }

@@ -112,7 +112,7 @@ static err walk_scalar(struct walk *w, struct target target, struct slice path, 
     switch (unsafe_yyjson_get_type(value)) {
     case YYJSON_TYPE_NULL: return build_null(w->builder, target, path);
     case YYJSON_TYPE_BOOL: return build_bool(w->builder, target, path, unsafe_yyjson_get_bool(value));
-    case YYJSON_TYPE_STR: return build_text(w->builder, target, path, json_text(value));
+    case YYJSON_TYPE_STR: return build_text(w->builder, target, path, yyjson_text(value));
     case YYJSON_TYPE_RAW: return walk_raw(w, target, path, value);
     default: break;
     }
@@ -129,7 +129,7 @@ static err walk_scalar(struct walk *w, struct target target, struct slice path, 
 static struct slice item_text(struct walk *w, yyjson_val *item)
 {
     if (yyjson_is_str(item)) {
-        return json_text(item);
+        return yyjson_text(item);
     }
     if (yyjson_is_raw(item)) {
         return slice_of(unsafe_yyjson_get_raw(item), unsafe_yyjson_get_len(item));
@@ -178,7 +178,7 @@ static bool holds_list(struct target target)
 
 static err walk_array(struct walk *w, struct target target, const struct place *place, yyjson_val *array, size_t depth)
 {
-    if (depth > JSON_DEPTH_MAX || !holds_list(target)) {
+    if (depth > RECORD_DEPTH_MAX || !holds_list(target)) {
         struct slice path = path_of(w, place);
         builder_warn(w->builder, path, "value_unsupported", "This field holds one value; the list was left away.");
         return json_gate_subtree(&w->gate, array, depth, path, w->builder->error);
@@ -221,7 +221,7 @@ static err walk_object(struct walk *w, yyjson_val *object, enum container contai
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     yyjson_val *key;
     while (e == ERR_OK && (key = yyjson_obj_iter_next(&iter)) != NULL) {
-        const struct place place = {up, json_text(key)};
+        const struct place place = {up, yyjson_text(key)};
         struct target target = target_of(w, container, place.key);
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         if (unsafe_yyjson_is_obj(value)) {
@@ -299,7 +299,7 @@ err read_json_mapped(struct builder *builder, struct slice bytes, const struct m
     yyjson_obj_iter iter = yyjson_obj_iter_with(root);
     yyjson_val *key;
     while (e == ERR_OK && (key = yyjson_obj_iter_next(&iter)) != NULL) {
-        const struct place place = {NULL, json_text(key)};
+        const struct place place = {NULL, yyjson_text(key)};
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         const struct target target = {TARGET_ATTRIBUTE, 0};
         if (mapping_uses_column(mapping, place.key)) {

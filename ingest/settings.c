@@ -129,12 +129,12 @@ static err read_identifier(struct reader *r, yyjson_val *entry, uint8_t *type)
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)) != NULL;) {
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         if (yyjson_equals_str(key, "type") && yyjson_is_str(value)) {
-            name = json_text(value);
+            name = yyjson_text(value);
         } else if (yyjson_equals_str(key, "limit") && yyjson_is_uint(value) && yyjson_get_uint(value) >= 1 &&
                    yyjson_get_uint(value) <= UINT32_MAX) {
             limit = yyjson_get_uint(value);
         } else {
-            return bad(r, "settings_identifier", json_text(key), "is not understood in an identifier: type (text), limit (1 or more)");
+            return bad(r, "settings_identifier", yyjson_text(key), "is not understood in an identifier: type (text), limit (1 or more)");
         }
     }
     if (name.data == NULL) {
@@ -319,14 +319,14 @@ static err add_blocked(struct reader *r, uint8_t type, yyjson_val *item)
         return bad(r, "settings_blocked", SLICE_LITERAL("blocked"), "holds lists of texts that are not empty");
     }
     struct blocked entry = {.type = type};
-    err e = copy_lower(r, slice_trim(json_text(item)), &entry.text);
+    err e = copy_lower(r, slice_trim(yyjson_text(item)), &entry.text);
     if (e != ERR_OK) {
         return e;
     }
     const char *star = entry.text.length == 0 ? NULL : memchr(entry.text.data, '*', entry.text.length);
     if (star != NULL) {
         if (star != entry.text.data + entry.text.length - 1 || entry.text.length == 1) {
-            return bad(r, "settings_blocked", json_text(item), "may have * at its end only, behind something");
+            return bad(r, "settings_blocked", yyjson_text(item), "may have * at its end only, behind something");
         }
         entry.text.length--;
         tables->blocked[tables->beginning_count++] = entry;
@@ -357,7 +357,7 @@ static err read_blocked(struct reader *r, yyjson_val *lists)
     yyjson_obj_iter iter = yyjson_obj_iter_with(lists);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)) != NULL;) {
         uint8_t type = BLOCKED_ANY;
-        struct slice name = json_text(key);
+        struct slice name = yyjson_text(key);
         if (!slice_equal_cstr(name, "*") && !settings_identifier_type(r->settings, name, &type)) {
             return bad(r, "settings_blocked", name, "is no identifier type; use one, or \"*\" for all");
         }
@@ -390,9 +390,9 @@ static err read_sources(struct reader *r, yyjson_val *object)
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)) != NULL;) {
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         if (!yyjson_is_uint(value) || yyjson_get_uint(value) > UINT32_MAX) {
-            return bad(r, "settings_source", json_text(key), "needs a priority from 0 to 4294967295");
+            return bad(r, "settings_source", yyjson_text(key), "needs a priority from 0 to 4294967295");
         }
-        struct slice name = arena_copy(&tables->arena, json_text(key));
+        struct slice name = arena_copy(&tables->arena, yyjson_text(key));
         if (name.data == NULL) {
             return no_memory(r);
         }
@@ -416,7 +416,7 @@ uint32_t settings_source_priority(const struct settings *settings, struct slice 
 
 static err read_country(struct reader *r, yyjson_val *value)
 {
-    struct slice country = yyjson_is_str(value) ? json_text(value) : SLICE_NONE;
+    struct slice country = yyjson_is_str(value) ? yyjson_text(value) : SLICE_NONE;
     char code[3] = "";
     for (size_t i = 0; country.length == 2 && i < 2; i++) {
         code[i] = (char)(ascii_is_letter(country.data[i]) ? country.data[i] & ~0x20 : 0);
@@ -434,15 +434,15 @@ static err read_member(struct reader *r, yyjson_val *key, yyjson_val *value)
         return read_country(r, value);
     }
     if (yyjson_equals_str(key, "identifiers")) {
-        return yyjson_is_arr(value) ? read_identifiers(r, value) : bad(r, "settings_identifier", json_text(key), "needs a list");
+        return yyjson_is_arr(value) ? read_identifiers(r, value) : bad(r, "settings_identifier", yyjson_text(key), "needs a list");
     }
     if (yyjson_equals_str(key, "blocked")) {
-        return yyjson_is_obj(value) ? ERR_OK : bad(r, "settings_blocked", json_text(key), "needs an object");
+        return yyjson_is_obj(value) ? ERR_OK : bad(r, "settings_blocked", yyjson_text(key), "needs an object");
     }
     if (yyjson_equals_str(key, "sources")) {
-        return yyjson_is_obj(value) ? read_sources(r, value) : bad(r, "settings_source", json_text(key), "needs an object");
+        return yyjson_is_obj(value) ? read_sources(r, value) : bad(r, "settings_source", yyjson_text(key), "needs an object");
     }
-    return bad(r, "settings_unknown_key", json_text(key),
+    return bad(r, "settings_unknown_key", yyjson_text(key),
                "is not a setting; there are default_country, identifiers, blocked, sources");
 }
 

@@ -8,7 +8,7 @@
 enum {
     RECORD_BYTES_DEFAULT = 1024 * 1024,    /* one record, unless the deployment says otherwise */
     RECORD_BYTES_MAX = 16 * 1024 * 1024,   /* and never more than this */
-    JSON_DEPTH_MAX = 32,                   /* objects and arrays inside each other; 1 is the record itself */
+    RECORD_DEPTH_MAX = 32,                   /* objects and arrays inside each other; 1 is the record itself */
     RECORD_KEYS_MAX = 512,                 /* members of all its objects together */
     KEY_BYTES_MAX = 128,                   /* one key, and one dotted path */
     TEXT_BYTES_MAX = 8 * 1024,             /* an attribute's text */

@@ -32,19 +32,18 @@ static void describe(struct buffer *to, const struct split *split)
     buffer_append_cstr(to, "]\n");
 }
 
-/* Feeds a copy of exactly the piece's size, gone at the next feed: what is borrowed too long is seen. */
-static bool feed(struct splitter *s, struct slice piece, bool last, char **copy, struct buffer *to)
+/* Feeds a copy of exactly the piece's size, gone when nothing more comes of it: what is borrowed too long is seen. */
+static bool feed(struct splitter *s, struct slice piece, bool last, struct buffer *to)
 {
     struct error error;
-    char *fresh = malloc(piece.length + 1);
+    char *copy = malloc(piece.length + 1);
     if (piece.length > 0) {
-        memcpy(fresh, piece.data, piece.length);
+        memcpy(copy, piece.data, piece.length);
     }
-    err e = splitter_feed(s, slice_of(fresh, piece.length), last, &error);
-    free(*copy);
-    *copy = fresh;
+    err e = splitter_feed(s, slice_of(copy, piece.length), last, &error);
     if (e != ERR_OK) {
         buffer_append_format(to, "refused %s\n", error.code);
+        free(copy);
         return false;
     }
     struct split split;
@@ -52,6 +51,7 @@ static bool feed(struct splitter *s, struct slice piece, bool last, char **copy,
         describe(to, &split);
     }
     EXPECT(e == ERR_END);
+    free(copy);
     return true;
 }
 
@@ -59,20 +59,18 @@ static void split_in_pieces(const struct sample *sample, size_t first, size_t th
 {
     struct slice input = slice_from_cstr(sample->input);
     struct splitter *s = splitter_create(sample->hint, sample->record_max > 0 ? sample->record_max : 1u << 20);
-    char *copy = NULL;
     buffer_clear(to);
     size_t at = 0;
     bool going = true;
     for (size_t size = first; going; size = then) {
         size = size < input.length - at ? size : input.length - at;
         bool last = at + size == input.length;
-        going = feed(s, slice_of(input.data + at, size), last, &copy, to) && !last;
+        going = feed(s, slice_of(input.data + at, size), last, to) && !last;
         at += size;
     }
     buffer_append_cstr(to, splitter_was_single(s) ? "single" : "many");
     buffer_append_char(to, '\0');
     splitter_destroy(s);
-    free(copy);
 }
 
 static const struct sample samples[] = {
