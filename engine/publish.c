@@ -154,13 +154,13 @@ void retire_blob(struct engine *engine, void *blob)
 
 static void swap_blob(struct engine *engine, uint32_t number, void *blob)
 {
-    const void *old = people_blob(engine->people, number);
+    /* Not people_blob: an absorbed number still has one to take away. */
+    void *previous = people_replace(engine->people, number, blob);
     if (blob != NULL) {
         count_names(engine, blob, names_retain);
     }
-    each_interest_not_in(engine, number, blob, old, phrases_add_holder);
-    update_attributes(engine, number, old, blob);
-    void *previous = people_replace(engine->people, number, blob);
+    each_interest_not_in(engine, number, blob, previous, phrases_add_holder);
+    update_attributes(engine, number, previous, blob);
     /* The cohorts look at what the old interests led to: their phrases go only after that. */
     cohorts_person_changed(engine->cohorts, number, previous, blob);
     each_interest_not_in(engine, number, previous, blob, phrases_remove_holder);
