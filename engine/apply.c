@@ -112,7 +112,8 @@ static bool record_is_newer(struct engine *engine, const struct change *change, 
     return true;
 }
 
-/* A person has at most so many of a type; the one not seen for longest gives way. */
+/* A person has at most so many of a type; the one not seen for longest gives way (of those last seen in one entry the first in
+ * order of bytes). */
 static void evict_beyond_limit(struct engine *engine, struct change *change, uint8_t type)
 {
     struct profile *profile = &change->profile;
@@ -125,8 +126,9 @@ static void evict_beyond_limit(struct engine *engine, struct change *change, uin
             continue;
         }
         count++;
-        if (oldest == NULL || origin_compare(engine, &profile->origins[item->origin],
-                                             &profile->origins[oldest->origin]) < 0) {
+        int order = oldest == NULL ? -1 : origin_compare(engine, &profile->origins[item->origin],
+                                                         &profile->origins[oldest->origin]);
+        if (order < 0 || (order == 0 && slice_compare(item->value, oldest->value) < 0)) {
             oldest = item;
         }
     }
