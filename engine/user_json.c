@@ -285,7 +285,23 @@ static const char *method_name(uint8_t method)
     return method == RULE_EXACT ? "exact" : method == RULE_WILDCARD ? "wildcard" : "typo";
 }
 
-static void write_reasons(const struct engine *engine, const struct profile *profile, struct json_writer *json)
+static void write_reason(const struct engine *engine, uint32_t phrase, const struct rule_hit *hit,
+                         struct json_writer *json)
+{
+    json_object_begin(json);
+    json_member_string(json, "cohort", cohort_definition_name(cohorts_definition(engine->cohorts, hit->cohort)));
+    json_member_string(json, "interest", phrases_text(engine->phrases, phrase));
+    json_member_cstr(json, "decided_by", "rule");
+    json_member_cstr(json, "method", method_name(hit->method));
+    json_member_string(json, "pattern", cohorts_pattern_text(engine->cohorts, hit->cohort, hit->pattern));
+    json_key(json, "confidence");
+    json_double(json, (double)(int)(hit->confidence * 100.0f + 0.5f) / 100.0);
+    json_object_end(json);
+}
+
+/* By interest, then by the cohort's name: ids of cohorts are this process's own. */
+static void write_reasons(const struct engine *engine, const struct profile *profile, struct arena *arena,
+                          struct json_writer *json)
 {
     json_key(json, "cohort_reasons");
     json_array_begin(json);
@@ -293,17 +309,18 @@ static void write_reasons(const struct engine *engine, const struct profile *pro
         uint32_t phrase = profile->interests[i].phrase_id;
         size_t count = 0;
         const struct rule_hit *hits = phrases_hits(engine->phrases, phrase, &count);
+        struct named *named = arena_alloc(arena, (count + 1) * sizeof *named);
+        if (named == NULL) {
+            json->out->failed = true;
+            return;
+        }
         for (size_t h = 0; h < count; h++) {
-            const struct cohort_definition *definition = cohorts_definition(engine->cohorts, hits[h].cohort);
-            json_object_begin(json);
-            json_member_string(json, "cohort", cohort_definition_name(definition));
-            json_member_string(json, "interest", phrases_text(engine->phrases, phrase));
-            json_member_cstr(json, "decided_by", "rule");
-            json_member_cstr(json, "method", method_name(hits[h].method));
-            json_member_string(json, "pattern", cohorts_pattern_text(engine->cohorts, hits[h].cohort, hits[h].pattern));
-            json_key(json, "confidence");
-            json_double(json, (double)(int)(hits[h].confidence * 100.0f + 0.5f) / 100.0);
-            json_object_end(json);
+            named[h] = (struct named){
+                cohort_definition_name(cohorts_definition(engine->cohorts, hits[h].cohort)), h};
+        }
+        qsort(named, count, sizeof *named, compare_named);
+        for (size_t h = 0; h < count; h++) {
+            write_reason(engine, phrase, &hits[named[h].index], json);
         }
     }
     json_array_end(json);
@@ -324,7 +341,7 @@ static void write_expanded(const struct engine *engine, const void *blob, unsign
             write_identifiers(engine, &profile, json);
         }
         if (expand & EXPAND_COHORTS) {
-            write_reasons(engine, &profile, json);
+            write_reasons(engine, &profile, &arena, json);
         }
         if (expand & EXPAND_SOURCES) {
             write_sources(engine, &profile, &arena, json);
