@@ -375,12 +375,13 @@ static err reserve_frame(struct rawlog *log, size_t frame_bytes, struct error *e
 /* One salt for each entry, into `salts`. */
 static void fill_salts(struct rawlog *log, uint8_t *salts, size_t count)
 {
-    size_t left = count * ENTRY_SALT_BYTES;
-    while (left > 0) {
-        size_t piece = left < RANDOM_PIECE_BYTES ? left : RANDOM_PIECE_BYTES;
-        random_fill(log->random, salts, piece);
-        salts += piece;
-        left -= piece;
+    for (size_t i = 0; i < count; i++) {
+        if (log->salts_left == 0) {
+            random_fill(log->random, log->salt_pool, sizeof log->salt_pool);
+            log->salts_left = sizeof log->salt_pool;
+        }
+        log->salts_left -= ENTRY_SALT_BYTES;
+        memcpy(salts + i * ENTRY_SALT_BYTES, log->salt_pool + log->salts_left, ENTRY_SALT_BYTES);
     }
 }
 

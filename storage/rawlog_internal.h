@@ -17,7 +17,7 @@ enum {
     SEGMENT_NAME_MAX = 32,    /* "00000000000000000001.seg" */
     MARK_SPACING_BYTES = 4096, /* one mark at most per so many bytes of log */
     OPEN_HANDLES_MAX = 128,   /* of segments nobody reads at the moment */
-    RANDOM_PIECE_BYTES = 256, /* getrandom gives as much whole, whatever signals arrive */
+    SALT_POOL_BYTES = 256, /* getrandom gives as much whole, whatever signals arrive */
 };
 
 /* An open file shared by those who read it; closed when the last one lets go. A scrub puts a new file in a segment's place while
@@ -73,6 +73,8 @@ struct rawlog {
     int64_t last_received_at_us;
     uint8_t *frame; /* the batch being written */
     size_t frame_capacity;
+    uint8_t salt_pool[SALT_POOL_BYTES]; /* a system call for each salt would cost more than its entry's digest */
+    size_t salts_left;                  /* bytes at the pool's end */
     struct error poison; /* (s) the first failure; err is ERR_OK until then */
 };
 

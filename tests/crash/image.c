@@ -176,6 +176,9 @@ static void resize(struct content *content, size_t size)
 
 static void put_bytes(struct content *content, size_t offset, const uint8_t *data, size_t length)
 {
+    if (length == 0) {
+        return; /* an empty file that was adopted */
+    }
     if (offset + length > content->size) {
         resize(content, offset + length);
     }

@@ -172,6 +172,11 @@ static err record_sync(void *context, struct file *file, struct error *error)
 {
     struct recorder *recorder = context;
     struct recorded_file *opened = (struct recorded_file *)file;
+    if (recorder->before_sync != NULL) {
+        void (*call)(void *context) = recorder->before_sync;
+        recorder->before_sync = NULL;
+        call(recorder->before_sync_context);
+    }
     pthread_mutex_lock(&recorder->lock);
     err e = ERR_OK;
     if (must_fail(recorder, false)) {

@@ -29,6 +29,9 @@ struct recorder {
     uint32_t last_file;
     pthread_mutex_t lock;
     bool pass_syncs;
+    /* Called once, before the next sync of a file: what another thread might do just then. */
+    void (*before_sync)(void *context);
+    void *before_sync_context;
     uint64_t changes; /* changing calls so far */
     uint64_t fail_at; /* fails when `changes` reaches this; 0: never */
     bool count_writes_only; /* `changes` counts write_at only */

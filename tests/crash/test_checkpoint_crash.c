@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -229,7 +228,6 @@ int main(int argc, char **argv)
 {
     uint64_t images = 500;
     uint64_t seed = 20240607;
-    struct stat memory;
     if (argc == 5 && strcmp(argv[1], "--work") == 0) {
         return work(argv[2], argv[3], argv[4]);
     }
@@ -240,9 +238,6 @@ int main(int argc, char **argv)
     if (argc < 2 || argv[1][0] == '-') {
         fprintf(stderr, "usage: %s RECORDER.so [--images N] [--seed S]\n", argv[0]);
         return 2;
-    }
-    if (getenv("TMPDIR") == NULL && stat("/dev/shm", &memory) == 0) {
-        setenv("TMPDIR", "/dev/shm", 0);
     }
     return run(argv[0], argv[1], images, seed);
 }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "image.h"
 #include "recorder.h"
@@ -208,6 +207,18 @@ static void step_sync(struct run *run)
     note(run, NOTE_SYNCED, run->log->ops->position(run->log).last_sequence);
 }
 
+/* What the writer may do while a scrub is under way: it comes between the copying and the change of files. */
+static void write_beside_a_scrub(void *context)
+{
+    struct run *run = context;
+    for (uint64_t i = prng_below(&run->prng, 4); i > 0; i--) {
+        step_append(run, false);
+    }
+    if (prng_below(&run->prng, 2) == 0) {
+        step_sync(run);
+    }
+}
+
 static void step_scrub(struct run *run)
 {
     struct log_scrub items[3];
@@ -222,9 +233,12 @@ static void step_scrub(struct run *run)
     if (count == 0) {
         return;
     }
+    run->recorder->before_sync = prng_below(&run->prng, 2) == 0 ? write_beside_a_scrub : NULL;
+    run->recorder->before_sync_context = run;
     if (run->log->ops->scrub(run->log, items, count, &error) != ERR_OK) {
         violation(run, "scrub: %s", error.message);
     }
+    run->recorder->before_sync = NULL;
     for (size_t i = 0; i < count; i++) {
         note(run, NOTE_SCRUBBED, items[i].sequence);
     }
@@ -296,7 +310,8 @@ static uint64_t crash(const char *folder, const struct facts *facts, uint64_t se
         image_build(&recorder.trace, &plan, image);
         struct facts expected = facts_at(facts, &recorder.trace, plan.cut);
         uint64_t deeper = depth + 1 < DEPTH_MAX && prng_below(&prng, 3) == 0 ? 1 : 0;
-        done += 1 + crash(image, &expected, prng_next(&prng), depth + 1, deeper, segment_bytes);
+        done += 1 + crash(image, &expected, prng_next(&prng), depth + 1, deeper,
+                          2000 + prng_below(&prng, 20000));
         folder_remove(image);
     }
     recorder_deinit(&recorder);
@@ -316,10 +331,6 @@ int main(int argc, char **argv)
             fprintf(stderr, "usage: %s [--images N] [--seed S]\n", argv[0]);
             return 2;
         }
-    }
-    struct stat memory;
-    if (getenv("TMPDIR") == NULL && stat("/dev/shm", &memory) == 0) {
-        setenv("TMPDIR", "/dev/shm", 0); /* images need no disk: syncs are recorded, not made */
     }
     uint64_t done = 0;
     for (uint64_t workload = 0; done < wanted; workload++) {

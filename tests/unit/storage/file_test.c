@@ -16,7 +16,7 @@ static void test_write_read_truncate(void)
     char path[300];
     char bytes[16] = {0};
     size_t got;
-    uint64_t size;
+    uint64_t size = 0;
     char folder[256];
     snprintf(folder, sizeof folder, "%s", folder_make());
     snprintf(path, sizeof path, "%s/a", folder);
@@ -58,7 +58,7 @@ static void test_a_short_write_is_an_error(void)
     err e = files->write_at(NULL, file, bytes, sizeof bytes, 0, &error);
     setrlimit(RLIMIT_FSIZE, &before);
     EXPECT(e == ERR_IO && strstr(error.message, path) != NULL, " %s", error.message);
-    uint64_t size;
+    uint64_t size = 0;
     EXPECT(files->size(NULL, file, &size, &error) == ERR_OK && size == 5000, " it was short");
     files->close(NULL, file);
     folder_remove(folder);

@@ -346,6 +346,8 @@ static void test_payload_that_looks_like_a_frame(void)
     struct log_entry inner = {.kind = ENTRY_RECORD, .payload = SLICE_LITERAL("x")};
     frame_encode(digest, &header, &inner, 1, salt, chain, forged);
     digest_destroy(digest);
+    struct frame_header decoded;
+    EXPECT(frame_header_decode(forged, header.nonce, &decoded) && !frame_header_decode(forged, 7, &decoded));
     struct log_entry entry = {.kind = ENTRY_RECORD,
                               .received_at_us = 100,
                               .payload = slice_of(forged, FRAME_HEADER_BYTES + header.body_bytes)};

@@ -122,10 +122,80 @@ static void test_scrub(void)
     folder_remove(folder);
 }
 
+/* A crash ended a scrub: its copy holds people's data and must not stay. */
+static void test_leftovers_go(void)
+{
+    char folder[256];
+    char path[320];
+    struct error error;
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct log *log = log_open(folder, &plain, NULL, &error);
+    REQUIRE(log != NULL);
+    (void)fill(log, 3);
+    log->ops->close(log);
+    snprintf(path, sizeof path, "%s/00000000000000000001.seg.tmp", folder);
+    file_store(path, "left-over", 9);
+    const struct log_settings reading = {.read_only = true};
+    log = log_open(folder, &reading, NULL, &error);
+    REQUIRE(log != NULL, " %s", error.message);
+    EXPECT(log_append_numbers(log, 7, 1, &error) == ERR_DENIED && log->ops->sync(log, &error) == ERR_DENIED);
+    log->ops->close(log);
+    EXPECT(folder_contains(folder, "left-over"), " a reader changes nothing");
+    log = log_open(folder, &plain, NULL, &error);
+    REQUIRE(log != NULL, " %s", error.message);
+    EXPECT(!folder_contains(folder, "left-over"));
+    expect_entries(log, 6);
+    log->ops->close(log);
+    folder_remove(folder);
+}
+
+static void test_limits(void)
+{
+    char folder[256];
+    struct error error;
+    uint64_t first;
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct log *log = log_open(folder, &plain, NULL, &error);
+    REQUIRE(log != NULL);
+    char *big = calloc(1, (size_t)LOG_PAYLOAD_MAX + 1);
+    struct log_entry *many = calloc((size_t)LOG_BATCH_COUNT_MAX + 1, sizeof *many);
+    REQUIRE(big != NULL && many != NULL);
+    for (size_t i = 0; i <= LOG_BATCH_COUNT_MAX; i++) {
+        many[i] = (struct log_entry){.kind = ENTRY_RECORD};
+    }
+    many[0].payload = slice_of(big, (size_t)LOG_PAYLOAD_MAX + 1);
+    EXPECT(log->ops->append(log, many, 1, &first, &error) == ERR_TOO_LARGE);
+    many[0].payload = slice_of(big, LOG_PAYLOAD_MAX);
+    many[0].source = slice_of(big, LOG_SOURCE_MAX + 1);
+    EXPECT(log->ops->append(log, many, 1, &first, &error) == ERR_TOO_LARGE);
+    many[0].source = slice_of(big, LOG_SOURCE_MAX);
+    EXPECT(log->ops->append(log, many, 1, &first, &error) == ERR_OK && first == 1, " %s", error.message);
+    many[0] = many[1];
+    EXPECT(log->ops->append(log, many, (size_t)LOG_BATCH_COUNT_MAX + 1, &first, &error) == ERR_TOO_LARGE);
+    EXPECT(log->ops->append(log, many, LOG_BATCH_COUNT_MAX, &first, &error) == ERR_OK && first == 2);
+    for (size_t i = 0; i < 33; i++) {
+        many[i].payload = slice_of(big, LOG_PAYLOAD_MAX);
+    }
+    EXPECT(log->ops->append(log, many, 33, &first, &error) == ERR_TOO_LARGE);
+    EXPECT(log->ops->append(log, many, 32, &first, &error) == ERR_OK && first == 2 + LOG_BATCH_COUNT_MAX);
+    EXPECT(log->ops->sync(log, &error) == ERR_OK);
+    log->ops->close(log);
+    struct rawlog_report report;
+    log = log_open(folder, &plain, &report, &error);
+    REQUIRE(log != NULL, " %s", error.message);
+    EXPECT(log->ops->position(log).last_sequence == 1 + LOG_BATCH_COUNT_MAX + 32);
+    log->ops->close(log);
+    free(big);
+    free(many);
+    folder_remove(folder);
+}
+
 int main(void)
 {
     RUN(test_round_trip_one_segment);
     RUN(test_round_trip_many_segments);
     RUN(test_scrub);
+    RUN(test_leftovers_go);
+    RUN(test_limits);
     return test_summary();
 }

@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "storage/rawlog.h"
 
-/* A new folder under $TMPDIR, removed with everything in it by folder_remove. Static until the next call but one. */
+/* A new folder under $TMPDIR, or in memory, removed with everything in it by folder_remove. Static until the next call but one. */
 const char *folder_make(void);
 void folder_remove(const char *path);
 void folder_copy(const char *from, const char *to);
