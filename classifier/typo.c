@@ -198,15 +198,9 @@ static unsigned banded_distance(const uint32_t *a, size_t a_count, const uint32_
             row[k + 1] = value;
             best = value < best ? value : best;
         }
-        if (best > max && i > 0) {
-            /* A swap can still reach past one bad row. */
-            unsigned before = FAR;
-            for (size_t k = 0; k <= 2 * (size_t)max; k++) {
-                before = above[k + 1] < before ? above[k + 1] : before;
-            }
-            if (before >= max) {
-                return max + 1;
-            }
+        /* The row before was at least max then, so that a swap over this row comes to more than max too. */
+        if (best > max) {
+            return max + 1;
         }
     }
     unsigned distance = rows[a_count % 3][b_count + max - a_count + 1];

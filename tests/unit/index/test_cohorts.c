@@ -453,7 +453,7 @@ static struct ref_value random_value(struct prng *prng)
 {
     static const double numbers[] = {0.5, -1.5, 18, 2.5, 1e300};
     struct ref_value value = {.kind = (enum profile_value_kind)prng_below(prng, 6)};
-    value.integer = (int64_t)prng_below(prng, 5) * 6 - 6;
+    value.integer = prng_below(prng, 2) == 0 ? (int64_t)prng_below(prng, 7) - 3 : (int64_t)prng_below(prng, 4) * 6;
     value.number = numbers[prng_below(prng, ARRAY_COUNT(numbers))];
     value.boolean = prng_below(prng, 2) == 0;
     value.text = value_texts[prng_below(prng, ARRAY_COUNT(value_texts))];
