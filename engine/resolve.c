@@ -94,10 +94,9 @@ static bool may_merge(struct engine *engine, const struct resolution *so_far, ui
     for (size_t i = 0; fits && i < so_far->merge_count; i++) {
         fits = union_add_person(engine, all, so_far->merges[i]);
     }
+    /* Those that are somebody else's, too: they may move to this person. */
     for (size_t i = 0; fits && i < upto; i++) {
-        if (so_far->owners[i] == PERSON_NONE) {
-            fits = union_add(all, record->identifiers[i].type, record->identifiers[i].value);
-        }
+        fits = union_add(all, record->identifiers[i].type, record->identifiers[i].value);
     }
     return fits && within_limits(engine, all);
 }
