@@ -242,7 +242,7 @@ static err apply_duplicate(struct engine *engine, const struct log_entry *entry,
 err apply_record(struct engine *engine, const struct log_entry *entry, const struct record *record,
                  struct error *error)
 {
-    uint32_t known = registry_find_message(engine, record->message_id);
+    uint32_t known = registry_find_message(engine, record->message_id, entry->received_at_us);
     if (known != PERSON_NONE) {
         return apply_duplicate(engine, entry, known);
     }

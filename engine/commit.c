@@ -254,7 +254,7 @@ static bool check_records(struct engine *engine, struct submission *submission)
     }
     if (submission->idempotency_key.length > 0) {
         struct window_key key = window_key_of(submission->idempotency_key);
-        const struct window_item *item = window_find(engine->receipts, &key);
+        const struct window_item *item = window_find(engine->receipts, &key, engine->last_received_at_us);
         if (item != NULL) {
             submission->err = answer_repeat(submission, item);
             return false;

@@ -189,7 +189,8 @@ err registry_add_mapping(struct engine *engine, uint64_t sequence, struct slice 
 err registry_add_receipt(struct engine *engine, int64_t at_us, uint64_t sequence, struct slice payload) MUST_USE;
 err registry_add_message(struct engine *engine, int64_t at_us, struct slice message_id, uint32_t number) MUST_USE;
 err registry_load_message(struct engine *engine, const struct window_item *item) MUST_USE;
-uint32_t registry_find_message(const struct engine *engine, struct slice message_id);
+/* The person who has it; too old at now_us, or erased: PERSON_NONE. */
+uint32_t registry_find_message(const struct engine *engine, struct slice message_id, int64_t now_us);
 err registry_add_quarantined(struct engine *engine, uint64_t sequence, int64_t at_us) MUST_USE;
 void registry_end_quarantined(struct engine *engine, uint64_t sequence);
 /* Stored forms, for the checkpoint's tables. */

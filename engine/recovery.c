@@ -267,6 +267,9 @@ static err load_tables(struct load *load, struct checkpoint_snapshot *snapshot)
     if (e == ERR_OK) {
         e = scan(load, snapshot, TABLE_MESSAGES, load_message);
     }
+    /* The tables are in order of keys. */
+    window_sort(engine->receipts);
+    window_sort(engine->messages);
     if (e == ERR_OK) {
         e = scan(load, snapshot, TABLE_QUARANTINE, load_quarantined);
     }

@@ -151,7 +151,7 @@ err registry_add_receipt(struct engine *engine, int64_t at_us, uint64_t sequence
     }
     struct window_item item = {.at_us = at_us, .number = sequence};
     memcpy(item.key.bytes, key.data, WINDOW_KEY_BYTES);
-    if (window_find(engine->receipts, &item.key) != NULL) {
+    if (window_find(engine->receipts, &item.key, at_us) != NULL) {
         return ERR_OK; /* forgotten between check and apply, and given again: the first answer stands */
     }
     struct receipt *receipt = memory_alloc(sizeof *receipt + answer.length + 1);
@@ -176,13 +176,13 @@ err registry_add_receipt(struct engine *engine, int64_t at_us, uint64_t sequence
     return ERR_OK;
 }
 
-uint32_t registry_find_message(const struct engine *engine, struct slice message_id)
+uint32_t registry_find_message(const struct engine *engine, struct slice message_id, int64_t now_us)
 {
     if (message_id.length == 0) {
         return PERSON_NONE;
     }
     struct window_key key = window_key_of(message_id);
-    const struct window_item *item = window_find(engine->messages, &key);
+    const struct window_item *item = window_find(engine->messages, &key, now_us);
     if (item == NULL) {
         return PERSON_NONE;
     }
@@ -196,14 +196,12 @@ err registry_add_message(struct engine *engine, int64_t at_us, struct slice mess
         return ERR_OK;
     }
     struct window_item item = {.key = window_key_of(message_id), .at_us = at_us, .number = number};
+    window_remove(engine->messages, &item.key); /* of a person erased since, or too old */
     return registry_load_message(engine, &item);
 }
 
 err registry_load_message(struct engine *engine, const struct window_item *item)
 {
-    if (window_find(engine->messages, &item->key) != NULL) {
-        return ERR_OK; /* of a person erased since */
-    }
     err e = window_add(engine->messages, item, forget_message, engine);
     char stored[16];
     store_u64(stored, (uint64_t)item->at_us);

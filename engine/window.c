@@ -1,8 +1,13 @@
 #include "window.h"
 
+#include <stdlib.h>
+
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/memory.h"
+
+/* Stands in the ring for an item that was removed: skipped, and gone when it is the oldest. */
+static const int64_t REMOVED = INT64_MIN;
 
 /* A ring in order of arrival (oldest at `head`) and an open-addressing table of ring positions, at most half full. */
 struct window {
@@ -75,15 +80,22 @@ static uint64_t next_slot(const struct window *window, uint64_t slot)
     return (slot + 1) & (window->slot_count - 1);
 }
 
-const struct window_item *window_find(const struct window *window, const struct window_key *key)
+/* The slot that has the key, or an empty one. */
+static uint64_t find_slot(const struct window *window, const struct window_key *key)
 {
-    for (uint64_t slot = first_slot(window, key); window->slots[slot] != 0; slot = next_slot(window, slot)) {
-        const struct window_item *item = item_at(window, window->slots[slot] - 1);
-        if (memcmp(item->key.bytes, key->bytes, WINDOW_KEY_BYTES) == 0) {
-            return item;
-        }
+    uint64_t slot = first_slot(window, key);
+    while (window->slots[slot] != 0 &&
+           memcmp(item_at(window, window->slots[slot] - 1)->key.bytes, key->bytes, WINDOW_KEY_BYTES) != 0) {
+        slot = next_slot(window, slot);
     }
-    return NULL;
+    return slot;
+}
+
+const struct window_item *window_find(const struct window *window, const struct window_key *key, int64_t now_us)
+{
+    uint64_t counter = window->slots[find_slot(window, key)];
+    const struct window_item *item = counter != 0 ? item_at(window, counter - 1) : NULL;
+    return item != NULL && item->at_us >= now_us - window->age_max_us ? item : NULL;
 }
 
 static void put_slot(struct window *window, uint64_t counter)
@@ -113,6 +125,15 @@ static void take_slot(struct window *window, uint64_t counter)
     window->slots[hole] = 0;
 }
 
+static void put_slots(struct window *window)
+{
+    for (uint64_t i = window->head; i < window->tail; i++) {
+        if (item_at(window, i)->at_us != REMOVED) {
+            put_slot(window, i);
+        }
+    }
+}
+
 static err grow(struct window *window)
 {
     uint64_t capacity = window->ring_capacity * 2;
@@ -132,9 +153,7 @@ static err grow(struct window *window)
     window->ring_capacity = capacity;
     window->slots = slots;
     window->slot_count = capacity * 2;
-    for (uint64_t i = window->head; i < window->tail; i++) {
-        put_slot(window, i);
-    }
+    put_slots(window);
     return ERR_OK;
 }
 
@@ -152,8 +171,10 @@ err window_add(struct window *window, const struct window_item *item,
 {
     while (must_forget_oldest(window, item->at_us)) {
         struct window_item *oldest = item_at(window, window->head);
-        take_slot(window, window->head);
-        forgotten(context, &oldest->key);
+        if (oldest->at_us != REMOVED) {
+            take_slot(window, window->head);
+            forgotten(context, &oldest->key);
+        }
         memory_free(oldest->more);
         oldest->more = NULL;
         window->head++;
@@ -167,10 +188,40 @@ err window_add(struct window *window, const struct window_item *item,
     return ERR_OK;
 }
 
+void window_remove(struct window *window, const struct window_key *key)
+{
+    uint64_t counter = window->slots[find_slot(window, key)];
+    if (counter == 0) {
+        return;
+    }
+    struct window_item *item = item_at(window, counter - 1);
+    take_slot(window, counter - 1);
+    memory_free(item->more);
+    item->more = NULL;
+    item->at_us = REMOVED;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const struct window_item *x = a;
+    const struct window_item *y = b;
+    return x->at_us != y->at_us ? (x->at_us < y->at_us ? -1 : 1) : x->number < y->number ? -1 : x->number > y->number;
+}
+
+void window_sort(struct window *window)
+{
+    CHECK(window->head == 0);
+    qsort(window->ring, window->tail, sizeof *window->ring, compare_items);
+    memset(window->slots, 0, window->slot_count * sizeof *window->slots);
+    put_slots(window);
+}
+
 void window_each(const struct window *window, void (*visit)(void *context, const struct window_item *item),
                  void *context)
 {
     for (uint64_t i = window->head; i < window->tail; i++) {
-        visit(context, item_at(window, i));
+        if (item_at(window, i)->at_us != REMOVED) {
+            visit(context, item_at(window, i));
+        }
     }
 }

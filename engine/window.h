@@ -31,11 +31,15 @@ void window_destroy(struct window *window);
 
 struct window_key window_key_of(struct slice text);
 
-/* NULL when unknown. Borrowed until the next add. */
-const struct window_item *window_find(const struct window *window, const struct window_key *key);
-/* The key is not there. `more` (may be NULL) is transferred. Calls forgotten(key) for each item that had to go. */
+/* NULL when unknown, or too old at `now_us`. Borrowed until the next add. */
+const struct window_item *window_find(const struct window *window, const struct window_key *key, int64_t now_us);
+/* Unknown already is fine. */
+void window_remove(struct window *window, const struct window_key *key);
+/* The key is not there, or too old by now; at_us never goes back (but see window_sort). `more` (may be NULL) is transferred. Calls forgotten(key) for each item that had to go. */
 err window_add(struct window *window, const struct window_item *item,
                void (*forgotten)(void *context, const struct window_key *key), void *context) MUST_USE;
+/* After adding what a checkpoint held in any order, before anything else: oldest first again. */
+void window_sort(struct window *window);
 /* Oldest first. */
 void window_each(const struct window *window, void (*visit)(void *context, const struct window_item *item),
                  void *context);
