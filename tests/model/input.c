@@ -319,29 +319,25 @@ static bool is_vip(const struct ref_person *person)
     return false;
 }
 
-static const struct {
-    const char *json;
-    struct ref_rules rules;
-} templates[] = {
-    {"\"phrases\":[\"cricket\"]", {{"cricket"}, {0}, NULL}},
-    {"\"phrases\":[\"* football\"],\"not_phrases\":[\"fantasy football\"]", {{"* football"}, {"fantasy football"}, NULL}},
-    {"\"phrases\":[\"* football\",\"fantasy football\"],\"not_phrases\":[\"fantasy *\"]",
-     {{"* football", "fantasy football"}, {"fantasy *"}, NULL}},
-    {"\"phrases\":[\"nike *\",\"opera\"]", {{"nike *", "opera"}, {0}, NULL}},
-    {"\"where\":{\"field\":\"location.country\",\"op\":\"eq\",\"value\":\"usa\"}", {{0}, {0}, in_usa}},
-    {"\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}", {{0}, {0}, is_adult}},
-    {"\"where\":{\"any\":[{\"not\":{\"field\":\"plan.tier\",\"op\":\"exists\"}},{\"all\":[{\"field\":\"country\",\"op\":\"eq\","
-     "\"value\":\"USA\"},{\"field\":\"demographics.age\",\"op\":\"lt\",\"value\":30}]}]}",
-     {{0}, {0}, no_tier_or_young_american}},
-    {"\"where\":{\"field\":\"tags\",\"op\":\"eq\",\"value\":\"VIP\"}", {{0}, {0}, is_vip}},
-    {"\"phrases\":[\"violin\",\"cooking\"],\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}",
-     {{"violin", "cooking"}, {0}, is_adult}},
-    {"\"description\":\"only people\"", {{0}, {0}, NULL}},
+static const struct ref_rules templates[] = {
+    {{"cricket"}, {0}, NULL, "\"phrases\":[\"cricket\"]"},
+    {{"* football"}, {"fantasy football"}, NULL,
+     "\"phrases\":[\"* football\"],\"not_phrases\":[\"fantasy football\"]"},
+    {{"* football", "fantasy football"}, {"fantasy *"}, NULL,
+     "\"phrases\":[\"* football\",\"fantasy football\"],\"not_phrases\":[\"fantasy *\"]"},
+    {{"nike *", "opera"}, {0}, NULL, "\"phrases\":[\"nike *\",\"opera\"]"},
+    {{0}, {0}, in_usa, "\"where\":{\"field\":\"location.country\",\"op\":\"eq\",\"value\":\"usa\"}"},
+    {{0}, {0}, is_adult, "\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}"},
+    {{0}, {0}, no_tier_or_young_american,
+     "\"where\":{\"any\":[{\"not\":{\"field\":\"plan.tier\",\"op\":\"exists\"}},{\"all\":[{\"field\":\"country\",\"op\":\"eq\","
+     "\"value\":\"USA\"},{\"field\":\"demographics.age\",\"op\":\"lt\",\"value\":30}]}]}"},
+    {{0}, {0}, is_vip, "\"where\":{\"field\":\"tags\",\"op\":\"eq\",\"value\":\"VIP\"}"},
+    {{"violin", "cooking"}, {0}, is_adult,
+     "\"phrases\":[\"violin\",\"cooking\"],\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}"},
+    {{0}, {0}, NULL, "\"description\":\"only people\""},
 };
 
-const struct ref_rules *input_rules(struct world *world, const char **json)
+const struct ref_rules *input_rules(struct world *world)
 {
-    size_t at = prng_below(&world->prng, ARRAY_COUNT(templates));
-    *json = templates[at].json;
-    return &templates[at].rules;
+    return &PICK(world, templates);
 }

@@ -377,7 +377,7 @@ static void claim(struct reference *ref, uint32_t number, const struct record_id
     link_id(ref_person(ref, number), &id);
 }
 
-/* Beyond a type's limit the one not seen for longest gives way. */
+/* Beyond a type's limit the one not seen for longest gives way; of those last seen in one entry the first by its bytes. */
 static void keep_limit(const struct reference *ref, struct ref_person *person, uint8_t type)
 {
     for (;;) {
@@ -387,7 +387,9 @@ static void keep_limit(const struct reference *ref, struct ref_person *person, u
             struct ref_identifier *id = &person->ids[i];
             if (id->type == type && id->current) {
                 count++;
-                oldest = oldest == NULL || newer(&oldest->seen, &id->seen) ? id : oldest;
+                bool older = oldest == NULL || newer(&oldest->seen, &id->seen);
+                bool same = oldest != NULL && oldest->seen.sequence == id->seen.sequence;
+                oldest = older || (same && strcmp(id->value, oldest->value) < 0) ? id : oldest;
             }
         }
         if (count <= limit_of(ref, type)) {

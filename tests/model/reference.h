@@ -59,6 +59,7 @@ struct ref_message {
 struct ref_rules {
     const char *phrases[4], *not_phrases[4];
     bool (*where)(const struct ref_person *person);
+    const char *json;
 };
 
 struct ref_cohort {

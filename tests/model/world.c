@@ -445,10 +445,9 @@ static void step_cohort(struct world *world)
         }
         return;
     }
-    const char *rules_json;
     char json[2048];
-    struct ref_cohort fresh = {.rules = input_rules(world, &rules_json)};
-    snprintf(json, sizeof json, "{%s", rules_json);
+    struct ref_cohort fresh = {.rules = input_rules(world)};
+    snprintf(json, sizeof json, "{%s", fresh.rules->json);
     bool all_known = add_people(world, "include", fresh.include, json, sizeof json);
     all_known &= add_people(world, "exclude", fresh.exclude, json, sizeof json);
     snprintf(json + strlen(json), sizeof json - strlen(json), "}");
@@ -653,7 +652,8 @@ static void compare_finding(struct world *world)
         char id[16];
         snprintf(id, sizeof id, "p%u", number);
         if (engine_find_id(world->engine, slice_from_cstr(id)) != ref_root(&world->ref, number)) {
-            world_fail(world, number, "p%u leads to p%u", number, engine_find_id(world->engine, slice_from_cstr(id)));
+            world_fail(world, number, "p%u is p%u, the engine says p%u", number, ref_root(&world->ref, number),
+                       engine_find_id(world->engine, slice_from_cstr(id)));
         }
     }
 }
@@ -679,8 +679,17 @@ static void compare_page(struct world *world, uint32_t id, const struct ref_coho
         from = next;
     } while (next != 0 && got + limit < ARRAY_COUNT(page));
     if (got != count || total != count || memcmp(page, expected, count * sizeof *page) != 0) {
-        world_fail(world, 0, "cohort %s has %zu members, the engine says %zu of %" PRIu64, cohort ? cohort->name : "*",
-                   count, got, total);
+        for (size_t i = 0, k = 0; i < count || k < got;) {
+            bool ours = k == got || (i < count && expected[i] < page[k]);
+            bool theirs = i == count || (k < got && page[k] < expected[i]);
+            if (ours || theirs) {
+                world_note(world, "p%u is only in the %s's", ours ? expected[i] : page[k], ours ? "reference" : "engine");
+            }
+            i += !theirs;
+            k += !ours;
+        }
+        world_fail(world, 0, "cohort %s (rules %s) has %zu members, the engine says %zu of %" PRIu64,
+                   cohort ? cohort->name : "*", cohort ? cohort->rules->json : "", count, got, total);
     }
     from = prng_below(&world->prng, count + 2);
     got = engine_page(world->engine, id, false, from, limit, page, &total, &next);
@@ -748,7 +757,7 @@ static void compare_counts(struct world *world)
     for (size_t i = 0; i < world->ref.person_count; i++) {
         const struct ref_person *person = &world->ref.people[i];
         people += person->alive;
-        for (size_t k = 0; k < person->id_count; k++) {
+        for (size_t k = 0; person->alive && k < person->id_count; k++) {
             identifiers += person->ids[k].current;
         }
     }

@@ -105,8 +105,8 @@ void input_table(struct world *world, struct input *out, size_t count);
 size_t input_patch(struct world *world, char *out, size_t room);
 /* Identifier number `at` of all there can be; false behind the last one. */
 bool input_identifier(size_t at, uint8_t *type, char out[REF_TEXT]);
-/* A definition's JSON (without its people) and the rules it stands for. */
-const struct ref_rules *input_rules(struct world *world, const char **json);
+/* Some cohort's rules. */
+const struct ref_rules *input_rules(struct world *world);
 struct csv_header;
 extern struct csv_header *input_header;
 
