@@ -247,8 +247,10 @@ static err flow(struct local *local, struct source *source, struct intake *intak
     err e = ERR_OK;
     for (;;) {
         enum intake_state state = intake_state(intake);
-        if (state == INTAKE_DONE ||
-            (state == INTAKE_HUNGRY && (e != ERR_OK || import_interrupted))) {
+        if (state == INTAKE_HUNGRY && e == ERR_OK && import_interrupted) {
+            e = error_set(&source->run->error, ERR_STOPPING, "interrupted", 0, "Interrupted.");
+        }
+        if (state == INTAKE_DONE || (state == INTAKE_HUNGRY && e != ERR_OK)) {
             break;
         }
         if (state == INTAKE_HUNGRY) {
