@@ -59,6 +59,12 @@ void datetime_date_text(const struct datetime *when, char out[DATE_TEXT_LENGTH])
 
 /* ---- pieces of text ---------------------------------------------------------------------------------- */
 
+/* Trimmed, and never without an address, so that it can be advanced. */
+static struct slice readable(struct slice text)
+{
+    return text.data == NULL ? SLICE_LITERAL("") : slice_trim(text);
+}
+
 /* Between `least` and `most` digits; advances. */
 static bool take_number(struct slice *text, size_t least, size_t most, int *out)
 {
@@ -158,7 +164,7 @@ static bool take_time(struct slice *text, struct datetime *out)
 bool datetime_parse(struct slice text, struct datetime *out)
 {
     *out = (struct datetime){0};
-    text = slice_trim(text);
+    text = readable(text);
     if (!take_number(&text, 4, 4, &out->year)) {
         return false;
     }
@@ -346,7 +352,7 @@ static void from_seconds(uint64_t seconds, struct datetime *out)
 bool datetime_parse_format(struct slice text, struct slice format, struct datetime *out)
 {
     *out = (struct datetime){.month = 1, .day = 1};
-    text = slice_trim(text);
+    text = readable(text);
     if (slice_equal_cstr(format, "%s")) { /* seconds since 1970, alone */
         uint64_t seconds;
         if (!slice_to_u64(text, &seconds) || seconds > (uint64_t)(latest_us / us_per_second)) {
@@ -392,7 +398,7 @@ bool timestamp_of_number(double number, int64_t *us)
 
 bool timestamp_parse(struct slice text, int64_t *us)
 {
-    text = slice_trim(text);
+    text = readable(text);
     uint64_t number;
     if (text.length >= 9 && text.length <= 17 && text.length != 14 && slice_to_u64(text, &number)) {
         return timestamp_of_integer((int64_t)number, us);

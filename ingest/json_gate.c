@@ -31,7 +31,7 @@ static void pool_free(void *context, void *block)
     (void)block; /* goes with the arena */
 }
 
-static err parse_failed(const yyjson_read_err *problem, struct record_error *error)
+static err parse_failed(const yyjson_read_err *problem, size_t skipped, struct record_error *error)
 {
     if (problem->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
         return ERR_MEMORY;
@@ -39,17 +39,18 @@ static err parse_failed(const yyjson_read_err *problem, struct record_error *err
     bool encoding = problem->code == YYJSON_READ_ERROR_INVALID_STRING;
     char message[ERROR_MESSAGE_MAX];
     snprintf(message, sizeof message, "The record is not valid JSON at byte %zu: %s. Mend it there and send it again.",
-             problem->pos, problem->msg);
-    return record_fail(error, ERR_INVALID, encoding ? "json_string" : "json_syntax", SLICE_LITERAL(""), problem->pos,
-                       message);
+             problem->pos + skipped, problem->msg);
+    return record_fail(error, ERR_INVALID, encoding ? "json_string" : "json_syntax", SLICE_LITERAL(""),
+                       problem->pos + skipped, message);
 }
 
 err json_parse(struct arena *arena, struct slice bytes, yyjson_doc **out, struct record_error *error)
 {
     const yyjson_alc pool = {pool_malloc, pool_realloc, pool_free, arena};
     yyjson_read_err problem;
-    if (slice_starts_with(bytes, SLICE_LITERAL("\xEF\xBB\xBF"))) {
-        bytes = slice_of(bytes.data + 3, bytes.length - 3);
+    size_t skipped = slice_starts_with(bytes, SLICE_LITERAL("\xEF\xBB\xBF")) ? 3 : 0;
+    if (skipped > 0) {
+        bytes = slice_of(bytes.data + skipped, bytes.length - skipped);
     }
     if (bytes.length == 0) {
         return record_fail(error, ERR_INVALID, "json_syntax", SLICE_LITERAL(""), 0, "The record is empty.");
@@ -57,7 +58,7 @@ err json_parse(struct arena *arena, struct slice bytes, yyjson_doc **out, struct
     /* yyjson takes a char * because it can parse in place; without that flag it does not write. */
     char *data = (char *)(uintptr_t)bytes.data;
     *out = yyjson_read_opts(data, bytes.length, YYJSON_READ_BIGNUM_AS_RAW, &pool, &problem);
-    return *out == NULL ? parse_failed(&problem, error) : ERR_OK;
+    return *out == NULL ? parse_failed(&problem, skipped, error) : ERR_OK;
 }
 
 /* ---- the gate ---------------------------------------------------------------------------------------- */

@@ -215,7 +215,9 @@ static size_t normalise_international(struct slice digits, const struct phone_pl
             if (home != NULL && home->calling_code == code) {
                 plan = home;
             }
-            return finish(plan, slice_of(digits.data + i + 1, digits.length - i - 1), out);
+            /* "+44 (0)20 …" has a prefix too many. What is valid as it stands is left so: then E.164 stays E.164. */
+            struct slice number = slice_of(digits.data + i + 1, digits.length - i - 1);
+            return is_valid(code, number) ? write_e164(code, number, out) : finish(plan, number, out);
         }
         if (code == 0) {
             break; /* no calling code begins with 0 */
