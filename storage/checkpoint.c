@@ -3,23 +3,26 @@
  *   directory/data.mdb   the tables        directory/lock.mdb   LMDB's own; holds no data
  *   directory/new.mdb    a first creation or a scrub under way; removed at open
  *
- * LMDB writes a new file's first pages without syncing them, so a crash could leave a data.mdb that is neither new nor whole. Therefore
- * it begins as new.mdb and gets its name when it is durable.
+ * LMDB writes a new file's first pages without syncing them, so a crash could leave a data.mdb that
+ * is neither new nor whole. Therefore it begins as new.mdb and gets its name when it is durable.
  *
- * Every stored value ends in crc32c(table ‖ key ‖ value), because LMDB has no checksums; a scan also counts. So damage to what is
- * stored is found when it is read. Damage to LMDB's own pages may still stop the process.
+ * Every stored value ends in crc32c(table ‖ key ‖ value), because LMDB has no checksums; a scan
+ * also counts. So damage to what is stored is found when it is read. Damage to LMDB's own pages may
+ * still stop the process.
  *
- * ---- The map ----------------------------------------------------------------------------------------------------
+ * ---- The map ----------------------------------------------------------------------------------
  *
- *   LMDB maps the file into a fixed piece of address space, which may only be changed while nobody is inside. Rule: it is changed in
- *   checkpoint_begin, while no snapshot is open, to at least twice the pages in use. A transaction that
- *   needs even more gets ERR_BUSY "map_full" from a put: abort, begin (which doubles the map), do it again.
+ *   LMDB maps the file into a fixed piece of address space, which may only be changed while nobody
+ *   is inside. Rule: it is changed in checkpoint_begin, while no snapshot is open, to at least
+ *   twice the pages in use. A transaction that needs even more gets ERR_BUSY "map_full" from a put:
+ *   abort, begin (which doubles the map), do it again.
  *
- * ---- Failure ----------------------------------------------------------------------------------------------------
+ * ---- Failure ----------------------------------------------------------------------------------
  *
- *   A commit that failed is fail-stop, because LMDB forgets that its sync failed and would go on. A full disk is not: the
- *   transaction is gone, the file is as before (LMDB never writes over pages that the last commit uses), and the log
- *   has everything; commit again later. LMDB says EIO when a write came back short, so then the disk's free space is looked at. */
+ *   A commit that failed is fail-stop, because LMDB forgets that its sync failed and would go on. A
+ *   full disk is not: the transaction is gone, the file is as before (LMDB never writes over pages
+ *   that the last commit uses), and the log has everything; commit again later. LMDB says EIO when
+ *   a write came back short, so then the disk's free space is looked at. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,9 +44,9 @@ static const uint64_t SPACE_LEFT_LEAST = 16ull * 1024 * 1024;
 
 /* Stored. */
 static const char *const table_names[TABLE_COUNT] = {
-    [TABLE_META] = "meta",         [TABLE_PROFILES] = "profiles", [TABLE_PARENTS] = "parents",
-    [TABLE_NAMES] = "names",       [TABLE_PHRASES] = "phrases",   [TABLE_HISTORY] = "history",
-    [TABLE_COHORTS] = "cohorts",   [TABLE_MEMBERS] = "members",   [TABLE_RECEIPTS] = "receipts",
+    [TABLE_META] = "meta",         [TABLE_PROFILES] = "profiles",     [TABLE_PARENTS] = "parents",
+    [TABLE_NAMES] = "names",       [TABLE_PHRASES] = "phrases",       [TABLE_HISTORY] = "history",
+    [TABLE_COHORTS] = "cohorts",   [TABLE_MEMBERS] = "members",       [TABLE_RECEIPTS] = "receipts",
     [TABLE_MESSAGES] = "messages", [TABLE_QUARANTINE] = "quarantine", [TABLE_ERASURES] = "erasures",
 };
 /* In TABLE_META; the leading dot is ours. */
@@ -67,14 +70,15 @@ const char *checkpoint_table_name(enum checkpoint_table table)
     return table_names[table];
 }
 
-/* ---- errors ----------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 err checkpoint_fail(struct error *error, int code, const char *operation, const char *path)
 {
     switch (code) {
     case MDB_MAP_FULL:
     case MDB_TXN_FULL:
-        return error_set(error, ERR_BUSY, "map_full", 0, "%s %s: the transaction outgrew the map: abort it and begin again",
+        return error_set(error, ERR_BUSY, "map_full", 0,
+                         "%s %s: the transaction outgrew the map: abort it and begin again",
                          operation, path);
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
@@ -82,11 +86,13 @@ err checkpoint_fail(struct error *error, int code, const char *operation, const 
     case MDB_VERSION_MISMATCH:
     case MDB_NOTFOUND:
     case MDB_INCOMPATIBLE:
-        return error_set(error, ERR_CORRUPT, "checkpoint_corrupt", 0,
-                         "%s %s: %s. Stop, move this folder away and start again: it is rebuilt from the log", operation,
-                         path, mdb_strerror(code));
+        return error_set(
+            error, ERR_CORRUPT, "checkpoint_corrupt", 0,
+            "%s %s: %s. Stop, move this folder away and start again: it is rebuilt from the log",
+            operation, path, mdb_strerror(code));
     case MDB_READERS_FULL:
-        return error_set(error, ERR_BUSY, "busy", 0, "%s %s: too many snapshots are open", operation, path);
+        return error_set(error, ERR_BUSY, "busy", 0, "%s %s: too many snapshots are open",
+                         operation, path);
     default:
         if (code > 0) {
             return error_set_errno(error, code, operation, path);
@@ -100,15 +106,16 @@ static err out_of_memory(struct error *error)
     return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for the checkpoint");
 }
 
-static err corrupt_value(const struct checkpoint *checkpoint, enum checkpoint_table table, const char *what,
-                         struct error *error)
+static err corrupt_value(const struct checkpoint *checkpoint, enum checkpoint_table table,
+                         const char *what, struct error *error)
 {
-    return error_set(error, ERR_CORRUPT, "checkpoint_corrupt", 0,
-                     "%s, table %s: %s. Stop, move this folder away and start again: it is rebuilt from the log",
-                     checkpoint->data_path, table_names[table], what);
+    return error_set(
+        error, ERR_CORRUPT, "checkpoint_corrupt", 0,
+        "%s, table %s: %s. Stop, move this folder away and start again: it is rebuilt from the log",
+        checkpoint->data_path, table_names[table], what);
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static MDB_val val_of(struct slice bytes)
 {
@@ -124,8 +131,8 @@ static uint32_t value_crc(enum checkpoint_table table, struct slice key, struct 
     return crc32c(crc, value.data, value.length);
 }
 
-static int put_value(MDB_txn *txn, MDB_dbi dbi, enum checkpoint_table table, struct slice key, struct slice value,
-                     unsigned flags)
+static int put_value(MDB_txn *txn, MDB_dbi dbi, enum checkpoint_table table, struct slice key,
+                     struct slice value, unsigned flags)
 {
     MDB_val k = val_of(key);
     MDB_val room = {value.length + VALUE_CRC_BYTES, NULL};
@@ -141,7 +148,8 @@ static int put_value(MDB_txn *txn, MDB_dbi dbi, enum checkpoint_table table, str
 }
 
 /* False when the checksum does not hold. */
-static bool take_value(enum checkpoint_table table, struct slice key, const MDB_val *stored, struct slice *value)
+static bool take_value(enum checkpoint_table table, struct slice key, const MDB_val *stored,
+                       struct slice *value)
 {
     if (stored->mv_size < VALUE_CRC_BYTES) {
         return false;
@@ -150,8 +158,8 @@ static bool take_value(enum checkpoint_table table, struct slice key, const MDB_
     return load_u32(value->data + value->length) == value_crc(table, key, *value);
 }
 
-static err get_value(const struct checkpoint *checkpoint, MDB_txn *txn, enum checkpoint_table table, struct slice key,
-                     struct slice *value, struct error *error)
+static err get_value(const struct checkpoint *checkpoint, MDB_txn *txn, enum checkpoint_table table,
+                     struct slice key, struct slice *value, struct error *error)
 {
     MDB_val k = val_of(key);
     MDB_val stored;
@@ -162,13 +170,15 @@ static err get_value(const struct checkpoint *checkpoint, MDB_txn *txn, enum che
     if (code != 0) {
         return checkpoint_fail(error, code, "read", checkpoint->data_path);
     }
-    return take_value(table, key, &stored, value) ? ERR_OK
-                                                  : corrupt_value(checkpoint, table, "a value fails its checksum", error);
+    return take_value(table, key, &stored, value)
+               ? ERR_OK
+               : corrupt_value(checkpoint, table, "a value fails its checksum", error);
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
-static err read_state(struct checkpoint *checkpoint, MDB_txn *txn, bool *is_new, struct error *error)
+static err read_state(struct checkpoint *checkpoint, MDB_txn *txn, bool *is_new,
+                      struct error *error)
 {
     struct slice value;
     err e = get_value(checkpoint, txn, TABLE_META, format_key, &value, error);
@@ -207,7 +217,9 @@ static int write_state(const struct checkpoint *checkpoint, MDB_txn *txn, uint64
     store_u64(applied, applied_sequence);
     MDB_dbi meta = checkpoint->tables[TABLE_META];
     int code = put_value(txn, meta, TABLE_META, format_key, slice_of(format, sizeof format), 0);
-    return code != 0 ? code : put_value(txn, meta, TABLE_META, applied_key, slice_of(applied, sizeof applied), 0);
+    return code != 0 ? code
+                     : put_value(txn, meta, TABLE_META, applied_key,
+                                 slice_of(applied, sizeof applied), 0);
 }
 
 /* Makes or finds the tables and reads the state, in one transaction. */
@@ -221,7 +233,8 @@ static err open_tables(struct checkpoint *checkpoint, struct error *error)
         return checkpoint_fail(error, code, "open", checkpoint->data_path);
     }
     for (size_t i = 0; i < TABLE_COUNT && code == 0; i++) {
-        code = mdb_dbi_open(txn, table_names[i], checkpoint->read_only ? 0 : MDB_CREATE, &checkpoint->tables[i]);
+        code = mdb_dbi_open(txn, table_names[i], checkpoint->read_only ? 0 : MDB_CREATE,
+                            &checkpoint->tables[i]);
     }
     if (code == 0) {
         e = read_state(checkpoint, txn, &is_new, error);
@@ -275,8 +288,8 @@ static uint64_t map_for(const struct checkpoint *checkpoint, uint64_t used)
 }
 
 /* Opens `path`, a folder or (MDB_NOSUBDIR) a file. */
-static err open_env_at(struct checkpoint *checkpoint, const char *path, uint64_t map_bytes, unsigned flags,
-                       struct error *error)
+static err open_env_at(struct checkpoint *checkpoint, const char *path, uint64_t map_bytes,
+                       unsigned flags, struct error *error)
 {
     MDB_env *env;
     int code = mdb_env_create(&env);
@@ -284,9 +297,10 @@ static err open_env_at(struct checkpoint *checkpoint, const char *path, uint64_t
         return checkpoint_fail(error, code, "open", path);
     }
     checkpoint->env = env;
-    if ((code = mdb_env_set_maxdbs(env, TABLE_COUNT)) == 0 && (code = mdb_env_set_mapsize(env, map_bytes)) == 0) {
-        /* MDB_NOTLS: a snapshot belongs to whoever holds it, not to a thread. Read-ahead stays on: what is read here
-         * is read from end to end. */
+    if ((code = mdb_env_set_maxdbs(env, TABLE_COUNT)) == 0 &&
+        (code = mdb_env_set_mapsize(env, map_bytes)) == 0) {
+        /* MDB_NOTLS: a snapshot belongs to whoever holds it, not to a thread. Read-ahead stays on:
+         * what is read here is read from end to end. */
         code = mdb_env_open(env, path, MDB_NOTLS | flags, 0600);
     }
     err e = code == 0 ? ERR_OK : checkpoint_fail(error, code, "open", path);
@@ -314,7 +328,8 @@ err checkpoint_open_env(struct checkpoint *checkpoint, struct error *error)
 static err make_data_file(struct checkpoint *checkpoint, struct error *error)
 {
     const struct file_system *files = &file_system_posix;
-    err e = open_env_at(checkpoint, checkpoint->new_path, checkpoint->map_bytes_least, MDB_NOSUBDIR | MDB_NOLOCK, error);
+    err e = open_env_at(checkpoint, checkpoint->new_path, checkpoint->map_bytes_least,
+                        MDB_NOSUBDIR | MDB_NOLOCK, error);
     if (e != ERR_OK) {
         return e;
     }
@@ -369,7 +384,8 @@ static err prepare_folder(struct checkpoint *checkpoint, const char *directory, 
     return e;
 }
 
-err checkpoint_open(const struct checkpoint_options *options, struct checkpoint **out, struct error *error)
+err checkpoint_open(const struct checkpoint_options *options, struct checkpoint **out,
+                    struct error *error)
 {
     struct checkpoint *checkpoint = memory_zalloc(sizeof *checkpoint);
     if (checkpoint == NULL) {
@@ -382,7 +398,8 @@ err checkpoint_open(const struct checkpoint_options *options, struct checkpoint 
     checkpoint->data_path = join(options->directory, "data.mdb");
     checkpoint->new_path = join(options->directory, "new.mdb");
     err e = ERR_OK;
-    if (checkpoint->directory == NULL || checkpoint->data_path == NULL || checkpoint->new_path == NULL) {
+    if (checkpoint->directory == NULL || checkpoint->data_path == NULL ||
+        checkpoint->new_path == NULL) {
         e = out_of_memory(error);
     }
     if (e == ERR_OK && !options->read_only) {
@@ -426,7 +443,7 @@ uint64_t checkpoint_applied_sequence(struct checkpoint *checkpoint)
     return sequence;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* The first failure stays, and is what everybody gets from then on. Under the lock. */
 err checkpoint_poison(struct checkpoint *checkpoint, struct error *error)
@@ -447,7 +464,8 @@ err checkpoint_writable(struct checkpoint *checkpoint, struct error *error)
         return checkpoint->failure.err;
     }
     if (checkpoint->read_only) {
-        return error_set(error, ERR_DENIED, "read_only", 0, "the checkpoint was opened for reading only");
+        return error_set(error, ERR_DENIED, "read_only", 0,
+                         "the checkpoint was opened for reading only");
     }
     return ERR_OK;
 }
@@ -466,9 +484,11 @@ static err make_room(struct checkpoint *checkpoint, struct error *error)
     }
     if (checkpoint->snapshots > 0) {
         /* Half of the map is still free, unless a transaction has already run into its end. */
-        return checkpoint->map_was_full ? error_set(error, ERR_BUSY, "busy", 0,
-                                                    "the checkpoint's map must grow, which waits for its snapshots to end")
-                                        : ERR_OK;
+        return checkpoint->map_was_full
+                   ? error_set(
+                         error, ERR_BUSY, "busy", 0,
+                         "the checkpoint's map must grow, which waits for its snapshots to end")
+                   : ERR_OK;
     }
     int code = mdb_env_set_mapsize(checkpoint->env, want);
     if (code != 0) {
@@ -478,7 +498,8 @@ static err make_room(struct checkpoint *checkpoint, struct error *error)
     return ERR_OK;
 }
 
-err checkpoint_begin(struct checkpoint *checkpoint, struct checkpoint_txn **out, struct error *error)
+err checkpoint_begin(struct checkpoint *checkpoint, struct checkpoint_txn **out,
+                     struct error *error)
 {
     struct checkpoint_txn *txn = memory_zalloc(sizeof *txn);
     if (txn == NULL) {
@@ -521,15 +542,17 @@ static err changed(struct checkpoint_txn *txn, int code, struct error *error)
     return checkpoint_fail(error, code, "write", checkpoint->data_path);
 }
 
-err checkpoint_put(struct checkpoint_txn *txn, enum checkpoint_table table, struct slice key, struct slice value,
-                   struct error *error)
+err checkpoint_put(struct checkpoint_txn *txn, enum checkpoint_table table, struct slice key,
+                   struct slice value, struct error *error)
 {
     CHECK(table < TABLE_COUNT && key.length > 0 && key.length <= KEY_BYTES_MAX);
     CHECK(table != TABLE_META || key.data[0] != '.');
-    return changed(txn, put_value(txn->txn, txn->checkpoint->tables[table], table, key, value, 0), error);
+    return changed(txn, put_value(txn->txn, txn->checkpoint->tables[table], table, key, value, 0),
+                   error);
 }
 
-err checkpoint_delete(struct checkpoint_txn *txn, enum checkpoint_table table, struct slice key, struct error *error)
+err checkpoint_delete(struct checkpoint_txn *txn, enum checkpoint_table table, struct slice key,
+                      struct error *error)
 {
     CHECK(table < TABLE_COUNT && key.length > 0 && key.length <= KEY_BYTES_MAX);
     MDB_val k = val_of(key);
@@ -554,7 +577,8 @@ static bool disk_is_full(const struct checkpoint *checkpoint, int code)
            (uint64_t)space.f_bavail * space.f_frsize < SPACE_LEFT_LEAST;
 }
 
-static err end_commit(struct checkpoint *checkpoint, int code, uint64_t applied_sequence, struct error *error)
+static err end_commit(struct checkpoint *checkpoint, int code, uint64_t applied_sequence,
+                      struct error *error)
 {
     struct error local;
     error = error != NULL ? error : &local;
@@ -567,7 +591,8 @@ static err end_commit(struct checkpoint *checkpoint, int code, uint64_t applied_
     }
     err e = checkpoint_fail(error, code, "commit to", checkpoint->data_path);
     if (code == MDB_MAP_FULL) {
-        checkpoint->map_was_full = true; /* the list of free pages did not fit: nothing was written */
+        checkpoint->map_was_full =
+            true; /* the list of free pages did not fit: nothing was written */
         return e;
     }
     return checkpoint_poison(checkpoint, error);
@@ -605,9 +630,10 @@ void checkpoint_abort(struct checkpoint_txn *txn)
     }
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
-err checkpoint_snapshot_begin(struct checkpoint *checkpoint, struct checkpoint_snapshot **out, struct error *error)
+err checkpoint_snapshot_begin(struct checkpoint *checkpoint, struct checkpoint_snapshot **out,
+                              struct error *error)
 {
     struct checkpoint_snapshot *snapshot = memory_zalloc(sizeof *snapshot);
     if (snapshot == NULL) {
@@ -661,8 +687,9 @@ uint64_t checkpoint_snapshot_sequence(struct checkpoint_snapshot *snapshot)
     return snapshot->sequence;
 }
 
-static err visit_entry(struct checkpoint_snapshot *snapshot, enum checkpoint_table table, MDB_val *k, MDB_val *v,
-                       checkpoint_visit visit, void *context, struct error *error)
+static err visit_entry(struct checkpoint_snapshot *snapshot, enum checkpoint_table table,
+                       MDB_val *k, MDB_val *v, checkpoint_visit visit, void *context,
+                       struct error *error)
 {
     struct slice key = slice_of(k->mv_data, k->mv_size);
     struct slice value;
@@ -675,8 +702,8 @@ static err visit_entry(struct checkpoint_snapshot *snapshot, enum checkpoint_tab
     return visit(context, key, value);
 }
 
-err checkpoint_scan(struct checkpoint_snapshot *snapshot, enum checkpoint_table table, checkpoint_visit visit,
-                    void *context, struct error *error)
+err checkpoint_scan(struct checkpoint_snapshot *snapshot, enum checkpoint_table table,
+                    checkpoint_visit visit, void *context, struct error *error)
 {
     struct checkpoint *checkpoint = snapshot->checkpoint;
     MDB_cursor *cursor;
@@ -705,11 +732,12 @@ err checkpoint_scan(struct checkpoint_snapshot *snapshot, enum checkpoint_table 
     if (code != 0) {
         return checkpoint_fail(error, code, "read", checkpoint->data_path);
     }
-    return seen == stat.ms_entries ? ERR_OK : corrupt_value(checkpoint, table, "entries are missing", error);
+    return seen == stat.ms_entries ? ERR_OK
+                                   : corrupt_value(checkpoint, table, "entries are missing", error);
 }
 
-err checkpoint_get(struct checkpoint_snapshot *snapshot, enum checkpoint_table table, struct slice key,
-                   struct slice *value, struct error *error)
+err checkpoint_get(struct checkpoint_snapshot *snapshot, enum checkpoint_table table,
+                   struct slice key, struct slice *value, struct error *error)
 {
     CHECK(table < TABLE_COUNT && key.length > 0 && key.length <= KEY_BYTES_MAX);
     return get_value(snapshot->checkpoint, snapshot->txn, table, key, value, error);

@@ -14,13 +14,13 @@ struct checkpoint {
     char *new_path;
     bool read_only;
     uint64_t map_bytes_least;
-    pthread_mutex_t lock;     /* guards what follows */
-    MDB_env *env;             /* NULL only after a scrub that could not open what it had put in place */
+    pthread_mutex_t lock; /* guards what follows */
+    MDB_env *env;         /* NULL only after a scrub that could not open what it had put in place */
     MDB_dbi tables[TABLE_COUNT];
     uint64_t applied_sequence;
-    unsigned snapshots; /* open */
-    bool map_was_full;  /* the next begin must make room */
-    bool writing;       /* a transaction is open */
+    unsigned snapshots;   /* open */
+    bool map_was_full;    /* the next begin must make room */
+    bool writing;         /* a transaction is open */
     struct error failure; /* the first; err is ERR_OK until then */
 };
 

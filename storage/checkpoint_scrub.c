@@ -1,12 +1,13 @@
 /* Writing the tables anew, so that no deleted byte is left.
  *
- * LMDB's own compacting copy leaves free pages out, but it copies each used page whole, and a page keeps the
- * bytes of deleted entries in the gap between its pointers and its data. So the entries are read and appended to a new
- * file, which never held anything else. Then: sync it, rename it over, sync the folder, open it. A crash leaves the old file or the new
- * one, both whole; new.mdb is removed at open.
+ * LMDB's own compacting copy leaves free pages out, but it copies each used page whole, and a page
+ * keeps the bytes of deleted entries in the gap between its pointers and its data. So the entries
+ * are read and appended to a new file, which never held anything else. Then: sync it, rename it
+ * over, sync the folder, open it. A crash leaves the old file or the new one, both whole; new.mdb
+ * is removed at open.
  *
- * A new file counts its transactions from 1 again, which the lock file of another process would not know: the data
- * folder's lock keeps other processes out. */
+ * A new file counts its transactions from 1 again, which the lock file of another process would not
+ * know: the data folder's lock keeps other processes out. */
 #include <errno.h>
 
 #include "checkpoint_internal.h"
@@ -27,7 +28,8 @@ static int copy_table(struct copying *copying, MDB_txn *from, enum checkpoint_ta
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val value;
-    int code = mdb_dbi_open(copying->txn, checkpoint_table_name(table), MDB_CREATE, &copying->table);
+    int code =
+        mdb_dbi_open(copying->txn, checkpoint_table_name(table), MDB_CREATE, &copying->table);
     if (code == 0) {
         code = mdb_cursor_open(from, copying->checkpoint->tables[table], &cursor);
     }
@@ -85,8 +87,8 @@ static int write_copy(struct checkpoint *checkpoint)
     }
     if ((code = mdb_env_set_maxdbs(copying.to, TABLE_COUNT)) == 0 &&
         (code = mdb_env_set_mapsize(copying.to, info.me_mapsize)) == 0 &&
-        (code = mdb_env_open(copying.to, checkpoint->new_path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | MDB_NOSYNC,
-                             0600)) == 0) {
+        (code = mdb_env_open(copying.to, checkpoint->new_path,
+                             MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | MDB_NOSYNC, 0600)) == 0) {
         code = copy_tables(&copying);
     }
     if (code == 0) {

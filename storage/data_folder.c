@@ -3,18 +3,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static err join(const char *folder, const char *name, char *out, size_t out_bytes, struct error *error)
+static err join(const char *folder, const char *name, char *out, size_t out_bytes,
+                struct error *error)
 {
     int length = snprintf(out, out_bytes, "%s%s%s", folder, name[0] ? "/" : "", name);
     if (length < 0 || (size_t)length >= out_bytes) {
-        return error_set(error, ERR_INVALID, "path_too_long", 0, "the data folder's path is longer than %zu bytes",
-                         out_bytes - 16);
+        return error_set(error, ERR_INVALID, "path_too_long", 0,
+                         "the data folder's path is longer than %zu bytes", out_bytes - 16);
     }
     return ERR_OK;
 }
 
 /* The lock comes first: nobody else may be in the folder while it is opened. */
-static err open_lock(const struct data_folder_options *options, struct data_folder *out, struct error *error)
+static err open_lock(const struct data_folder_options *options, struct data_folder *out,
+                     struct error *error)
 {
     const struct file_system *files = options->files;
     char path[sizeof out->path];
@@ -25,9 +27,11 @@ static err open_lock(const struct data_folder_options *options, struct data_fold
     if (e != ERR_OK) {
         return e;
     }
-    e = files->open(files->context, path, options->must_exist ? FILE_WRITE : FILE_CREATE, &out->lock, error);
+    e = files->open(files->context, path, options->must_exist ? FILE_WRITE : FILE_CREATE,
+                    &out->lock, error);
     if (e == ERR_NOT_FOUND) {
-        return error_set(error, e, "not_found", 0, "%s is not a Kindred data folder: `kindred serve --data %s` makes one",
+        return error_set(error, e, "not_found", 0,
+                         "%s is not a Kindred data folder: `kindred serve --data %s` makes one",
                          options->path, options->path);
     }
     if (e != ERR_OK) {
@@ -35,9 +39,10 @@ static err open_lock(const struct data_folder_options *options, struct data_fold
     }
     e = files->lock(files->context, out->lock, error);
     if (e == ERR_LOCKED) {
-        return error_set(error, e, "locked", 0,
-                         "%s is in use by another kindred process: stop it, or name another folder with --data",
-                         options->path);
+        return error_set(
+            error, e, "locked", 0,
+            "%s is in use by another kindred process: stop it, or name another folder with --data",
+            options->path);
     }
     return e;
 }
@@ -46,7 +51,7 @@ static err open_lock(const struct data_folder_options *options, struct data_fold
 static err make_durable(const struct data_folder_options *options, struct error *error)
 {
     const struct file_system *files = options->files;
-    char parent[sizeof ((struct data_folder *)0)->path];
+    char parent[sizeof((struct data_folder *)0)->path];
     err e = files->sync_directory(files->context, options->path, error);
     if (e == ERR_OK) {
         e = join(options->path, "..", parent, sizeof parent, error);
@@ -54,7 +59,8 @@ static err make_durable(const struct data_folder_options *options, struct error 
     return e == ERR_OK ? files->sync_directory(files->context, parent, error) : e;
 }
 
-static err open_parts(const struct data_folder_options *options, struct data_folder *out, struct error *error)
+static err open_parts(const struct data_folder_options *options, struct data_folder *out,
+                      struct error *error)
 {
     char path[sizeof out->path];
     err e = join(options->path, "profiles", path, sizeof path, error);
@@ -80,7 +86,8 @@ static err open_parts(const struct data_folder_options *options, struct data_fol
     return e == ERR_OK ? make_durable(options, error) : e;
 }
 
-err data_folder_open(const struct data_folder_options *options, struct data_folder *out, struct error *error)
+err data_folder_open(const struct data_folder_options *options, struct data_folder *out,
+                     struct error *error)
 {
     memset(out, 0, sizeof *out);
     out->files = options->files;

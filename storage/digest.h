@@ -1,5 +1,6 @@
-/* digest.h: SHA-256 with a context that is kept. Setting up OpenSSL's one-shot call costs as much as hashing a
- * whole record (457 ns against 259 ns for 426 bytes), so whoever hashes often owns one of these.
+/* digest.h: SHA-256 with a context that is kept. Setting up OpenSSL's one-shot call costs as much
+ * as hashing a whole record (457 ns against 259 ns for 426 bytes), so whoever hashes often owns one
+ * of these.
  *
  * Threading: one thread at a time. Private to storage/. */
 #ifndef KINDRED_STORAGE_DIGEST_H

@@ -1,5 +1,5 @@
-/* The real file system: POSIX calls, with EINTR, short reads and short writes dealt with here so that nobody
- * above has to. Files are for their owner only: they hold personal data. */
+/* The real file system: POSIX calls, with EINTR, short reads and short writes dealt with here so
+ * that nobody above has to. Files are for their owner only: they hold personal data. */
 #include "storage/file.h"
 
 #include <dirent.h>
@@ -35,7 +35,8 @@ static err fail(struct error *error, int system_errno, const char *operation, co
     return e;
 }
 
-static err posix_open(void *context, const char *path, enum file_mode mode, struct file **out, struct error *error)
+static err posix_open(void *context, const char *path, enum file_mode mode, struct file **out,
+                      struct error *error)
 {
     (void)context;
     int flags = O_CLOEXEC | (mode == FILE_READ ? O_RDONLY : O_RDWR);
@@ -64,14 +65,15 @@ static void posix_close(void *context, struct file *file)
 {
     (void)context;
     if (file != NULL) {
-        /* Nothing to learn here: what had to be durable was synced before. Linux frees the descriptor even on EINTR. */
+        /* Nothing to learn here: what had to be durable was synced before. Linux frees the
+         * descriptor even on EINTR. */
         (void)close(file->descriptor);
         memory_free(file);
     }
 }
 
-static err posix_read_at(void *context, struct file *file, void *to, size_t length, uint64_t offset, size_t *got,
-                         struct error *error)
+static err posix_read_at(void *context, struct file *file, void *to, size_t length, uint64_t offset,
+                         size_t *got, struct error *error)
 {
     (void)context;
     char *at = to;
@@ -93,8 +95,8 @@ static err posix_read_at(void *context, struct file *file, void *to, size_t leng
     return ERR_OK;
 }
 
-static err posix_write_at(void *context, struct file *file, const void *from, size_t length, uint64_t offset,
-                          struct error *error)
+static err posix_write_at(void *context, struct file *file, const void *from, size_t length,
+                          uint64_t offset, struct error *error)
 {
     (void)context;
     const char *at = from;
@@ -124,7 +126,8 @@ static err posix_sync(void *context, struct file *file, struct error *error)
     return result == 0 ? ERR_OK : fail(error, errno, "sync", file->path);
 }
 
-static err posix_truncate(void *context, struct file *file, uint64_t size_bytes, struct error *error)
+static err posix_truncate(void *context, struct file *file, uint64_t size_bytes,
+                          struct error *error)
 {
     (void)context;
     int result;
@@ -190,7 +193,7 @@ static err posix_sync_directory(void *context, const char *path, struct error *e
     return result == 0 ? ERR_OK : fail(error, system_errno, "sync folder", path);
 }
 
-/* ---- list ------------------------------------------------------------------------------------- */
+/* ---- list ------------------------------------------------------------------------------------ */
 
 struct names {
     char **items;
@@ -231,7 +234,8 @@ static bool is_plain_file(DIR *folder, const struct dirent *entry)
     if (entry->d_type != DT_UNKNOWN) {
         return entry->d_type == DT_REG;
     }
-    return fstatat(dirfd(folder), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
+    return fstatat(dirfd(folder), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(info.st_mode);
 }
 
 static err collect_names(DIR *folder, const char *path, struct names *names, struct error *error)
@@ -248,7 +252,8 @@ static err collect_names(DIR *folder, const char *path, struct names *names, str
     }
 }
 
-static err posix_list(void *context, const char *path, void (*visit)(void *visitor, const char *name), void *visitor,
+static err posix_list(void *context, const char *path,
+                      void (*visit)(void *visitor, const char *name), void *visitor,
                       struct error *error)
 {
     (void)context;
@@ -283,7 +288,8 @@ static err posix_lock(void *context, struct file *file, struct error *error)
         return ERR_OK;
     }
     if (errno == EWOULDBLOCK) {
-        return error_set(error, ERR_LOCKED, "locked", 0, "%s is held by another process: stop it, or use another folder",
+        return error_set(error, ERR_LOCKED, "locked", 0,
+                         "%s is held by another process: stop it, or use another folder",
                          file->path);
     }
     return fail(error, errno, "lock", file->path);

@@ -1,12 +1,13 @@
 /* The raw log in a folder of segment files: every change, in order, in its original bytes.
  *
- * ---- Files -----------------------------------------------------------------------------------------------------
+ * ---- Files ------------------------------------------------------------------------------------
  *
  *   log/00000000000000000001.seg      named by the first sequence in it, 20 decimal digits
  *   log/00000000000000073211.seg      the last one is appended to, the others are sealed
  *   log/00000000000000000001.seg.tmp  a scrub under way; removed at open
  *
- * A segment is a header and frames without gaps. A frame is one appended batch. All integers are little-endian.
+ * A segment is a header and frames without gaps. A frame is one appended batch. All integers are
+ * little-endian.
  *
  *   segment header, 128 bytes                      frame header, 80 bytes
  *     0  magic "KNDRDLOG"                            0  nonce, the segment's
@@ -19,7 +20,8 @@
  *    72  zeros                                      40  chain[32] behind this frame
  *   124  u32 crc32c(bytes 0..123)                   72  zeros; 76  u32 crc32c(bytes 0..75)
  *
- *   frame body:  count slots { u32 offset in the body, u32 entry_crc }, then the entries, in order, without gaps
+ *   frame body:  count slots { u32 offset in the body, u32 entry_crc }, then the entries, in
+ *   order, without gaps
  *
  *   entry, 80 bytes + source + payload
  *     0  u8 kind   1  u8 format   2  u16 etl_version   4  u32 header_back   8  i64 received_at_us
@@ -28,57 +30,71 @@
  *    80  source, payload
  *   flags: 1 scrubbed, 2 created_person. entry_crc = crc32c(u64 sequence ‖ entry).
  *
- *   chain' = SHA-256(chain ‖ u64 first_sequence ‖ u32 count ‖ for each entry: its bytes 0..31 with flags as 0 ‖ digest)
+ *   chain' = SHA-256(chain ‖ u64 first_sequence ‖ u32 count ‖ for each entry: its bytes 0..31 with
+ *   flags as 0 ‖ digest)
  *
- * A scrubbed entry keeps bytes 0..31 and its digest; salt, source and payload are overwritten. So the chain stays whole, every
- * offset stays where it was, and without the salt nobody can confirm a guess of what stood there (the lengths remain).
- * The nonce is never shown to anyone: a payload cannot contain something that passes for a frame.
+ * A scrubbed entry keeps bytes 0..31 and its digest; salt, source and payload are overwritten. So
+ * the chain stays whole, every offset stays where it was, and without the salt nobody can confirm a
+ * guess of what stood there (the lengths remain). The nonce is never shown to anyone: a payload
+ * cannot contain something that passes for a frame.
  *
- * ---- A frame is valid if and only if ----------------------------------------------------------------------------
+ * ---- A frame is valid if and only if ----------------------------------------------------------
  *
- *   1. its header has the segment's nonce, its CRC holds, its counts are within limits and its flags are known
- *   2. first_sequence is one more than the last sequence before it (in the first frame: the segment's first_sequence)
+ *   1. its header has the segment's nonce, its CRC holds, its counts are within limits and its
+ *      flags are known
+ *   2. first_sequence is one more than the last sequence before it (in the first frame: the
+ *      segment's first_sequence)
  *   3. it ends within the file, the table's CRC holds, every entry's CRC holds, and lengths add up
- *   4. its chain follows from the chain before it, and the digest of each entry that is not scrubbed follows from its bytes
+ *   4. its chain follows from the chain before it, and the digest of each entry that is not
+ *      scrubbed follows from its bytes
  *
  * Therefore a batch is there whole or not at all.
  *
- * ---- Order of writes (what makes rules out of hopes) -------------------------------------------------------------
+ * ---- Order of writes (what makes rules out of hopes) ------------------------------------------
  *
- *   append   one write of one frame behind the last one. Nothing that was written before is touched.
- *   sync     fdatasync of the last segment, then durable_sequence := last_sequence. Later frames carry that number.
- *   roll     (1) sync the old segment, (2) create the new file, (3) write its header, (4) sync it, (5) sync the folder,
- *            (6) only then frames. So only the last segment can have a torn tail, and a last file without a
- *            valid header is at most 128 bytes long and held nothing.
- *   undo     of a write that found no space: truncate to the old end, sync. Then the disk shows zeros behind it again.
- *   scrub    write the whole segment anew under a temporary name, sync it, rename it over, sync the folder. The old and the new
- *            file are both valid, so it does not matter which one a crash leaves; the caller scrubs again.
+ *   append   one write of one frame behind the last one. Nothing that was written before is
+ *            touched.
+ *   sync     fdatasync of the last segment, then durable_sequence := last_sequence. Later frames
+ *            carry that number.
+ *   roll     (1) sync the old segment, (2) create the new file, (3) write its header, (4) sync it,
+ *            (5) sync the folder, (6) only then frames. So only the last segment can have a torn
+ *            tail, and a last file without a valid header is at most 128 bytes long and held
+ *            nothing.
+ *   undo     of a write that found no space: truncate to the old end, sync. Then the disk shows
+ *            zeros behind it again.
+ *   scrub    write the whole segment anew under a temporary name, sync it, rename it over, sync the
+ *            folder. The old and the new file are both valid, so it does not matter which one a
+ *            crash leaves; the caller scrubs again.
  *
- * ---- Opening ----------------------------------------------------------------------------------------------------
+ * ---- Opening ----------------------------------------------------------------------------------
  *
- *   Segments that end at or before `trusted_sequence` are known by their headers and sizes only. From there on
- *   every frame is read and checked. Let X be the first place without a valid frame, s the sequence expected there.
- *   X is a torn tail, and is cut off, if all of this holds:
+ *   Segments that end at or before `trusted_sequence` are known by their headers and sizes only.
+ *   From there on every frame is read and checked. Let X be the first place without a valid frame,
+ *   s the sequence expected there. X is a torn tail, and is cut off, if all of this holds:
  *
  *     a. it is in the last segment (see roll)
- *     b. s is above everything known to be durable: options.durable_sequence, options.trusted_sequence, and the
- *        durable_sequence of every frame header that is valid anywhere behind X (found by its nonce; without a sync
- *        between them a later write may have reached the disk and an earlier one not)
- *     c. it looks like a write that did not reach the disk: the file ends inside the frame, or a whole sector of it
- *        (512 bytes aligned, cut to the frame's extent) is zeros. A disk writes whole sectors; where every sector was written
- *        and yet a checksum fails, bytes were changed afterwards.
+ *     b. s is above everything known to be durable: options.durable_sequence,
+ *        options.trusted_sequence, and the durable_sequence of every frame header that is valid
+ *        anywhere behind X (found by its nonce; without a sync between them a later write may have
+ *        reached the disk and an earlier one not)
+ *     c. it looks like a write that did not reach the disk: the file ends inside the frame, or a
+ *        whole sector of it (512 bytes aligned, cut to the frame's extent) is zeros. A disk writes
+ *        whole sectors; where every sector was written and yet a checksum fails, bytes were changed
+ *        afterwards.
  *
  *   Otherwise the log is corrupt: the file, offset and sequence are named, and nothing is changed.
  *
- *   What then is kept may stand in the page cache only (the process was killed before its sync, or a sync failed and the kernel
- *   dropped the pages' dirty marks). So frames behind the last recorded durable_sequence are written once more, then
- *   file and folder are synced; after that everything in the log is durable.
+ *   What then is kept may stand in the page cache only (the process was killed before its sync, or
+ *   a sync failed and the kernel dropped the pages' dirty marks). So frames behind the last
+ *   recorded durable_sequence are written once more, then file and folder are synced; after that
+ *   everything in the log is durable.
  *
- * ---- Failure ----------------------------------------------------------------------------------------------------
+ * ---- Failure ----------------------------------------------------------------------------------
  *
- *   The first failed write, sync, rename or truncate poisons the log: every later append, sync and scrub gives the same error. A
- *   sync is never tried again. Reads go on. Two failures leave the log as it was and usable: ERR_NO_SPACE (undone
- *   as above) and those found before anything was written (ERR_TOO_LARGE, ERR_MEMORY). */
+ *   The first failed write, sync, rename or truncate poisons the log: every later append, sync and
+ *   scrub gives the same error. A sync is never tried again. Reads go on. Two failures leave the
+ *   log as it was and usable: ERR_NO_SPACE (undone as above) and those found before anything was
+ *   written (ERR_TOO_LARGE, ERR_MEMORY). */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -94,7 +110,7 @@ struct rawlog *rawlog_of(struct log *log)
     return (struct rawlog *)log; /* its first member */
 }
 
-/* ---- names and segments ----------------------------------------------------------------------- */
+/* ---- names and segments ---------------------------------------------------------------------- */
 
 char *rawlog_path(const char *directory, const char *name)
 {
@@ -148,7 +164,8 @@ err segments_reserve(struct rawlog *log, struct error *error)
     size_t capacity = log->segment_capacity ? log->segment_capacity * 2 : 16;
     struct segment **grown = memory_alloc(capacity * sizeof *grown);
     if (grown == NULL) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for another log segment");
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                         "no memory for another log segment");
     }
     pthread_mutex_lock(&log->state_lock);
     struct segment **old = log->segments;
@@ -168,7 +185,8 @@ err marks_reserve(struct segment *segment, struct error *error)
         size_t capacity = segment->mark_capacity ? segment->mark_capacity * 2 : 64;
         struct mark *grown = memory_realloc(segment->marks, capacity * sizeof *grown);
         if (grown == NULL) {
-            return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for the log's index");
+            return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                             "no memory for the log's index");
         }
         segment->marks = grown;
         segment->mark_capacity = capacity;
@@ -189,7 +207,7 @@ void segment_mark(struct segment *segment, uint64_t offset, uint64_t first_seque
     };
 }
 
-/* ---- failure ---------------------------------------------------------------------------------- */
+/* ---- failure --------------------------------------------------------------------------------- */
 
 /* The caller may pass no error struct, but the log has to remember one. */
 static struct error *error_or(struct error *error, struct error *local)
@@ -233,11 +251,12 @@ static struct segment *last_segment(const struct rawlog *log)
     return log->segments[log->segment_count - 1];
 }
 
-/* ---- a new segment ---------------------------------------------------------------------------- */
+/* ---- a new segment --------------------------------------------------------------------------- */
 
 /* Header, sync, folder sync. Before the first sync a full disk can be undone by removing the file. */
-static err write_new_segment(struct rawlog *log, const char *path, const struct segment_header *header,
-                             struct file **out, struct error *error)
+static err write_new_segment(struct rawlog *log, const char *path,
+                             const struct segment_header *header, struct file **out,
+                             struct error *error)
 {
     const struct file_system *files = log->files;
     uint8_t bytes[SEGMENT_HEADER_BYTES];
@@ -312,7 +331,7 @@ err segment_begin(struct rawlog *log, struct error *error)
     return ERR_OK;
 }
 
-/* ---- sync ------------------------------------------------------------------------------------- */
+/* ---- sync ------------------------------------------------------------------------------------ */
 
 static err sync_last(struct rawlog *log, struct error *error)
 {
@@ -347,7 +366,7 @@ static err rawlog_sync(struct log *base, struct error *error)
     return e;
 }
 
-/* ---- append ----------------------------------------------------------------------------------- */
+/* ---- append ---------------------------------------------------------------------------------- */
 
 static err roll_when_full(struct rawlog *log, struct error *error)
 {
@@ -367,7 +386,8 @@ static err reserve_frame(struct rawlog *log, size_t frame_bytes, struct error *e
     log->frame = memory_alloc(frame_bytes);
     log->frame_capacity = log->frame != NULL ? frame_bytes : 0;
     if (log->frame == NULL) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for a batch of %zu bytes", frame_bytes);
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                         "no memory for a batch of %zu bytes", frame_bytes);
     }
     return ERR_OK;
 }
@@ -398,8 +418,9 @@ static void check_batch(const struct rawlog *log, const struct log_entry *entrie
     }
 }
 
-/* A write that failed for want of space may have left a part of the frame. Afterwards the disk is as if it had not been tried; the
- * sync makes sure that a later frame does not meet remains of this one. */
+/* A write that failed for want of space may have left a part of the frame. Afterwards the disk is
+ * as if it had not been tried; the sync makes sure that a later frame does not meet remains of this
+ * one. */
 static err undo_write(struct rawlog *log, struct segment *segment, struct error *error)
 {
     struct error undo;
@@ -419,16 +440,16 @@ static err undo_write(struct rawlog *log, struct segment *segment, struct error 
 static err write_frame(struct rawlog *log, size_t frame_bytes, struct error *error)
 {
     struct segment *segment = last_segment(log);
-    err e = log->files->write_at(log->files->context, segment->handle->file, log->frame, frame_bytes, segment->bytes,
-                                 error);
+    err e = log->files->write_at(log->files->context, segment->handle->file, log->frame,
+                                 frame_bytes, segment->bytes, error);
     if (e == ERR_NO_SPACE) {
         return undo_write(log, segment, error);
     }
     return e == ERR_OK ? ERR_OK : rawlog_poison(log, error);
 }
 
-static err append_batch(struct rawlog *log, struct log_entry *entries, size_t count, uint64_t *first_sequence,
-                        struct error *error)
+static err append_batch(struct rawlog *log, struct log_entry *entries, size_t count,
+                        uint64_t *first_sequence, struct error *error)
 {
     size_t frame_bytes;
     err e = frame_measure(entries, count, &frame_bytes, error);
@@ -480,8 +501,8 @@ static err append_batch(struct rawlog *log, struct log_entry *entries, size_t co
     return ERR_OK;
 }
 
-static err rawlog_append(struct log *base, struct log_entry *entries, size_t count, uint64_t *first_sequence,
-                         struct error *error)
+static err rawlog_append(struct log *base, struct log_entry *entries, size_t count,
+                         uint64_t *first_sequence, struct error *error)
 {
     struct rawlog *log = rawlog_of(base);
     struct error local;
@@ -500,7 +521,7 @@ static err rawlog_append(struct log *base, struct log_entry *entries, size_t cou
     return e;
 }
 
-/* ---- open, position, close -------------------------------------------------------------------- */
+/* ---- open, position, close ------------------------------------------------------------------- */
 
 static struct log_position rawlog_position(struct log *base)
 {
@@ -550,7 +571,8 @@ static struct rawlog *rawlog_create(const struct rawlog_options *options)
     if (log == NULL) {
         return NULL;
     }
-    uint64_t segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
+    uint64_t segment_bytes =
+        options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
     log->log.ops = &rawlog_ops;
     log->files = options->files;
     log->random = options->random;
@@ -589,8 +611,8 @@ static err recall_received_at(struct rawlog *log, struct error *error)
     return e;
 }
 
-static err open_log(const struct rawlog_options *options, const struct recover_progress *progress, struct log **out,
-                    struct rawlog_report *report, struct error *error)
+static err open_log(const struct rawlog_options *options, const struct recover_progress *progress,
+                    struct log **out, struct rawlog_report *report, struct error *error)
 {
     struct rawlog_report unused;
     struct error local;
@@ -613,15 +635,15 @@ static err open_log(const struct rawlog_options *options, const struct recover_p
     return ERR_OK;
 }
 
-err rawlog_open(const struct rawlog_options *options, struct log **out, struct rawlog_report *report,
-                struct error *error)
+err rawlog_open(const struct rawlog_options *options, struct log **out,
+                struct rawlog_report *report, struct error *error)
 {
     return open_log(options, NULL, out, report, error);
 }
 
 err rawlog_verify(const struct file_system *files, const char *directory,
-                  void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes), void *context,
-                  uint64_t *checked, struct error *error)
+                  void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes),
+                  void *context, uint64_t *checked, struct error *error)
 {
     /* Opening with nothing trusted is the check. */
     struct rawlog_options options = {

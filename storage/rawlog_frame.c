@@ -82,7 +82,8 @@ static void frame_header_encode(const struct frame_header *header, uint8_t *to)
     store_u32(to + FRAME_CRC_AT, crc32c(0, to, FRAME_CRC_AT));
 }
 
-bool frame_header_decode(const uint8_t from[FRAME_HEADER_BYTES], uint64_t nonce, struct frame_header *out)
+bool frame_header_decode(const uint8_t from[FRAME_HEADER_BYTES], uint64_t nonce,
+                         struct frame_header *out)
 {
     out->nonce = load_u64(from + FRAME_NONCE_AT);
     if (out->nonce != nonce || load_u32(from + FRAME_CRC_AT) != crc32c(0, from, FRAME_CRC_AT)) {
@@ -98,36 +99,43 @@ bool frame_header_decode(const uint8_t from[FRAME_HEADER_BYTES], uint64_t nonce,
     uint64_t least = (uint64_t)out->count * (FRAME_SLOT_BYTES + ENTRY_HEADER_BYTES);
     return out->count > 0 && out->count <= LOG_BATCH_COUNT_MAX && out->body_bytes >= least &&
            out->body_bytes <= FRAME_BODY_MAX && out->first_sequence > 0 &&
-           out->first_sequence <= UINT64_MAX - LOG_BATCH_COUNT_MAX && out->durable_sequence < out->first_sequence;
+           out->first_sequence <= UINT64_MAX - LOG_BATCH_COUNT_MAX &&
+           out->durable_sequence < out->first_sequence;
 }
 
-err frame_measure(const struct log_entry *entries, size_t count, size_t *frame_bytes, struct error *error)
+err frame_measure(const struct log_entry *entries, size_t count, size_t *frame_bytes,
+                  struct error *error)
 {
     if (count > LOG_BATCH_COUNT_MAX) {
-        return error_set(error, ERR_TOO_LARGE, "batch_too_large", 0, "a batch holds at most %d entries, not %zu",
-                         LOG_BATCH_COUNT_MAX, count);
+        return error_set(error, ERR_TOO_LARGE, "batch_too_large", 0,
+                         "a batch holds at most %d entries, not %zu", LOG_BATCH_COUNT_MAX, count);
     }
     uint64_t content = 0;
     for (size_t i = 0; i < count; i++) {
-        if (entries[i].payload.length > LOG_PAYLOAD_MAX || entries[i].source.length > LOG_SOURCE_MAX) {
-            return error_set(error, ERR_TOO_LARGE, "entry_too_large", i,
-                             "an entry holds at most %d payload bytes and %d source bytes, not %zu and %zu",
-                             LOG_PAYLOAD_MAX, LOG_SOURCE_MAX, entries[i].payload.length, entries[i].source.length);
+        if (entries[i].payload.length > LOG_PAYLOAD_MAX ||
+            entries[i].source.length > LOG_SOURCE_MAX) {
+            return error_set(
+                error, ERR_TOO_LARGE, "entry_too_large", i,
+                "an entry holds at most %d payload bytes and %d source bytes, not %zu and %zu",
+                LOG_PAYLOAD_MAX, LOG_SOURCE_MAX, entries[i].payload.length,
+                entries[i].source.length);
         }
         content += entries[i].payload.length + entries[i].source.length;
     }
     if (content > LOG_BATCH_BYTES_MAX) {
-        return error_set(error, ERR_TOO_LARGE, "batch_too_large", 0, "a batch holds at most %llu bytes, not %llu",
+        return error_set(error, ERR_TOO_LARGE, "batch_too_large", 0,
+                         "a batch holds at most %llu bytes, not %llu",
                          (unsigned long long)LOG_BATCH_BYTES_MAX, (unsigned long long)content);
     }
-    *frame_bytes = FRAME_HEADER_BYTES + count * (FRAME_SLOT_BYTES + ENTRY_HEADER_BYTES) + (size_t)content;
+    *frame_bytes =
+        FRAME_HEADER_BYTES + count * (FRAME_SLOT_BYTES + ENTRY_HEADER_BYTES) + (size_t)content;
     return ERR_OK;
 }
 
-/* ---- entries ---------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
-/* The sequence is not stored with an entry, but its checksum starts from it: an entry read at the wrong place does
- * not pass for another one. */
+/* The sequence is not stored with an entry, but its checksum starts from it: an entry read at the
+ * wrong place does not pass for another one. */
 static uint32_t entry_crc(uint64_t sequence, const uint8_t *bytes, size_t length)
 {
     uint8_t prefix[8];
@@ -135,7 +143,8 @@ static uint32_t entry_crc(uint64_t sequence, const uint8_t *bytes, size_t length
     return crc32c(crc32c(0, prefix, sizeof prefix), bytes, length);
 }
 
-static void entry_digest(struct digest *digest, const uint8_t *entry, size_t length, uint8_t out[DIGEST_BYTES])
+static void entry_digest(struct digest *digest, const uint8_t *entry, size_t length,
+                         uint8_t out[DIGEST_BYTES])
 {
     digest_begin(digest);
     digest_add(digest, entry + ENTRY_SALT_AT, ENTRY_SALT_BYTES);
@@ -144,7 +153,8 @@ static void entry_digest(struct digest *digest, const uint8_t *entry, size_t len
 }
 
 /* Returns the entry's length. */
-static size_t entry_encode(struct digest *digest, const struct log_entry *entry, const uint8_t *salt, uint8_t *to)
+static size_t entry_encode(struct digest *digest, const struct log_entry *entry,
+                           const uint8_t *salt, uint8_t *to)
 {
     memset(to, 0, ENTRY_SALT_AT);
     to[ENTRY_KIND_AT] = entry->kind;
@@ -170,7 +180,8 @@ static size_t entry_encode(struct digest *digest, const struct log_entry *entry,
     return length;
 }
 
-static bool entry_parse(const uint8_t *bytes, size_t length, uint64_t sequence, struct log_entry *out)
+static bool entry_parse(const uint8_t *bytes, size_t length, uint64_t sequence,
+                        struct log_entry *out)
 {
     uint32_t payload_bytes = load_u32(bytes + ENTRY_PAYLOAD_BYTES_AT);
     uint8_t source_bytes = bytes[ENTRY_SOURCE_BYTES_AT];
@@ -197,17 +208,19 @@ static bool entry_parse(const uint8_t *bytes, size_t length, uint64_t sequence, 
     return true;
 }
 
-bool entry_decode(const uint8_t *bytes, size_t length, uint64_t sequence, uint32_t crc, struct log_entry *out)
+bool entry_decode(const uint8_t *bytes, size_t length, uint64_t sequence, uint32_t crc,
+                  struct log_entry *out)
 {
     return length >= ENTRY_HEADER_BYTES && entry_crc(sequence, bytes, length) == crc &&
            entry_parse(bytes, length, sequence, out);
 }
 
-bool frame_slot_decode(const struct frame_header *header, const uint8_t *slots, uint32_t index, uint32_t *offset,
-                       uint32_t *length, uint32_t *crc)
+bool frame_slot_decode(const struct frame_header *header, const uint8_t *slots, uint32_t index,
+                       uint32_t *offset, uint32_t *length, uint32_t *crc)
 {
     uint32_t start = load_u32(slots);
-    uint32_t end = index + 1 == header->count ? header->body_bytes : load_u32(slots + FRAME_SLOT_BYTES);
+    uint32_t end =
+        index + 1 == header->count ? header->body_bytes : load_u32(slots + FRAME_SLOT_BYTES);
     if (start < header->count * FRAME_SLOT_BYTES || end < start || end > header->body_bytes ||
         end - start < ENTRY_HEADER_BYTES) {
         return false;
@@ -218,21 +231,24 @@ bool frame_slot_decode(const struct frame_header *header, const uint8_t *slots, 
     return true;
 }
 
-void frame_entry(const struct frame_header *header, const uint8_t *body, uint32_t index, struct log_entry *out)
+void frame_entry(const struct frame_header *header, const uint8_t *body, uint32_t index,
+                 struct log_entry *out)
 {
     uint32_t offset;
     uint32_t length;
     uint32_t crc;
     CHECK(index < header->count);
-    CHECK(frame_slot_decode(header, body + (size_t)index * FRAME_SLOT_BYTES, index, &offset, &length, &crc));
+    CHECK(frame_slot_decode(header, body + (size_t)index * FRAME_SLOT_BYTES, index, &offset,
+                            &length, &crc));
     CHECK(entry_parse(body + offset, length, header->first_sequence + index, out));
 }
 
-/* ---- frames ----------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 /* The chain covers who stands where with which digest, and nothing that a scrub changes. */
-static void chain_frame(struct digest *digest, const struct frame_header *header, const uint8_t *body,
-                        const uint8_t before[DIGEST_BYTES], uint8_t after[DIGEST_BYTES])
+static void chain_frame(struct digest *digest, const struct frame_header *header,
+                        const uint8_t *body, const uint8_t before[DIGEST_BYTES],
+                        uint8_t after[DIGEST_BYTES])
 {
     uint8_t fixed[12];
     store_u64(fixed, header->first_sequence);
@@ -251,15 +267,18 @@ static void chain_frame(struct digest *digest, const struct frame_header *header
     digest_end(digest, after);
 }
 
-void frame_encode(struct digest *digest, struct frame_header *header, const struct log_entry *entries, size_t count,
-                  const uint8_t *salts, uint8_t chain[DIGEST_BYTES], uint8_t *to)
+void frame_encode(struct digest *digest, struct frame_header *header,
+                  const struct log_entry *entries, size_t count, const uint8_t *salts,
+                  uint8_t chain[DIGEST_BYTES], uint8_t *to)
 {
     uint8_t *body = to + FRAME_HEADER_BYTES;
     size_t offset = count * FRAME_SLOT_BYTES;
     for (size_t i = 0; i < count; i++) {
-        size_t length = entry_encode(digest, &entries[i], salts + i * ENTRY_SALT_BYTES, body + offset);
+        size_t length =
+            entry_encode(digest, &entries[i], salts + i * ENTRY_SALT_BYTES, body + offset);
         store_u32(body + i * FRAME_SLOT_BYTES, (uint32_t)offset);
-        store_u32(body + i * FRAME_SLOT_BYTES + 4, entry_crc(header->first_sequence + i, body + offset, length));
+        store_u32(body + i * FRAME_SLOT_BYTES + 4,
+                  entry_crc(header->first_sequence + i, body + offset, length));
         offset += length;
     }
     header->count = (uint32_t)count;
@@ -283,7 +302,8 @@ bool frame_body_check(const struct frame_header *header, const uint8_t *body, si
         uint32_t length;
         uint32_t crc;
         struct log_entry entry;
-        if (!frame_slot_decode(header, body + (size_t)i * FRAME_SLOT_BYTES, i, &offset, &length, &crc) ||
+        if (!frame_slot_decode(header, body + (size_t)i * FRAME_SLOT_BYTES, i, &offset, &length,
+                               &crc) ||
             !entry_decode(body + offset, length, header->first_sequence + i, crc, &entry)) {
             *bad_index = i;
             return false;
@@ -292,15 +312,17 @@ bool frame_body_check(const struct frame_header *header, const uint8_t *body, si
     return true;
 }
 
-bool frame_chain_check(struct digest *digest, const struct frame_header *header, const uint8_t *body,
-                       const uint8_t chain_before[DIGEST_BYTES], size_t *bad_index)
+bool frame_chain_check(struct digest *digest, const struct frame_header *header,
+                       const uint8_t *body, const uint8_t chain_before[DIGEST_BYTES],
+                       size_t *bad_index)
 {
     uint8_t computed[DIGEST_BYTES];
     for (uint32_t i = 0; i < header->count; i++) {
         uint32_t offset;
         uint32_t length;
         uint32_t crc;
-        CHECK(frame_slot_decode(header, body + (size_t)i * FRAME_SLOT_BYTES, i, &offset, &length, &crc));
+        CHECK(frame_slot_decode(header, body + (size_t)i * FRAME_SLOT_BYTES, i, &offset, &length,
+                                &crc));
         const uint8_t *entry = body + offset;
         if (entry[ENTRY_FLAGS_AT] & ENTRY_SCRUBBED) {
             continue;
@@ -316,7 +338,8 @@ bool frame_chain_check(struct digest *digest, const struct frame_header *header,
     return memcmp(computed, header->chain, DIGEST_BYTES) == 0;
 }
 
-bool frame_scrub_entry(const struct frame_header *header, uint8_t *body, uint32_t index, bool created_person)
+bool frame_scrub_entry(const struct frame_header *header, uint8_t *body, uint32_t index,
+                       bool created_person)
 {
     uint32_t offset;
     uint32_t length;
@@ -339,6 +362,7 @@ bool frame_scrub_entry(const struct frame_header *header, uint8_t *body, uint32_
 void frame_reseal(uint8_t *frame)
 {
     uint32_t count = load_u32(frame + FRAME_COUNT_AT);
-    store_u32(frame + FRAME_TABLE_CRC_AT, crc32c(0, frame + FRAME_HEADER_BYTES, (size_t)count * FRAME_SLOT_BYTES));
+    store_u32(frame + FRAME_TABLE_CRC_AT,
+              crc32c(0, frame + FRAME_HEADER_BYTES, (size_t)count * FRAME_SLOT_BYTES));
     store_u32(frame + FRAME_CRC_AT, crc32c(0, frame, FRAME_CRC_AT));
 }

@@ -1,7 +1,8 @@
-/* Reading beside the writer: open files, the index of marks, single entries, and readers that walk along.
+/* Reading beside the writer: open files, the index of marks, single entries, and readers that walk
+ * along.
  *
- * Everything below segment->bytes is written and never changes its place, so a read needs the lock only to learn
- * that number and to take hold of the file. */
+ * Everything below segment->bytes is written and never changes its place, so a read needs the lock
+ * only to learn that number and to take hold of the file. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -9,17 +10,18 @@
 
 enum { READ_AHEAD_BYTES = 256 * 1024, GET_WINDOW_BYTES = 8192 };
 
-err rawlog_corrupt(const struct segment *segment, uint64_t offset, uint64_t sequence, const char *what,
-                   struct error *error)
+err rawlog_corrupt(const struct segment *segment, uint64_t offset, uint64_t sequence,
+                   const char *what, struct error *error)
 {
     char name[SEGMENT_NAME_MAX];
     segment_name(segment->first_sequence, name);
-    return error_set(error, ERR_CORRUPT, "log_corrupt", offset,
-                     "log/%s is damaged at byte %llu (entry %llu): %s. Nothing was changed; restore this file from a backup", name,
-                     (unsigned long long)offset, (unsigned long long)sequence, what);
+    return error_set(
+        error, ERR_CORRUPT, "log_corrupt", offset,
+        "log/%s is damaged at byte %llu (entry %llu): %s. Nothing was changed; restore this file from a backup",
+        name, (unsigned long long)offset, (unsigned long long)sequence, what);
 }
 
-/* ---- open files ------------------------------------------------------------------------------- */
+/* ---- open files ------------------------------------------------------------------------------ */
 
 /* Closes one idle file when too many are open. The last segment's stays: the writer uses it. */
 static struct file *evict_handle(struct rawlog *log)
@@ -37,7 +39,8 @@ static struct file *evict_handle(struct rawlog *log)
     return NULL;
 }
 
-err handle_acquire_locked(struct rawlog *log, struct segment *segment, struct handle **out, struct error *error)
+err handle_acquire_locked(struct rawlog *log, struct segment *segment, struct handle **out,
+                          struct error *error)
 {
     if (segment->handle == NULL) {
         char *path = segment_path(log->directory, segment->first_sequence);
@@ -62,7 +65,8 @@ err handle_acquire_locked(struct rawlog *log, struct segment *segment, struct ha
     return ERR_OK;
 }
 
-err handle_acquire(struct rawlog *log, struct segment *segment, struct handle **out, struct error *error)
+err handle_acquire(struct rawlog *log, struct segment *segment, struct handle **out,
+                   struct error *error)
 {
     pthread_mutex_lock(&log->state_lock);
     err e = handle_acquire_locked(log, segment, out, error);
@@ -92,7 +96,8 @@ void handle_release(struct rawlog *log, struct handle *handle)
     log->files->close(log->files->context, file);
 }
 
-struct file *handle_replace_locked(struct rawlog *log, struct segment *segment, struct handle *handle)
+struct file *handle_replace_locked(struct rawlog *log, struct segment *segment,
+                                   struct handle *handle)
 {
     struct file *file = NULL;
     if (segment->handle != NULL) {
@@ -104,13 +109,16 @@ struct file *handle_replace_locked(struct rawlog *log, struct segment *segment, 
     return file;
 }
 
-/* ---- the cursor ------------------------------------------------------------------------------- */
+/* ---- the cursor ------------------------------------------------------------------------------ */
 
-void cursor_init(struct frame_cursor *cursor, const struct file_system *files, struct file *file, uint64_t offset,
-                 uint64_t limit)
+void cursor_init(struct frame_cursor *cursor, const struct file_system *files, struct file *file,
+                 uint64_t offset, uint64_t limit)
 {
-    *cursor = (struct frame_cursor){
-        .files = files, .file = file, .offset = offset, .limit = limit, .read_ahead_bytes = READ_AHEAD_BYTES};
+    *cursor = (struct frame_cursor){.files = files,
+                                    .file = file,
+                                    .offset = offset,
+                                    .limit = limit,
+                                    .read_ahead_bytes = READ_AHEAD_BYTES};
 }
 
 void cursor_deinit(struct frame_cursor *cursor)
@@ -142,12 +150,13 @@ err cursor_peek(struct frame_cursor *cursor, size_t length, const uint8_t **at, 
             cursor->capacity = cursor->window != NULL ? want : 0;
             cursor->window_length = 0;
             if (cursor->window == NULL) {
-                return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory to read %zu bytes of the log", want);
+                return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                                 "no memory to read %zu bytes of the log", want);
             }
         }
         cursor->window_length = 0;
-        err e = cursor->files->read_at(cursor->files->context, cursor->file, cursor->window, want, cursor->offset,
-                                       &cursor->window_length, error);
+        err e = cursor->files->read_at(cursor->files->context, cursor->file, cursor->window, want,
+                                       cursor->offset, &cursor->window_length, error);
         if (e != ERR_OK) {
             cursor->window_length = 0;
             return e;
@@ -161,11 +170,11 @@ err cursor_peek(struct frame_cursor *cursor, size_t length, const uint8_t **at, 
     return ERR_OK;
 }
 
-/* ---- the index -------------------------------------------------------------------------------- */
+/* ---- the index ------------------------------------------------------------------------------- */
 
 /* Decodes the header at the cursor; ERR_CORRUPT when there is none. */
-static err cursor_header(struct frame_cursor *cursor, const struct segment *segment, uint64_t sequence,
-                         struct frame_header *header, struct error *error)
+static err cursor_header(struct frame_cursor *cursor, const struct segment *segment,
+                         uint64_t sequence, struct frame_header *header, struct error *error)
 {
     const uint8_t *at;
     err e = cursor_peek(cursor, FRAME_HEADER_BYTES, &at, error);
@@ -176,14 +185,16 @@ static err cursor_header(struct frame_cursor *cursor, const struct segment *segm
         return e;
     }
     if (!frame_header_decode(at, segment->nonce, header)) {
-        return rawlog_corrupt(segment, cursor->offset, sequence, "a batch's header fails its checksum", error);
+        return rawlog_corrupt(segment, cursor->offset, sequence,
+                              "a batch's header fails its checksum", error);
     }
     return ERR_OK;
 }
 
-/* Marks of a sealed segment, by hopping from header to header. The marks are gathered aside and handed over whole. */
-static err build_index(struct rawlog *log, struct segment *segment, struct file *file, uint64_t end_sequence,
-                       struct error *error)
+/* Marks of a sealed segment, by hopping from header to header. The marks are gathered aside and
+ * handed over whole. */
+static err build_index(struct rawlog *log, struct segment *segment, struct file *file,
+                       uint64_t end_sequence, struct error *error)
 {
     struct segment gathered = {.first_sequence = segment->first_sequence, .nonce = segment->nonce};
     struct frame_cursor cursor;
@@ -194,7 +205,8 @@ static err build_index(struct rawlog *log, struct segment *segment, struct file 
         struct frame_header header;
         e = cursor_header(&cursor, segment, sequence, &header, error);
         if (e == ERR_OK && header.first_sequence != sequence) {
-            e = rawlog_corrupt(segment, cursor.offset, sequence, "a batch is not the one that belongs here", error);
+            e = rawlog_corrupt(segment, cursor.offset, sequence,
+                               "a batch is not the one that belongs here", error);
         }
         if (e == ERR_OK) {
             e = marks_reserve(&gathered, error);
@@ -233,7 +245,8 @@ static bool is_indexed(struct rawlog *log, const struct segment *segment, uint64
     return indexed;
 }
 
-static err ensure_index(struct rawlog *log, struct segment *segment, struct file *file, struct error *error)
+static err ensure_index(struct rawlog *log, struct segment *segment, struct file *file,
+                        struct error *error)
 {
     pthread_mutex_lock(&log->state_lock);
     bool indexed = segment->indexed;
@@ -252,7 +265,8 @@ static err ensure_index(struct rawlog *log, struct segment *segment, struct file
 }
 
 /* The last mark at or before the sequence. */
-static uint64_t nearest_mark(struct rawlog *log, const struct segment *segment, uint64_t sequence, uint64_t *limit)
+static uint64_t nearest_mark(struct rawlog *log, const struct segment *segment, uint64_t sequence,
+                             uint64_t *limit)
 {
     pthread_mutex_lock(&log->state_lock);
     CHECK(segment->mark_count > 0);
@@ -288,8 +302,9 @@ size_t segment_find_locked(const struct rawlog *log, uint64_t sequence)
 }
 
 /* Moves the cursor from the nearest mark to the frame that holds the sequence. */
-static err seek_frame(struct rawlog *log, struct segment *segment, struct file *file, uint64_t sequence,
-                      struct frame_cursor *cursor, struct frame_header *header, struct error *error)
+static err seek_frame(struct rawlog *log, struct segment *segment, struct file *file,
+                      uint64_t sequence, struct frame_cursor *cursor, struct frame_header *header,
+                      struct error *error)
 {
     err e = ensure_index(log, segment, file, error);
     if (e != ERR_OK) {
@@ -303,7 +318,8 @@ static err seek_frame(struct rawlog *log, struct segment *segment, struct file *
             return e;
         }
         if (header->first_sequence > sequence) {
-            return rawlog_corrupt(segment, cursor->offset, sequence, "the batch before this one is missing", error);
+            return rawlog_corrupt(segment, cursor->offset, sequence,
+                                  "the batch before this one is missing", error);
         }
         if (sequence - header->first_sequence < header->count) {
             return ERR_OK;
@@ -331,11 +347,13 @@ err segment_locate(struct rawlog *log, struct segment *segment, uint64_t sequenc
     return e;
 }
 
-/* ---- one entry -------------------------------------------------------------------------------- */
+/* ---- one entry ------------------------------------------------------------------------------- */
 
-/* Reads the entry's slot, then its bytes into the arena; both mostly come out of the window the header was found in. */
-static err read_entry(struct frame_cursor *cursor, const struct segment *segment, const struct frame_header *header,
-                      uint64_t sequence, struct arena *arena, struct log_entry *out, struct error *error)
+/* Reads the entry's slot, then its bytes into the arena; both mostly come out of the window the
+ * header was found in. */
+static err read_entry(struct frame_cursor *cursor, const struct segment *segment,
+                      const struct frame_header *header, uint64_t sequence, struct arena *arena,
+                      struct log_entry *out, struct error *error)
 {
     uint64_t body = cursor->offset + FRAME_HEADER_BYTES;
     uint32_t index = (uint32_t)(sequence - header->first_sequence);
@@ -347,7 +365,8 @@ static err read_entry(struct frame_cursor *cursor, const struct segment *segment
     cursor->offset = body + (uint64_t)index * FRAME_SLOT_BYTES;
     err e = cursor_peek(cursor, slot_bytes, &at, error);
     if (e == ERR_OK && !frame_slot_decode(header, at, index, &offset, &length, &crc)) {
-        return rawlog_corrupt(segment, cursor->offset, sequence, "the entry's place in its batch is impossible", error);
+        return rawlog_corrupt(segment, cursor->offset, sequence,
+                              "the entry's place in its batch is impossible", error);
     }
     if (e == ERR_OK) {
         cursor->offset = body + offset;
@@ -361,16 +380,18 @@ static err read_entry(struct frame_cursor *cursor, const struct segment *segment
     }
     struct slice copy = arena_copy(arena, slice_of(at, length));
     if (copy.data == NULL) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", sequence, "no memory to read entry %llu of the log",
-                         (unsigned long long)sequence);
+        return error_set(error, ERR_MEMORY, "out_of_memory", sequence,
+                         "no memory to read entry %llu of the log", (unsigned long long)sequence);
     }
     if (!entry_decode((const uint8_t *)copy.data, length, sequence, crc, out)) {
-        return rawlog_corrupt(segment, cursor->offset, sequence, "the entry fails its checksum", error);
+        return rawlog_corrupt(segment, cursor->offset, sequence, "the entry fails its checksum",
+                              error);
     }
     return ERR_OK;
 }
 
-err rawlog_get(struct log *base, uint64_t sequence, struct arena *arena, struct log_entry *out, struct error *error)
+err rawlog_get(struct log *base, uint64_t sequence, struct arena *arena, struct log_entry *out,
+               struct error *error)
 {
     struct rawlog *log = rawlog_of(base);
     struct segment *segment = NULL;
@@ -401,7 +422,7 @@ err rawlog_get(struct log *base, uint64_t sequence, struct arena *arena, struct 
     return e;
 }
 
-/* ---- readers ---------------------------------------------------------------------------------- */
+/* ---- readers --------------------------------------------------------------------------------- */
 
 struct log_reader {
     struct rawlog *log;
@@ -412,7 +433,8 @@ struct log_reader {
     const uint8_t *body;        /* in the cursor's window */
 };
 
-err rawlog_reader_create(struct log *log, uint64_t from_sequence, struct log_reader **out, struct error *error)
+err rawlog_reader_create(struct log *log, uint64_t from_sequence, struct log_reader **out,
+                         struct error *error)
 {
     struct log_reader *reader = memory_zalloc(sizeof *reader);
     if (reader == NULL) {
@@ -434,7 +456,8 @@ void rawlog_reader_destroy(struct log_reader *reader)
 }
 
 /* Stands the cursor at the frame that holds reader->next, in whichever segment that is. */
-static err reader_seek(struct log_reader *reader, struct file *file, struct segment *segment, struct error *error)
+static err reader_seek(struct log_reader *reader, struct file *file, struct segment *segment,
+                       struct error *error)
 {
     if (reader->segment != segment) {
         reader->segment = segment;
@@ -445,7 +468,8 @@ static err reader_seek(struct log_reader *reader, struct file *file, struct segm
             return ERR_OK;
         }
         /* The only time the index is asked; from here on the reader hops by itself. */
-        return seek_frame(reader->log, segment, file, reader->next, &reader->cursor, &reader->header, error);
+        return seek_frame(reader->log, segment, file, reader->next, &reader->cursor,
+                          &reader->header, error);
     }
     reader->cursor.file = file;
     return ERR_OK;
@@ -467,8 +491,8 @@ static err reader_load_frame(struct log_reader *reader, struct error *error)
     }
     if (e == ERR_END || reader->next < header->first_sequence ||
         reader->next - header->first_sequence >= header->count) {
-        return rawlog_corrupt(reader->segment, cursor->offset, reader->next, "a batch is not the one that belongs here",
-                              error);
+        return rawlog_corrupt(reader->segment, cursor->offset, reader->next,
+                              "a batch is not the one that belongs here", error);
     }
     reader->body = at + FRAME_HEADER_BYTES;
     if (!frame_body_check(header, reader->body, &bad_index)) {
@@ -507,7 +531,8 @@ static err reader_enter_frame(struct log_reader *reader, struct error *error)
     return e;
 }
 
-err rawlog_reader_next(struct log_reader *reader, struct log_entry *out, bool *batch_end, struct error *error)
+err rawlog_reader_next(struct log_reader *reader, struct log_entry *out, bool *batch_end,
+                       struct error *error)
 {
     if (reader->header.count == 0) {
         err e = reader_enter_frame(reader, error);

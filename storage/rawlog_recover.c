@@ -31,7 +31,7 @@ struct recovery {
     uint64_t told_bytes;
 };
 
-/* ---- what is in the folder -------------------------------------------------------------------- */
+/* ---- what is in the folder ------------------------------------------------------------------- */
 
 static bool grow(void **items, size_t *capacity, size_t count, size_t item_bytes)
 {
@@ -81,11 +81,13 @@ static void visit_name(void *visitor, const char *name)
     }
     segment_name(first, expected);
     CHECK(strcmp(expected, name) == 0);
-    if (!grow((void **)&recovery->names, &recovery->name_capacity, recovery->name_count, sizeof *recovery->names)) {
+    if (!grow((void **)&recovery->names, &recovery->name_capacity, recovery->name_count,
+              sizeof *recovery->names)) {
         recovery->out_of_memory = true;
         return;
     }
-    recovery->names[recovery->name_count++] = first; /* list gives byte order, which is number order */
+    recovery->names[recovery->name_count++] =
+        first; /* list gives byte order, which is number order */
 }
 
 static err list_folder(struct recovery *recovery, struct error *error)
@@ -106,15 +108,18 @@ static err list_folder(struct recovery *recovery, struct error *error)
         return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory to list %s", directory);
     }
     if (recovery->stray_name) {
-        return error_set(error, ERR_CORRUPT, "log_corrupt", 0,
-                         "%s holds a .seg file whose name is not 20 digits: move what is not the log's elsewhere", directory);
+        return error_set(
+            error, ERR_CORRUPT, "log_corrupt", 0,
+            "%s holds a .seg file whose name is not 20 digits: move what is not the log's elsewhere",
+            directory);
     }
     return ERR_OK;
 }
 
-/* ---- segment headers -------------------------------------------------------------------------- */
+/* ---- segment headers ------------------------------------------------------------------------- */
 
-static err corrupt_name(uint64_t first_sequence, uint64_t offset, const char *what, struct error *error)
+static err corrupt_name(uint64_t first_sequence, uint64_t offset, const char *what,
+                        struct error *error)
 {
     struct segment named = {.first_sequence = first_sequence};
     return rawlog_corrupt(&named, offset, first_sequence, what, error);
@@ -122,7 +127,8 @@ static err corrupt_name(uint64_t first_sequence, uint64_t offset, const char *wh
 
 /* Opens one segment and reads its header. *decoded is false when there is no valid one. */
 static err open_segment(struct recovery *recovery, uint64_t first_sequence, struct file **file,
-                        struct segment_header *header, bool *decoded, uint64_t *size_bytes, struct error *error)
+                        struct segment_header *header, bool *decoded, uint64_t *size_bytes,
+                        struct error *error)
 {
     const struct file_system *files = recovery->log->files;
     uint8_t bytes[SEGMENT_HEADER_BYTES];
@@ -147,15 +153,16 @@ static err open_segment(struct recovery *recovery, uint64_t first_sequence, stru
     return e;
 }
 
-static err check_segment_header(const struct recovery *recovery, size_t index, const struct segment_header *header,
-                                struct error *error)
+static err check_segment_header(const struct recovery *recovery, size_t index,
+                                const struct segment_header *header, struct error *error)
 {
     static const uint8_t none[DIGEST_BYTES];
     const struct rawlog *log = recovery->log;
     uint64_t named = recovery->names[index];
     if (header->version != SEGMENT_VERSION || header->flags != 0) {
         return error_set(error, ERR_UNSUPPORTED, "log_version", 0,
-                         "the log is of version %" PRIu32 " (flags %" PRIu32 "), this build reads version %d: use a newer kindred",
+                         "the log is of version %" PRIu32 " (flags %" PRIu32
+                         "), this build reads version %d: use a newer kindred",
                          header->version, header->flags, SEGMENT_VERSION);
     }
     if (header->first_sequence != named) {
@@ -180,7 +187,8 @@ static err add_segment(struct recovery *recovery, size_t index, struct error *er
     struct file *file;
     bool decoded;
     uint64_t size_bytes;
-    err e = open_segment(recovery, recovery->names[index], &file, &header, &decoded, &size_bytes, error);
+    err e = open_segment(recovery, recovery->names[index], &file, &header, &decoded, &size_bytes,
+                         error);
     if (e != ERR_OK) {
         return e;
     }
@@ -219,7 +227,7 @@ out:
     return e;
 }
 
-/* ---- torn or damaged? ------------------------------------------------------------------------- */
+/* ---- torn or damaged? ------------------------------------------------------------------------ */
 
 /* Is a whole sector of [from, to) zeros, sectors being cut to that range? */
 static bool has_empty_sector(const uint8_t *bytes, uint64_t from, uint64_t to)
@@ -241,7 +249,8 @@ static bool has_empty_sector(const uint8_t *bytes, uint64_t from, uint64_t to)
 }
 
 /* Condition c, for the bytes of [cursor->offset, + extent). */
-static err looks_unwritten(struct frame_cursor *cursor, size_t extent, bool *unwritten, struct error *error)
+static err looks_unwritten(struct frame_cursor *cursor, size_t extent, bool *unwritten,
+                           struct error *error)
 {
     const uint8_t *at;
     err e = cursor_peek(cursor, extent, &at, error);
@@ -256,8 +265,8 @@ static err looks_unwritten(struct frame_cursor *cursor, size_t extent, bool *unw
 }
 
 /* Condition b: the highest durable_sequence in any frame header behind the bad place. */
-static err durable_behind(const struct frame_cursor *bad, const struct segment *segment, uint64_t *durable,
-                          struct error *error)
+static err durable_behind(const struct frame_cursor *bad, const struct segment *segment,
+                          uint64_t *durable, struct error *error)
 {
     uint8_t nonce[8];
     store_u64(nonce, segment->nonce);
@@ -265,7 +274,8 @@ static err durable_behind(const struct frame_cursor *bad, const struct segment *
     cursor_init(&cursor, bad->files, bad->file, bad->offset + 1, bad->limit);
     err e = ERR_OK;
     *durable = 0;
-    while (cursor.limit >= FRAME_HEADER_BYTES && cursor.offset <= cursor.limit - FRAME_HEADER_BYTES) {
+    while (cursor.limit >= FRAME_HEADER_BYTES &&
+           cursor.offset <= cursor.limit - FRAME_HEADER_BYTES) {
         const uint8_t *at;
         e = cursor_peek(&cursor, FRAME_HEADER_BYTES, &at, error);
         if (e != ERR_OK) {
@@ -283,7 +293,8 @@ static err durable_behind(const struct frame_cursor *bad, const struct segment *
         if (e != ERR_OK) {
             break;
         }
-        if (frame_header_decode(at, segment->nonce, &header) && header.durable_sequence > *durable) {
+        if (frame_header_decode(at, segment->nonce, &header) &&
+            header.durable_sequence > *durable) {
             *durable = header.durable_sequence;
         }
         cursor.offset++;
@@ -292,10 +303,11 @@ static err durable_behind(const struct frame_cursor *bad, const struct segment *
     return e == ERR_END ? ERR_OK : e;
 }
 
-/* No valid frame at the cursor: `what` says why, `extent` is how far the frame goes as far as is known. Either notes the cut, or
- * ERR_CORRUPT. */
-static err judge_bad_frame(struct recovery *recovery, struct segment *segment, struct frame_cursor *cursor,
-                           size_t extent, const char *what, struct error *error)
+/* No valid frame at the cursor: `what` says why, `extent` is how far the frame goes as far as is
+ * known. Either notes the cut, or ERR_CORRUPT. */
+static err judge_bad_frame(struct recovery *recovery, struct segment *segment,
+                           struct frame_cursor *cursor, size_t extent, const char *what,
+                           struct error *error)
 {
     struct rawlog *log = recovery->log;
     bool last = segment == log->segments[log->segment_count - 1] && !recovery->torn_creation;
@@ -320,15 +332,17 @@ static err judge_bad_frame(struct recovery *recovery, struct segment *segment, s
     return ERR_OK;
 }
 
-/* ---- frames ----------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 /* What a frame's header can tell. *what is NULL when it is fine, otherwise says why it is bad. */
 static err check_header(const struct recovery *recovery, const struct segment *segment,
-                        const struct frame_cursor *cursor, const struct frame_header *header, struct error *error)
+                        const struct frame_cursor *cursor, const struct frame_header *header,
+                        struct error *error)
 {
     if (header->flags != 0) {
         return error_set(error, ERR_UNSUPPORTED, "log_version", cursor->offset,
-                         "a batch of the log has flags %" PRIu32 " this build does not know: use a newer kindred",
+                         "a batch of the log has flags %" PRIu32
+                         " this build does not know: use a newer kindred",
                          header->flags);
     }
     /* A header with the right nonce and checksum was written by us: what it says is no torn write. */
@@ -340,8 +354,9 @@ static err check_header(const struct recovery *recovery, const struct segment *s
 }
 
 /* The body of the frame at the cursor: *bad says why it is not valid, or stays NULL. */
-static err check_body(struct recovery *recovery, struct segment *segment, struct frame_cursor *cursor,
-                      const struct frame_header *header, const char **bad, struct error *error)
+static err check_body(struct recovery *recovery, struct segment *segment,
+                      struct frame_cursor *cursor, const struct frame_header *header,
+                      const char **bad, struct error *error)
 {
     const uint8_t *at;
     size_t bad_index;
@@ -360,18 +375,20 @@ static err check_body(struct recovery *recovery, struct segment *segment, struct
     }
     if (!frame_chain_check(recovery->log->digest, header, body, recovery->chain, &bad_index)) {
         /* All bytes are as they were written, so somebody wrote them: never torn. */
-        return rawlog_corrupt(segment, cursor->offset, header->first_sequence + (bad_index % header->count),
-                              bad_index == header->count ? "the chain to the batch before it does not hold"
-                                                         : "an entry does not match its digest",
-                              error);
+        return rawlog_corrupt(
+            segment, cursor->offset, header->first_sequence + (bad_index % header->count),
+            bad_index == header->count ? "the chain to the batch before it does not hold"
+                                       : "an entry does not match its digest",
+            error);
     }
     recovery->report->checked_entries += header->count;
     return ERR_OK;
 }
 
-/* Checks the frame at the cursor and moves behind it; at a torn tail segment->bytes is cut to where it begins. */
-static err scan_frame(struct recovery *recovery, struct segment *segment, struct frame_cursor *cursor,
-                      struct error *error)
+/* Checks the frame at the cursor and moves behind it; at a torn tail segment->bytes is cut to where
+ * it begins. */
+static err scan_frame(struct recovery *recovery, struct segment *segment,
+                      struct frame_cursor *cursor, struct error *error)
 {
     const uint8_t *at;
     struct frame_header header;
@@ -382,12 +399,14 @@ static err scan_frame(struct recovery *recovery, struct segment *segment, struct
     }
     if (e == ERR_END || !frame_header_decode(at, segment->nonce, &header)) {
         return judge_bad_frame(recovery, segment, cursor, FRAME_HEADER_BYTES,
-                               e == ERR_END ? "the file ends inside a batch" : "a batch's header fails its checksum",
+                               e == ERR_END ? "the file ends inside a batch"
+                                            : "a batch's header fails its checksum",
                                error);
     }
     e = check_header(recovery, segment, cursor, &header, error);
     size_t frame_bytes = FRAME_HEADER_BYTES + (size_t)header.body_bytes;
-    if (e == ERR_OK && recovery->sequence + header.count - 1 > recovery->options->trusted_sequence) {
+    if (e == ERR_OK &&
+        recovery->sequence + header.count - 1 > recovery->options->trusted_sequence) {
         e = check_body(recovery, segment, cursor, &header, &bad, error);
     } else if (e == ERR_OK && cursor->limit - cursor->offset < frame_bytes) {
         bad = "the file ends inside a batch";
@@ -408,7 +427,8 @@ static err scan_frame(struct recovery *recovery, struct segment *segment, struct
 
 static void tell_progress(struct recovery *recovery, uint64_t done_bytes, bool always)
 {
-    if (recovery->progress != NULL && (always || done_bytes - recovery->told_bytes >= PROGRESS_EVERY_BYTES)) {
+    if (recovery->progress != NULL &&
+        (always || done_bytes - recovery->told_bytes >= PROGRESS_EVERY_BYTES)) {
         recovery->told_bytes = done_bytes;
         recovery->progress->call(recovery->progress->context, done_bytes, recovery->total_bytes);
     }
@@ -434,13 +454,16 @@ static err scan_segment(struct recovery *recovery, struct segment *segment, stru
 }
 
 /* What one segment says about the next must be what the next one says. */
-static err check_link(const struct recovery *recovery, const struct segment *segment, struct error *error)
+static err check_link(const struct recovery *recovery, const struct segment *segment,
+                      struct error *error)
 {
     if (segment->first_sequence != recovery->sequence) {
-        return rawlog_corrupt(segment, 0, recovery->sequence, "entries between it and the segment before it are missing", error);
+        return rawlog_corrupt(segment, 0, recovery->sequence,
+                              "entries between it and the segment before it are missing", error);
     }
     if (memcmp(segment->chain, recovery->chain, DIGEST_BYTES) != 0) {
-        return rawlog_corrupt(segment, 0, recovery->sequence, "the chain to the segment before it does not hold", error);
+        return rawlog_corrupt(segment, 0, recovery->sequence,
+                              "the chain to the segment before it does not hold", error);
     }
     return ERR_OK;
 }
@@ -471,31 +494,36 @@ static err scan_segments(struct recovery *recovery, struct error *error)
         log->sealed_bytes += next != NULL ? segment->bytes : 0;
     }
     if (recovery->torn_creation && recovery->torn_sequence != recovery->sequence) {
-        return corrupt_name(recovery->torn_sequence, 0, "it is empty, and entries before it are missing", error);
+        return corrupt_name(recovery->torn_sequence, 0,
+                            "it is empty, and entries before it are missing", error);
     }
     if (recovery->sequence - 1 < recovery->known_durable) {
-        return error_set(error, ERR_CORRUPT, "log_corrupt", recovery->sequence - 1,
-                         "%s ends at entry %" PRIu64 ", but entry %" PRIu64
-                         " had been made durable: segment files are missing or were cut; restore them from a backup",
-                         log->directory, recovery->sequence - 1, recovery->known_durable);
+        return error_set(
+            error, ERR_CORRUPT, "log_corrupt", recovery->sequence - 1,
+            "%s ends at entry %" PRIu64 ", but entry %" PRIu64
+            " had been made durable: segment files are missing or were cut; restore them from a backup",
+            log->directory, recovery->sequence - 1, recovery->known_durable);
     }
     return ERR_OK;
 }
 
-/* ---- mending ---------------------------------------------------------------------------------- */
+/* ---- mending --------------------------------------------------------------------------------- */
 
 static err remove_named(struct rawlog *log, char *path, struct error *error)
 {
     if (path == NULL) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory to remove a file of the log");
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                         "no memory to remove a file of the log");
     }
     err e = log->files->remove(log->files->context, path, error);
     memory_free(path);
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-/* Writes [from, to) of the file once more, in pieces, so that its pages are dirty again and the next sync means something. */
-static err write_again(struct rawlog *log, struct file *file, uint64_t from, uint64_t to, struct error *error)
+/* Writes [from, to) of the file once more, in pieces, so that its pages are dirty again and the
+ * next sync means something. */
+static err write_again(struct rawlog *log, struct file *file, uint64_t from, uint64_t to,
+                       struct error *error)
 {
     struct frame_cursor cursor;
     cursor_init(&cursor, log->files, file, from, to);
@@ -506,8 +534,8 @@ static err write_again(struct rawlog *log, struct file *file, uint64_t from, uin
         const uint8_t *at;
         e = cursor_peek(&cursor, piece, &at, error);
         if (e == ERR_END) {
-            e = error_set(error, ERR_IO, "io", cursor.offset, "%s: a segment became shorter while it was opened",
-                          log->directory);
+            e = error_set(error, ERR_IO, "io", cursor.offset,
+                          "%s: a segment became shorter while it was opened", log->directory);
         }
         if (e == ERR_OK) {
             e = log->files->write_at(log->files->context, file, at, piece, cursor.offset, error);
@@ -556,8 +584,9 @@ static err mend_last_segment(struct recovery *recovery, struct error *error)
             return e;
         }
     }
-    uint64_t durable = recovery->recorded_durable > recovery->known_durable ? recovery->recorded_durable
-                                                                            : recovery->known_durable;
+    uint64_t durable = recovery->recorded_durable > recovery->known_durable
+                           ? recovery->recorded_durable
+                           : recovery->known_durable;
     if (durable + 1 < segment->first_sequence) {
         durable = segment->first_sequence - 1;
     }
@@ -616,12 +645,15 @@ static err mend(struct recovery *recovery, struct error *error)
     return e;
 }
 
-err rawlog_recover(struct rawlog *log, const struct rawlog_options *options, const struct recover_progress *progress,
-                   struct rawlog_report *report, struct error *error)
+err rawlog_recover(struct rawlog *log, const struct rawlog_options *options,
+                   const struct recover_progress *progress, struct rawlog_report *report,
+                   struct error *error)
 {
-    struct recovery recovery = {.log = log, .options = options, .progress = progress, .report = report};
-    recovery.known_durable = options->durable_sequence > options->trusted_sequence ? options->durable_sequence
-                                                                                   : options->trusted_sequence;
+    struct recovery recovery = {
+        .log = log, .options = options, .progress = progress, .report = report};
+    recovery.known_durable = options->durable_sequence > options->trusted_sequence
+                                 ? options->durable_sequence
+                                 : options->trusted_sequence;
     err e = list_folder(&recovery, error);
     for (size_t i = 0; i < recovery.name_count && e == ERR_OK; i++) {
         e = add_segment(&recovery, i, error);
@@ -631,8 +663,9 @@ err rawlog_recover(struct rawlog *log, const struct rawlog_options *options, con
     }
     if (e == ERR_OK) {
         log->last_sequence = recovery.sequence - 1;
-        log->durable_sequence = recovery.known_durable > recovery.recorded_durable ? recovery.known_durable
-                                                                                   : recovery.recorded_durable;
+        log->durable_sequence = recovery.known_durable > recovery.recorded_durable
+                                    ? recovery.known_durable
+                                    : recovery.recorded_durable;
         memcpy(log->chain, recovery.chain, DIGEST_BYTES);
         report->segments = log->segment_count;
         if (!log->read_only) {

@@ -1,8 +1,9 @@
-/* Erasing entries: the segment is written anew with their salt, source and payload overwritten, then put in the place of
- * the old one. Why this is safe at any moment is in the comment that opens rawlog.c.
+/* Erasing entries: the segment is written anew with their salt, source and payload overwritten,
+ * then put in the place of the old one. Why this is safe at any moment is in the comment that opens
+ * rawlog.c.
  *
- * Most of the copying happens beside the writer. Only a segment that is still being appended to needs the
- * write lock, for the frames that came during the copy, and for the change of files. */
+ * Most of the copying happens beside the writer. Only a segment that is still being appended to
+ * needs the write lock, for the frames that came during the copy, and for the change of files. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -19,7 +20,8 @@ struct scrubbing {
     bool changed;
 };
 
-/* A failed write or sync is fail-stop, wherever it happens; a full disk is not, the log itself is untouched. */
+/* A failed write or sync is fail-stop, wherever it happens; a full disk is not, the log itself is
+ * untouched. */
 static err written(struct scrubbing *work, err e, struct error *error)
 {
     if (e == ERR_OK || e == ERR_NO_SPACE || e == ERR_MEMORY) {
@@ -53,7 +55,9 @@ static err copy_rest(struct scrubbing *work, struct error *error)
             e = rawlog_corrupt(work->segment, cursor.offset, 0, "the file ends too early", error);
         }
         if (e == ERR_OK) {
-            e = written(work, files->write_at(files->context, work->to, at, piece, cursor.offset, error), error);
+            e = written(work,
+                        files->write_at(files->context, work->to, at, piece, cursor.offset, error),
+                        error);
         }
         cursor.offset += piece;
     }
@@ -62,10 +66,11 @@ static err copy_rest(struct scrubbing *work, struct error *error)
     return e;
 }
 
-/* Scrubs those of `items` that are in the frame at `offset` and writes it to the new file. *used gets how many. A frame that fails a
- * check is left alone: new checksums over damaged bytes would hide the damage. */
-static err scrub_frame(struct scrubbing *work, uint64_t offset, const struct log_scrub *items, size_t count,
-                       size_t *used, struct error *error)
+/* Scrubs those of `items` that are in the frame at `offset` and writes it to the new file. *used
+ * gets how many. A frame that fails a check is left alone: new checksums over damaged bytes would
+ * hide the damage. */
+static err scrub_frame(struct scrubbing *work, uint64_t offset, const struct log_scrub *items,
+                       size_t count, size_t *used, struct error *error)
 {
     const struct file_system *files = work->log->files;
     const uint8_t *at;
@@ -75,33 +80,38 @@ static err scrub_frame(struct scrubbing *work, uint64_t offset, const struct log
     cursor_init(&cursor, files, work->from, offset, committed_bytes(work));
     err e = cursor_peek(&cursor, FRAME_HEADER_BYTES, &at, error);
     if (e == ERR_OK && !frame_header_decode(at, work->segment->nonce, &header)) {
-        e = rawlog_corrupt(work->segment, offset, items->sequence, "a batch's header fails its checksum", error);
+        e = rawlog_corrupt(work->segment, offset, items->sequence,
+                           "a batch's header fails its checksum", error);
     }
     if (e == ERR_OK) {
         e = cursor_peek(&cursor, FRAME_HEADER_BYTES + (size_t)header.body_bytes, &at, error);
     }
     if (e == ERR_END) {
-        e = rawlog_corrupt(work->segment, offset, items->sequence, "the file ends too early", error);
+        e = rawlog_corrupt(work->segment, offset, items->sequence, "the file ends too early",
+                           error);
     }
     if (e == ERR_OK && !frame_body_check(&header, at + FRAME_HEADER_BYTES, &bad_index)) {
-        e = rawlog_corrupt(work->segment, offset, header.first_sequence + bad_index, "an entry fails its checksum",
-                           error);
+        e = rawlog_corrupt(work->segment, offset, header.first_sequence + bad_index,
+                           "an entry fails its checksum", error);
     }
     if (e == ERR_OK) {
         uint8_t *frame = cursor.window + (cursor.offset - cursor.window_offset);
         bool changed = false;
         size_t done = 0;
-        for (; done < count && items[done].sequence - header.first_sequence < header.count; done++) {
+        for (; done < count && items[done].sequence - header.first_sequence < header.count;
+             done++) {
             uint32_t index = (uint32_t)(items[done].sequence - header.first_sequence);
-            changed |= frame_scrub_entry(&header, frame + FRAME_HEADER_BYTES, index, items[done].created_person);
+            changed |= frame_scrub_entry(&header, frame + FRAME_HEADER_BYTES, index,
+                                         items[done].created_person);
         }
         *used = done;
         if (changed) {
             work->changed = true;
             frame_reseal(frame);
             e = written(work,
-                        files->write_at(files->context, work->to, frame, FRAME_HEADER_BYTES + (size_t)header.body_bytes,
-                                        offset, error),
+                        files->write_at(files->context, work->to, frame,
+                                        FRAME_HEADER_BYTES + (size_t)header.body_bytes, offset,
+                                        error),
                         error);
         }
     }
@@ -109,7 +119,8 @@ static err scrub_frame(struct scrubbing *work, uint64_t offset, const struct log
     return e;
 }
 
-static err write_scrubbed(struct scrubbing *work, const struct log_scrub *items, size_t count, struct error *error)
+static err write_scrubbed(struct scrubbing *work, const struct log_scrub *items, size_t count,
+                          struct error *error)
 {
     const struct file_system *files = work->log->files;
     err e = written(work, files->truncate(files->context, work->to, 0, error), error);
@@ -132,8 +143,8 @@ static err write_scrubbed(struct scrubbing *work, const struct log_scrub *items,
     return e;
 }
 
-/* The new file takes the old one's name and, in an open log, its place. Under the write lock when the segment is still being
- * appended to (`active`). */
+/* The new file takes the old one's name and, in an open log, its place. Under the write lock when
+ * the segment is still being appended to (`active`). */
 static err put_in_place(struct scrubbing *work, bool active, struct error *error)
 {
     struct rawlog *log = work->log;
@@ -187,7 +198,8 @@ static void discard_copy(struct scrubbing *work)
     }
 }
 
-static err scrub_into_copy(struct scrubbing *work, const struct log_scrub *items, size_t count, struct error *error)
+static err scrub_into_copy(struct scrubbing *work, const struct log_scrub *items, size_t count,
+                           struct error *error)
 {
     struct rawlog *log = work->log;
     err e = write_scrubbed(work, items, count, error);
@@ -213,8 +225,8 @@ static err scrub_into_copy(struct scrubbing *work, const struct log_scrub *items
     return e;
 }
 
-static err scrub_segment(struct rawlog *log, struct segment *segment, const struct log_scrub *items, size_t count,
-                         struct error *error)
+static err scrub_segment(struct rawlog *log, struct segment *segment, const struct log_scrub *items,
+                         size_t count, struct error *error)
 {
     struct scrubbing work = {.log = log, .segment = segment};
     struct handle *handle;
@@ -226,7 +238,7 @@ static err scrub_segment(struct rawlog *log, struct segment *segment, const stru
     char name[SEGMENT_NAME_MAX + 8];
     segment_name(segment->first_sequence, name);
     work.path = rawlog_path(log->directory, name);
-    strcat(name, ".tmp");
+    memcpy(name + strlen(name), ".tmp", sizeof ".tmp");
     work.temporary = rawlog_path(log->directory, name);
     if (work.path == NULL || work.temporary == NULL) {
         e = error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory to scrub a log segment");
@@ -246,8 +258,8 @@ static err scrub_segment(struct rawlog *log, struct segment *segment, const stru
 }
 
 /* The segment of items[0], and how many of the items are in it. */
-static err next_segment(struct rawlog *log, const struct log_scrub *items, size_t count, struct segment **segment,
-                        size_t *inside, struct error *error)
+static err next_segment(struct rawlog *log, const struct log_scrub *items, size_t count,
+                        struct segment **segment, size_t *inside, struct error *error)
 {
     err e = ERR_OK;
     pthread_mutex_lock(&log->state_lock);
@@ -255,7 +267,8 @@ static err next_segment(struct rawlog *log, const struct log_scrub *items, size_
         e = ERR_NOT_FOUND;
     } else {
         size_t index = segment_find_locked(log, items[0].sequence);
-        uint64_t end = index + 1 < log->segment_count ? log->segments[index + 1]->first_sequence : UINT64_MAX;
+        uint64_t end =
+            index + 1 < log->segment_count ? log->segments[index + 1]->first_sequence : UINT64_MAX;
         *segment = log->segments[index];
         *inside = 1;
         while (*inside < count && items[*inside].sequence < end) {
@@ -264,7 +277,8 @@ static err next_segment(struct rawlog *log, const struct log_scrub *items, size_
     }
     pthread_mutex_unlock(&log->state_lock);
     if (e != ERR_OK) {
-        return error_set(error, e, err_name(e), items[count - 1].sequence, "the log has no entry %llu to scrub",
+        return error_set(error, e, err_name(e), items[count - 1].sequence,
+                         "the log has no entry %llu to scrub",
                          (unsigned long long)items[count - 1].sequence);
     }
     return ERR_OK;

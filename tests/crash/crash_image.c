@@ -1,7 +1,7 @@
 /* Builds one crash image from a trace file, or tells what is in the trace. See README.md.
  *
- *   crash_image --trace FILE --list
- *   crash_image --trace FILE --out EMPTY-FOLDER [--cut N] [--mode none|all|prefix|random|torn-512|torn-4096|last-torn] [--seed S] */
+ *   crash_image --trace FILE --list crash_image --trace FILE --out EMPTY-FOLDER [--cut N] [--mode
+ *   none|all|prefix|random|torn-512|torn-4096|last-torn] [--seed S] */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +18,8 @@ static void list(const struct trace *trace)
         printf("%zu %s%s file %" PRIu32 " %s %s at %" PRIu64 ", %zu bytes\n", i,
                event->op < ARRAY_COUNT(words) ? words[event->op] : "?",
                (event->flags & TRACE_DURABLE) != 0 ? " (durable)" : "", event->file,
-               event->path != NULL ? event->path : "", event->second != NULL ? event->second : "", event->offset,
-               event->data_bytes);
+               event->path != NULL ? event->path : "", event->second != NULL ? event->second : "",
+               event->offset, event->data_bytes);
     }
 }
 

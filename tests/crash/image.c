@@ -40,7 +40,7 @@ const char *image_mode_name(enum image_mode mode)
     return mode < IMAGE_MODE_COUNT ? names[mode] : "?";
 }
 
-/* ---- what is certain -------------------------------------------------------------------------- */
+/* ---- what is certain ------------------------------------------------------------------------- */
 
 static bool in_folder(const char *path, const char *folder)
 {
@@ -127,8 +127,7 @@ static void find_certain(struct image *image)
 static bool happens(struct image *image)
 {
     switch (image->plan.mode) {
-    case IMAGE_NONE:
-        return false;
+    case IMAGE_NONE: return false;
     case IMAGE_PREFIX:
         if (image->uncertain_left == 0) {
             return false;
@@ -137,17 +136,15 @@ static bool happens(struct image *image)
         return true;
     case IMAGE_RANDOM:
     case IMAGE_TORN_512:
-    case IMAGE_TORN_4096:
-        return prng_below(&image->prng, 2) == 0;
+    case IMAGE_TORN_4096: return prng_below(&image->prng, 2) == 0;
     case IMAGE_ALL:
     case IMAGE_LAST_TORN:
-    case IMAGE_MODE_COUNT:
-        break;
+    case IMAGE_MODE_COUNT: break;
     }
     return true;
 }
 
-/* ---- contents --------------------------------------------------------------------------------- */
+/* ---- contents -------------------------------------------------------------------------------- */
 
 static struct content *content_of(struct image *image, uint32_t file)
 {
@@ -155,7 +152,8 @@ static struct content *content_of(struct image *image, uint32_t file)
         size_t count = (size_t)file + 16;
         image->contents = realloc(image->contents, count * sizeof *image->contents);
         CHECK(image->contents != NULL);
-        memset(image->contents + image->content_count, 0, (count - image->content_count) * sizeof *image->contents);
+        memset(image->contents + image->content_count, 0,
+               (count - image->content_count) * sizeof *image->contents);
         image->content_count = count;
     }
     return &image->contents[file];
@@ -186,7 +184,8 @@ static void put_bytes(struct content *content, size_t offset, const uint8_t *dat
 }
 
 /* Sectors are the disk's, so they are counted from the beginning of the file. */
-static void write_torn(struct image *image, const struct trace_event *event, size_t sector, bool prefix)
+static void write_torn(struct image *image, const struct trace_event *event, size_t sector,
+                       bool prefix)
 {
     struct content *content = content_of(image, event->file);
     size_t offset = (size_t)event->offset;
@@ -226,7 +225,7 @@ static void apply_content(struct image *image, size_t index)
     }
 }
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static struct name *find_name(struct image *image, const char *path)
 {
@@ -259,7 +258,8 @@ static void drop_name(struct image *image, const char *path)
     }
 }
 
-/* Which file a name meant when the event happened, whatever became of the events before: a rename carries its file along. */
+/* Which file a name meant when the event happened, whatever became of the events before: a rename
+ * carries its file along. */
 static uint32_t file_named(const struct trace *trace, size_t before, const char *path)
 {
     for (size_t i = before; i-- > 0;) {
@@ -278,32 +278,26 @@ static void apply_name(struct image *image, size_t index)
 {
     const struct trace_event *event = &image->trace->events[index];
     switch (event->op) {
-    case TRACE_CREATE:
-        set_name(image, event->path, event->file);
-        break;
-    case TRACE_MAKE_FOLDER:
-        set_name(image, event->path, 0);
-        break;
-    case TRACE_REMOVE:
-        drop_name(image, event->path);
-        break;
+    case TRACE_CREATE: set_name(image, event->path, event->file); break;
+    case TRACE_MAKE_FOLDER: set_name(image, event->path, 0); break;
+    case TRACE_REMOVE: drop_name(image, event->path); break;
     case TRACE_RENAME:
         drop_name(image, event->path);
         set_name(image, event->second, file_named(image->trace, index, event->path));
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
-/* ---- writing it out --------------------------------------------------------------------------- */
+/* ---- writing it out -------------------------------------------------------------------------- */
 
 static int by_path(const void *a, const void *b)
 {
     return strcmp(((const struct name *)a)->path, ((const struct name *)b)->path);
 }
 
-/* In order of the paths a folder comes before what is in it. What lies in a folder that is not there is not there. */
+/* In order of the paths a folder comes before what is in it. What lies in a folder that is not
+ * there is not there. */
 static void write_out(struct image *image, const char *folder)
 {
     if (image->name_count > 0) {
@@ -311,7 +305,8 @@ static void write_out(struct image *image, const char *folder)
     }
     for (size_t i = 0; i < image->name_count; i++) {
         char path[1024];
-        CHECK((size_t)snprintf(path, sizeof path, "%s/%s", folder, image->names[i].path) < sizeof path);
+        CHECK((size_t)snprintf(path, sizeof path, "%s/%s", folder, image->names[i].path) <
+              sizeof path);
         if (image->names[i].file == 0) {
             (void)mkdir(path, 0700);
             continue;
@@ -319,7 +314,8 @@ static void write_out(struct image *image, const char *folder)
         const struct content *content = content_of(image, image->names[i].file);
         FILE *file = fopen(path, "wb");
         if (file != NULL) {
-            CHECK(content->size == 0 || fwrite(content->bytes, 1, content->size, file) == content->size);
+            CHECK(content->size == 0 ||
+                  fwrite(content->bytes, 1, content->size, file) == content->size);
             CHECK(fclose(file) == 0);
         }
     }

@@ -13,13 +13,15 @@ struct recorded_file {
     uint32_t file; /* 0: not below the root */
 };
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
-/* The path below the root; NULL when it lies elsewhere. "root/log/.." is not below: nothing is made there. */
+/* The path below the root; NULL when it lies elsewhere. "root/log/.." is not below: nothing is made
+ * there. */
 static const char *relative(const struct recorder *recorder, const char *path)
 {
     size_t length = strlen(recorder->root);
-    if (strncmp(path, recorder->root, length) != 0 || (path[length] != '/' && path[length] != '\0')) {
+    if (strncmp(path, recorder->root, length) != 0 ||
+        (path[length] != '/' && path[length] != '\0')) {
         return NULL;
     }
     path += length;
@@ -30,7 +32,8 @@ static const char *relative(const struct recorder *recorder, const char *path)
 }
 
 /* A folder's name as the trace has it: without a trailing "x/..". */
-static const char *relative_folder(const struct recorder *recorder, const char *path, char *out, size_t out_bytes)
+static const char *relative_folder(const struct recorder *recorder, const char *path, char *out,
+                                   size_t out_bytes)
 {
     const char *found = relative(recorder, path);
     if (found == NULL) {
@@ -64,7 +67,8 @@ static void set_name(struct recorder *recorder, const char *path, uint32_t file)
     if (at == recorder->name_count) {
         if (recorder->name_count == recorder->name_capacity) {
             recorder->name_capacity = recorder->name_capacity ? recorder->name_capacity * 2 : 32;
-            recorder->names = realloc(recorder->names, recorder->name_capacity * sizeof *recorder->names);
+            recorder->names =
+                realloc(recorder->names, recorder->name_capacity * sizeof *recorder->names);
             CHECK(recorder->names != NULL);
         }
         recorder->names[at].path = strdup(path);
@@ -94,12 +98,14 @@ static bool must_fail(struct recorder *recorder, bool is_write)
 
 static err injected(const struct recorder *recorder, const char *operation, struct error *error)
 {
-    return error_set(error, recorder->fail_with, err_name(recorder->fail_with), 0, "injected failure of %s", operation);
+    return error_set(error, recorder->fail_with, err_name(recorder->fail_with), 0,
+                     "injected failure of %s", operation);
 }
 
-/* ---- the calls -------------------------------------------------------------------------------- */
+/* ---- the calls ------------------------------------------------------------------------------- */
 
-static err record_open(void *context, const char *path, enum file_mode mode, struct file **out, struct error *error)
+static err record_open(void *context, const char *path, enum file_mode mode, struct file **out,
+                       struct error *error)
 {
     struct recorder *recorder = context;
     const char *name = relative(recorder, path);
@@ -108,9 +114,10 @@ static err record_open(void *context, const char *path, enum file_mode mode, str
     pthread_mutex_lock(&recorder->lock);
     bool creates = name != NULL && (mode == FILE_CREATE || mode == FILE_CREATE_NEW) &&
                    find_name(recorder, name) == recorder->name_count;
-    err e = creates && must_fail(recorder, false)
-                ? injected(recorder, "create", error)
-                : recorder->below->open(recorder->below->context, path, mode, &opened->below, error);
+    err e =
+        creates && must_fail(recorder, false)
+            ? injected(recorder, "create", error)
+            : recorder->below->open(recorder->below->context, path, mode, &opened->below, error);
     if (e == ERR_OK && creates) {
         set_name(recorder, name, ++recorder->last_file);
         trace_add(&recorder->trace, (struct trace_event){.op = TRACE_CREATE,
@@ -140,23 +147,24 @@ static void record_close(void *context, struct file *file)
     }
 }
 
-static err record_read_at(void *context, struct file *file, void *to, size_t length, uint64_t offset, size_t *got,
-                          struct error *error)
+static err record_read_at(void *context, struct file *file, void *to, size_t length,
+                          uint64_t offset, size_t *got, struct error *error)
 {
     struct recorder *recorder = context;
-    return recorder->below->read_at(recorder->below->context, ((struct recorded_file *)file)->below, to, length, offset,
-                                    got, error);
+    return recorder->below->read_at(recorder->below->context, ((struct recorded_file *)file)->below,
+                                    to, length, offset, got, error);
 }
 
-static err record_write_at(void *context, struct file *file, const void *from, size_t length, uint64_t offset,
-                           struct error *error)
+static err record_write_at(void *context, struct file *file, const void *from, size_t length,
+                           uint64_t offset, struct error *error)
 {
     struct recorder *recorder = context;
     struct recorded_file *opened = (struct recorded_file *)file;
     pthread_mutex_lock(&recorder->lock);
     bool fails = must_fail(recorder, true);
     size_t done = fails ? length / 2 : length;
-    err e = recorder->below->write_at(recorder->below->context, opened->below, from, done, offset, error);
+    err e = recorder->below->write_at(recorder->below->context, opened->below, from, done, offset,
+                                      error);
     if (e == ERR_OK && done > 0) {
         trace_add(&recorder->trace, (struct trace_event){.op = TRACE_WRITE,
                                                          .file = opened->file,
@@ -191,17 +199,20 @@ static err record_sync(void *context, struct file *file, struct error *error)
     return e;
 }
 
-static err record_truncate(void *context, struct file *file, uint64_t size_bytes, struct error *error)
+static err record_truncate(void *context, struct file *file, uint64_t size_bytes,
+                           struct error *error)
 {
     struct recorder *recorder = context;
     struct recorded_file *opened = (struct recorded_file *)file;
     pthread_mutex_lock(&recorder->lock);
-    err e = must_fail(recorder, false)
-                ? injected(recorder, "truncate", error)
-                : recorder->below->truncate(recorder->below->context, opened->below, size_bytes, error);
+    err e =
+        must_fail(recorder, false)
+            ? injected(recorder, "truncate", error)
+            : recorder->below->truncate(recorder->below->context, opened->below, size_bytes, error);
     if (e == ERR_OK) {
-        trace_add(&recorder->trace,
-                  (struct trace_event){.op = TRACE_TRUNCATE, .file = opened->file, .offset = size_bytes});
+        trace_add(
+            &recorder->trace,
+            (struct trace_event){.op = TRACE_TRUNCATE, .file = opened->file, .offset = size_bytes});
     }
     pthread_mutex_unlock(&recorder->lock);
     return e;
@@ -210,7 +221,8 @@ static err record_truncate(void *context, struct file *file, uint64_t size_bytes
 static err record_size(void *context, struct file *file, uint64_t *size_bytes, struct error *error)
 {
     struct recorder *recorder = context;
-    return recorder->below->size(recorder->below->context, ((struct recorded_file *)file)->below, size_bytes, error);
+    return recorder->below->size(recorder->below->context, ((struct recorded_file *)file)->below,
+                                 size_bytes, error);
 }
 
 static err record_rename(void *context, const char *from, const char *to, struct error *error)
@@ -220,8 +232,9 @@ static err record_rename(void *context, const char *from, const char *to, struct
     const char *second = relative(recorder, to);
     CHECK(name != NULL && second != NULL);
     pthread_mutex_lock(&recorder->lock);
-    err e = must_fail(recorder, false) ? injected(recorder, "rename", error)
-                                : recorder->below->rename(recorder->below->context, from, to, error);
+    err e = must_fail(recorder, false)
+                ? injected(recorder, "rename", error)
+                : recorder->below->rename(recorder->below->context, from, to, error);
     if (e == ERR_OK) {
         size_t at = find_name(recorder, name);
         CHECK(at < recorder->name_count);
@@ -242,11 +255,13 @@ static err record_remove(void *context, const char *path, struct error *error)
     const char *name = relative(recorder, path);
     CHECK(name != NULL);
     pthread_mutex_lock(&recorder->lock);
-    err e = must_fail(recorder, false) ? injected(recorder, "remove", error)
-                                : recorder->below->remove(recorder->below->context, path, error);
+    err e = must_fail(recorder, false)
+                ? injected(recorder, "remove", error)
+                : recorder->below->remove(recorder->below->context, path, error);
     if (e == ERR_OK) {
         drop_name(recorder, name);
-        trace_add(&recorder->trace, (struct trace_event){.op = TRACE_REMOVE, .path = (char *)(uintptr_t)name});
+        trace_add(&recorder->trace,
+                  (struct trace_event){.op = TRACE_REMOVE, .path = (char *)(uintptr_t)name});
     }
     pthread_mutex_unlock(&recorder->lock);
     return e;
@@ -259,10 +274,12 @@ static err record_make_directory(void *context, const char *path, struct error *
     struct stat info;
     pthread_mutex_lock(&recorder->lock);
     bool is_new = stat(path, &info) != 0;
-    err e = is_new && must_fail(recorder, false) ? injected(recorder, "make folder", error)
-                                          : recorder->below->make_directory(recorder->below->context, path, error);
+    err e = is_new && must_fail(recorder, false)
+                ? injected(recorder, "make folder", error)
+                : recorder->below->make_directory(recorder->below->context, path, error);
     if (e == ERR_OK && is_new && name != NULL) {
-        trace_add(&recorder->trace, (struct trace_event){.op = TRACE_MAKE_FOLDER, .path = (char *)(uintptr_t)name});
+        trace_add(&recorder->trace,
+                  (struct trace_event){.op = TRACE_MAKE_FOLDER, .path = (char *)(uintptr_t)name});
     }
     pthread_mutex_unlock(&recorder->lock);
     return e;
@@ -287,7 +304,8 @@ static err record_sync_directory(void *context, const char *path, struct error *
     return e;
 }
 
-static err record_list(void *context, const char *path, void (*visit)(void *visitor, const char *name), void *visitor,
+static err record_list(void *context, const char *path,
+                       void (*visit)(void *visitor, const char *name), void *visitor,
                        struct error *error)
 {
     struct recorder *recorder = context;
@@ -297,10 +315,11 @@ static err record_list(void *context, const char *path, void (*visit)(void *visi
 static err record_lock(void *context, struct file *file, struct error *error)
 {
     struct recorder *recorder = context;
-    return recorder->below->lock(recorder->below->context, ((struct recorded_file *)file)->below, error);
+    return recorder->below->lock(recorder->below->context, ((struct recorded_file *)file)->below,
+                                 error);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* What is there already: durable, name and content. */
 static void adopt_folder(struct recorder *recorder, const char *path, const char *name)
@@ -315,18 +334,21 @@ static void adopt_folder(struct recorder *recorder, const char *path, const char
             continue;
         }
         CHECK((size_t)snprintf(full, sizeof full, "%s/%s", path, entry->d_name) < sizeof full);
-        CHECK((size_t)snprintf(inner, sizeof inner, "%s%s%s", name, name[0] ? "/" : "", entry->d_name) < sizeof inner);
+        CHECK((size_t)snprintf(inner, sizeof inner, "%s%s%s", name, name[0] ? "/" : "",
+                               entry->d_name) < sizeof inner);
         CHECK(stat(full, &info) == 0);
         if (S_ISDIR(info.st_mode)) {
-            trace_add(&recorder->trace,
-                      (struct trace_event){.op = TRACE_MAKE_FOLDER, .flags = TRACE_DURABLE, .path = inner});
+            trace_add(&recorder->trace, (struct trace_event){.op = TRACE_MAKE_FOLDER,
+                                                             .flags = TRACE_DURABLE,
+                                                             .path = inner});
             adopt_folder(recorder, full, inner);
             continue;
         }
         uint32_t file = ++recorder->last_file;
         set_name(recorder, inner, file);
         trace_add(&recorder->trace,
-                  (struct trace_event){.op = TRACE_CREATE, .flags = TRACE_DURABLE, .file = file, .path = inner});
+                  (struct trace_event){
+                      .op = TRACE_CREATE, .flags = TRACE_DURABLE, .file = file, .path = inner});
         size_t size = (size_t)info.st_size;
         uint8_t *data = malloc(size + 1);
         FILE *stream = fopen(full, "rb");
@@ -347,7 +369,8 @@ static void adopt_folder(struct recorder *recorder, const char *path, const char
 void recorder_init(struct recorder *recorder, const char *root, const struct file_system *below)
 {
     *recorder = (struct recorder){.below = below};
-    CHECK((size_t)snprintf(recorder->root, sizeof recorder->root, "%s", root) < sizeof recorder->root);
+    CHECK((size_t)snprintf(recorder->root, sizeof recorder->root, "%s", root) <
+          sizeof recorder->root);
     CHECK(pthread_mutex_init(&recorder->lock, NULL) == 0);
     recorder->files = (struct file_system){
         .context = recorder,

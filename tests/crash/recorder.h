@@ -1,9 +1,12 @@
-/* recorder.h: a file_system that forwards to another one and writes down what happens below one folder.
+/* recorder.h: a file_system that forwards to another one and writes down what happens below one
+ * folder.
  *
- * What already lies in the folder is put into the trace as durable. Syncs are recorded and, unless asked for, not passed on: the
- * image builder decides what a crash would have left, the disk need not.
+ * What already lies in the folder is put into the trace as durable. Syncs are recorded and, unless
+ * asked for, not passed on: the image builder decides what a crash would have left, the disk need
+ * not.
  *
- * It can also fail: with `fail_at` the Nth changing call from now on answers `fail_with`; a write does its first half.
+ * It can also fail: with `fail_at` the Nth changing call from now on answers `fail_with`; a write
+ * does its first half.
  *
  * Threading: any; a lock keeps the order of events the order of calls. */
 #ifndef KINDRED_TESTS_CRASH_RECORDER_H
@@ -23,7 +26,7 @@ struct recorder {
     struct {
         char *path;
         uint32_t file;
-    } *names; /* as they are now */
+    } * names; /* as they are now */
     size_t name_count;
     size_t name_capacity;
     uint32_t last_file;
@@ -32,8 +35,8 @@ struct recorder {
     /* Called once, before the next sync of a file: what another thread might do just then. */
     void (*before_sync)(void *context);
     void *before_sync_context;
-    uint64_t changes; /* changing calls so far */
-    uint64_t fail_at; /* fails when `changes` reaches this; 0: never */
+    uint64_t changes;       /* changing calls so far */
+    uint64_t fail_at;       /* fails when `changes` reaches this; 0: never */
     bool count_writes_only; /* `changes` counts write_at only */
     err fail_with;
 };

@@ -1,14 +1,15 @@
-/* A library to preload (LD_PRELOAD) that writes down what a whole program does to the files of one folder, LMDB included, in
- * the form of trace.h. How to use it is in README.md.
+/* A library to preload (LD_PRELOAD) that writes down what a whole program does to the files of one
+ * folder, LMDB included, in the form of trace.h. How to use it is in README.md.
  *
  *   KINDRED_TRACE_ROOT     the folder to watch; what is in it at the start goes into the trace as durable
  *   KINDRED_TRACE_FILE     the trace; made anew
  *   KINDRED_TRACE_COUNTER  optional: a file of 8 bytes that always holds the number of events so far (the machine's
- *                          byte order). Who reads it after an answer has arrived knows that everything the answer
- *                          stands for is among the first so many events.
+ *                          byte order). Who reads it after an answer has arrived knows that
+ *                          everything the answer stands for is among the first so many events.
  *
- * A lock around each call keeps the order in the trace the order on the disk. Not seen: stdio's own writes, writes through a
- * shared mapping (LMDB's lock.mdb, which holds no data and is left out), fallocate, copy_file_range, sendfile, io_uring. */
+ * A lock around each call keeps the order in the trace the order on the disk. Not seen: stdio's own
+ * writes, writes through a shared mapping (LMDB's lock.mdb, which holds no data and is left out),
+ * fallocate, copy_file_range, sendfile, io_uring. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +36,7 @@ struct known_name {
 struct known_descriptor {
     uint32_t file; /* 0: not ours */
     bool folder;
-    bool data_sync; /* opened with O_DSYNC or O_SYNC */
+    bool data_sync;        /* opened with O_DSYNC or O_SYNC */
     char path[PATH_BYTES]; /* of a folder */
 };
 
@@ -48,7 +49,7 @@ static struct known_name names[NAMES_MAX];
 static struct known_descriptor descriptors[DESCRIPTORS_MAX];
 static uint32_t last_file;
 
-/* ---- the trace -------------------------------------------------------------------------------- */
+/* ---- the trace ------------------------------------------------------------------------------- */
 
 static void give_up(const char *what)
 {
@@ -75,8 +76,8 @@ static void write_all(const void *data, size_t length)
     }
 }
 
-static void add(enum trace_op op, uint32_t flags, uint32_t file, const char *path, const char *second, uint64_t offset,
-                const void *data, size_t data_bytes)
+static void add(enum trace_op op, uint32_t flags, uint32_t file, const char *path,
+                const char *second, uint64_t offset, const void *data, size_t data_bytes)
 {
     int saved = errno;
     struct trace_record record = {
@@ -100,9 +101,10 @@ static void add(enum trace_op op, uint32_t flags, uint32_t file, const char *pat
     errno = saved;
 }
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
-/* Makes a path absolute and takes ".", ".." and doubled slashes out, without asking the disk. False: not below the root. */
+/* Makes a path absolute and takes ".", ".." and doubled slashes out, without asking the disk.
+ * False: not below the root. */
 static bool relative(int folder, const char *path, char out[PATH_BYTES])
 {
     char whole[PATH_BYTES * 2];
@@ -123,7 +125,8 @@ static bool relative(int folder, const char *path, char out[PATH_BYTES])
         snprintf(whole, sizeof whole, "%s/%s", here, path);
     }
     char *rest = NULL;
-    for (char *part = strtok_r(whole, "/", &rest); part != NULL; part = strtok_r(NULL, "/", &rest)) {
+    for (char *part = strtok_r(whole, "/", &rest); part != NULL;
+         part = strtok_r(NULL, "/", &rest)) {
         if (strcmp(part, ".") == 0) {
             continue;
         }
@@ -168,7 +171,7 @@ static void set_name(const char *path, uint32_t file)
     name->file = file;
 }
 
-/* ---- start ------------------------------------------------------------------------------------ */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static void adopt_file(const char *full, const char *path, size_t size)
 {
@@ -203,8 +206,10 @@ static void adopt_folder(const char *path)
             strcmp(entry->d_name, "lock.mdb") == 0) {
             continue;
         }
-        if ((size_t)snprintf(inner, sizeof inner, "%s%s%s", path, path[0] ? "/" : "", entry->d_name) >= sizeof inner ||
-            (size_t)snprintf(full, sizeof full, "%s/%s", root, inner) >= sizeof full || stat(full, &info) != 0) {
+        if ((size_t)snprintf(inner, sizeof inner, "%s%s%s", path, path[0] ? "/" : "",
+                             entry->d_name) >= sizeof inner ||
+            (size_t)snprintf(full, sizeof full, "%s/%s", root, inner) >= sizeof full ||
+            stat(full, &info) != 0) {
             continue;
         }
         if (S_ISDIR(info.st_mode)) {
@@ -230,12 +235,14 @@ static void start(void)
     }
     snprintf(root, sizeof root, "%s", real);
     free(real);
-    trace_descriptor = (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    trace_descriptor =
+        (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (trace_descriptor < 0) {
         give_up("cannot make the trace file");
     }
     if (count != NULL) {
-        int descriptor = (int)syscall(SYS_openat, AT_FDCWD, count, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        int descriptor =
+            (int)syscall(SYS_openat, AT_FDCWD, count, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (descriptor < 0 || syscall(SYS_ftruncate, descriptor, sizeof *counter) != 0) {
             give_up("cannot make the counter file");
         }
@@ -266,15 +273,16 @@ __attribute__((constructor)) static void start_early(void)
     pthread_once(&once, start);
 }
 
-/* NULL: not a file below the root. A descriptor is looked at by the thread that uses it, so no lock is needed, and a
- * socket's write never holds one. */
+/* NULL: not a file below the root. A descriptor is looked at by the thread that uses it, so no lock
+ * is needed, and a socket's write never holds one. */
 static const struct known_descriptor *ours(int descriptor)
 {
-    bool known = descriptor >= 0 && descriptor < DESCRIPTORS_MAX && descriptors[descriptor].file != 0;
+    bool known =
+        descriptor >= 0 && descriptor < DESCRIPTORS_MAX && descriptors[descriptor].file != 0;
     return known ? &descriptors[descriptor] : NULL;
 }
 
-/* ---- open and close --------------------------------------------------------------------------- */
+/* ---- open and close -------------------------------------------------------------------------- */
 
 static int open_recorded(int folder, const char *path, int flags, mode_t mode)
 {
@@ -315,23 +323,23 @@ static mode_t mode_of(int flags, va_list args)
     return (flags & (O_CREAT | O_TMPFILE)) != 0 ? (mode_t)va_arg(args, int) : 0;
 }
 
-#define DEFINE_OPEN(name)                                                                                              \
-    int name(const char *path, int flags, ...)                                                                         \
-    {                                                                                                                  \
-        va_list args;                                                                                                  \
-        va_start(args, flags);                                                                                         \
-        mode_t mode = mode_of(flags, args);                                                                            \
-        va_end(args);                                                                                                  \
-        return open_recorded(AT_FDCWD, path, flags, mode);                                                             \
+#define DEFINE_OPEN(name)                                                                          \
+    int name(const char *path, int flags, ...)                                                     \
+    {                                                                                              \
+        va_list args;                                                                              \
+        va_start(args, flags);                                                                     \
+        mode_t mode = mode_of(flags, args);                                                        \
+        va_end(args);                                                                              \
+        return open_recorded(AT_FDCWD, path, flags, mode);                                         \
     }
-#define DEFINE_OPENAT(name)                                                                                            \
-    int name(int folder, const char *path, int flags, ...)                                                             \
-    {                                                                                                                  \
-        va_list args;                                                                                                  \
-        va_start(args, flags);                                                                                         \
-        mode_t mode = mode_of(flags, args);                                                                            \
-        va_end(args);                                                                                                  \
-        return open_recorded(folder, path, flags, mode);                                                               \
+#define DEFINE_OPENAT(name)                                                                        \
+    int name(int folder, const char *path, int flags, ...)                                         \
+    {                                                                                              \
+        va_list args;                                                                              \
+        va_start(args, flags);                                                                     \
+        mode_t mode = mode_of(flags, args);                                                        \
+        va_end(args);                                                                              \
+        return open_recorded(folder, path, flags, mode);                                           \
     }
 DEFINE_OPEN(open)
 DEFINE_OPEN(open64)
@@ -369,34 +377,36 @@ int close(int descriptor)
     return (int)syscall(SYS_close, descriptor);
 }
 
-#define DEFINE_DUPLICATE(name)                                                                                         \
-    int name(int descriptor, int command, ...)                                                                         \
-    {                                                                                                                  \
-        va_list args;                                                                                                  \
-        va_start(args, command);                                                                                       \
-        void *argument = va_arg(args, void *);                                                                         \
-        va_end(args);                                                                                                  \
-        int result = (int)syscall(SYS_fcntl, descriptor, command, argument);                                           \
-        if (result >= 0 && result < DESCRIPTORS_MAX && (command == F_DUPFD || command == F_DUPFD_CLOEXEC)) {           \
-            descriptors[result] = descriptors[descriptor];                                                             \
-        }                                                                                                              \
-        return result;                                                                                                 \
+#define DEFINE_DUPLICATE(name)                                                                     \
+    int name(int descriptor, int command, ...)                                                     \
+    {                                                                                              \
+        va_list args;                                                                              \
+        va_start(args, command);                                                                   \
+        void *argument = va_arg(args, void *);                                                     \
+        va_end(args);                                                                              \
+        int result = (int)syscall(SYS_fcntl, descriptor, command, argument);                       \
+        if (result >= 0 && result < DESCRIPTORS_MAX &&                                             \
+            (command == F_DUPFD || command == F_DUPFD_CLOEXEC)) {                                  \
+            descriptors[result] = descriptors[descriptor];                                         \
+        }                                                                                          \
+        return result;                                                                             \
     }
 DEFINE_DUPLICATE(fcntl)
 DEFINE_DUPLICATE(fcntl64)
 
-/* ---- writes ----------------------------------------------------------------------------------- */
+/* ---- writes ---------------------------------------------------------------------------------- */
 
 static void wrote(int descriptor, const void *data, ssize_t length, off_t offset)
 {
     const struct known_descriptor *known = ours(descriptor);
     if (known != NULL && length > 0) {
-        add(TRACE_WRITE, known->data_sync ? TRACE_DURABLE : 0, known->file, NULL, NULL, (uint64_t)offset, data,
-            (size_t)length);
+        add(TRACE_WRITE, known->data_sync ? TRACE_DURABLE : 0, known->file, NULL, NULL,
+            (uint64_t)offset, data, (size_t)length);
     }
 }
 
-static void wrote_pieces(int descriptor, const struct iovec *pieces, int count, ssize_t length, off_t offset)
+static void wrote_pieces(int descriptor, const struct iovec *pieces, int count, ssize_t length,
+                         off_t offset)
 {
     for (int i = 0; i < count && length > 0; i++) {
         ssize_t piece = (ssize_t)pieces[i].iov_len < length ? (ssize_t)pieces[i].iov_len : length;
@@ -414,7 +424,8 @@ ssize_t write(int descriptor, const void *data, size_t length)
     enter();
     ssize_t result = syscall(SYS_write, descriptor, data, length);
     if (result > 0) {
-        wrote(descriptor, data, result, (off_t)syscall(SYS_lseek, descriptor, 0, SEEK_CUR) - result);
+        wrote(descriptor, data, result,
+              (off_t)syscall(SYS_lseek, descriptor, 0, SEEK_CUR) - result);
     }
     leave();
     return result;
@@ -428,7 +439,8 @@ ssize_t writev(int descriptor, const struct iovec *pieces, int count)
     enter();
     ssize_t result = syscall(SYS_writev, descriptor, pieces, count);
     if (result > 0) {
-        wrote_pieces(descriptor, pieces, count, result, (off_t)syscall(SYS_lseek, descriptor, 0, SEEK_CUR) - result);
+        wrote_pieces(descriptor, pieces, count, result,
+                     (off_t)syscall(SYS_lseek, descriptor, 0, SEEK_CUR) - result);
     }
     leave();
     return result;
@@ -488,7 +500,7 @@ int ftruncate64(int descriptor, off64_t size)
     return ftruncate_recorded(descriptor, size);
 }
 
-/* ---- syncs ------------------------------------------------------------------------------------ */
+/* ---- syncs ----------------------------------------------------------------------------------- */
 
 static int sync_recorded(long call, int descriptor)
 {
@@ -514,7 +526,7 @@ int fdatasync(int descriptor)
     return sync_recorded(SYS_fdatasync, descriptor);
 }
 
-/* ---- names change ----------------------------------------------------------------------------- */
+/* ---- names change ---------------------------------------------------------------------------- */
 
 int rename(const char *from, const char *to)
 {

@@ -1,16 +1,18 @@
-/* Tries to get a checkpoint out of a power failure that is not exactly one of its commits, or older than an acknowledged one.
+/* Tries to get a checkpoint out of a power failure that is not exactly one of its commits, or older
+ * than an acknowledged one.
  *
- * The program runs itself again under syscall_recorder.so: that child opens a checkpoint, commits and scrubs, and writes down after each
- * commit how many events the trace had. Then folders are built from the trace and opened here.
+ * The program runs itself again under syscall_recorder.so: that child opens a checkpoint, commits
+ * and scrubs, and writes down after each commit how many events the trace had. Then folders are
+ * built from the trace and opened here.
  *
  *   test_checkpoint_crash RECORDER.so [--images N] [--seed S]       prints the seed; exit 1 at the first violation */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -27,7 +29,8 @@ struct model {
 
 static size_t value_of(uint32_t key, uint32_t commit, char out[VALUE_MAX])
 {
-    size_t length = 1 + (size_t)(((uint64_t)key * 2654435761u + (uint64_t)commit * 40503u) % (key % 20 == 0 ? 8000 : 200));
+    size_t length = 1 + (size_t)(((uint64_t)key * 2654435761u + (uint64_t)commit * 40503u) %
+                                 (key % 20 == 0 ? 8000 : 200));
     memset(out, 'a' + (char)(commit % 26), length);
     return length;
 }
@@ -48,12 +51,13 @@ static void model_commit(struct model *model, uint32_t commit, struct checkpoint
             CHECK(checkpoint_delete(txn, TABLE_PROFILES, slice_of(bytes, 4), &error) == ERR_OK);
         } else if (txn != NULL) {
             size_t length = value_of(key, commit, value);
-            CHECK(checkpoint_put(txn, TABLE_PROFILES, slice_of(bytes, 4), slice_of(value, length), &error) == ERR_OK);
+            CHECK(checkpoint_put(txn, TABLE_PROFILES, slice_of(bytes, 4), slice_of(value, length),
+                                 &error) == ERR_OK);
         }
     }
 }
 
-/* ---- the child -------------------------------------------------------------------------------- */
+/* ---- the child ------------------------------------------------------------------------------- */
 
 static int work(const char *folder, const char *counter_path, const char *acks_path)
 {
@@ -73,7 +77,8 @@ static int work(const char *folder, const char *counter_path, const char *acks_p
         CHECK(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
         model_commit(&model, commit, txn);
         CHECK(checkpoint_commit(txn, commit, &error) == ERR_OK);
-        fprintf(acks, "%" PRIu64 " %" PRIu32 "\n", __atomic_load_n(counter, __ATOMIC_SEQ_CST), commit);
+        fprintf(acks, "%" PRIu64 " %" PRIu32 "\n", __atomic_load_n(counter, __ATOMIC_SEQ_CST),
+                commit);
         if (commit % 15 == 0) {
             CHECK(checkpoint_scrub(checkpoint, &error) == ERR_OK);
         }
@@ -87,7 +92,8 @@ static int work(const char *folder, const char *counter_path, const char *acks_p
     return 0;
 }
 
-static void run_child(const char *program, const char *recorder, const char *folder, const char *outside)
+static void run_child(const char *program, const char *recorder, const char *folder,
+                      const char *outside)
 {
     char trace[600];
     char counter[600];
@@ -109,7 +115,7 @@ static void run_child(const char *program, const char *recorder, const char *fol
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* ---- the check -------------------------------------------------------------------------------- */
+/* ---- the check ------------------------------------------------------------------------------- */
 
 struct comparison {
     const struct model *model;
@@ -211,13 +217,17 @@ static int run(const char *program, const char *recorder, uint64_t images, uint6
         image_build(&trace, &plan, image);
         const char *violation = check_image(image, acknowledged_at(outside, plan.cut), &error);
         if (violation != NULL) {
-            fprintf(stderr, "VIOLATION: image %" PRIu64 " (cut %zu of %zu, %s) %s: %s\n  seed %" PRIu64 ", folder %s, trace %s\n",
-                    i, plan.cut, trace.count, image_mode_name(plan.mode), violation, error.message, seed, image, path);
+            fprintf(stderr,
+                    "VIOLATION: image %" PRIu64 " (cut %zu of %zu, %s) %s: %s\n  seed %" PRIu64
+                    ", folder %s, trace %s\n",
+                    i, plan.cut, trace.count, image_mode_name(plan.mode), violation, error.message,
+                    seed, image, path);
             return 1;
         }
         folder_remove(image);
     }
-    printf("%" PRIu64 " crash images of %zu events, 0 violations (seed %" PRIu64 ")\n", images, trace.count, seed);
+    printf("%" PRIu64 " crash images of %zu events, 0 violations (seed %" PRIu64 ")\n", images,
+           trace.count, seed);
     trace_clear(&trace);
     folder_remove(folder);
     folder_remove(outside);

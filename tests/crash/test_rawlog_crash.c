@@ -1,9 +1,11 @@
 /* Tries to lose an acknowledged entry, half a batch or a scrub of the raw log to a power failure.
  *
- * A random workload (append, sync, roll, scrub, close and open, writes that find the disk full) runs on a recording file system. From the
- * record, folders are built that a crash at a random event could have left (image.h), and opened. Each must open, be a
- * prefix of what was appended, hold everything that was acknowledged, hold batches whole, show acknowledged scrubs, and verify.
- * Opening is recorded, too: one image in three is crashed again while it recovers, up to three deep.
+ * A random workload (append, sync, roll, scrub, close and open, writes that find the disk full)
+ * runs on a recording file system. From the record, folders are built that a crash at a random
+ * event could have left (image.h), and opened. Each must open, be a prefix of what was appended,
+ * hold everything that was acknowledged, hold batches whole, show acknowledged scrubs, and verify.
+ * Opening is recorded, too: one image in three is crashed again while it recovers, up to three
+ * deep.
  *
  *   test_rawlog_crash [--images N] [--seed S]      prints the seed; exit 1 at the first violation */
 #include <inttypes.h>
@@ -16,18 +18,32 @@
 #include "recorder.h"
 #include "unit/storage/support.h"
 
-enum { SEQUENCE_MAX = 8192, DEPTH_MAX = 3, STEPS_FIRST = 80, STEPS_LATER = 6, IMAGES_PER_WORKLOAD = 40 };
+enum {
+    SEQUENCE_MAX = 8192,
+    DEPTH_MAX = 3,
+    STEPS_FIRST = 80,
+    STEPS_LATER = 6,
+    IMAGES_PER_WORKLOAD = 40
+};
 
 /* What may be asked of a log at one moment. */
 struct facts {
-    uint64_t acknowledged;                   /* everything up to here was synced */
-    uint64_t attempted;                      /* nothing beyond was ever written */
-    bool batch_end[SEQUENCE_MAX];            /* the log may end here */
+    uint64_t acknowledged;        /* everything up to here was synced */
+    uint64_t attempted;           /* nothing beyond was ever written */
+    bool batch_end[SEQUENCE_MAX]; /* the log may end here */
     enum { WHOLE, MAY_BE_GONE, GONE } scrub[SEQUENCE_MAX];
 };
 
 /* Notes in the trace: what the workload did, in its high byte. */
-enum note { NOTE_OPENED = 1, NOTE_APPEND, NOTE_APPENDED, NOTE_NOT_APPENDED, NOTE_SYNCED, NOTE_SCRUB, NOTE_SCRUBBED };
+enum note {
+    NOTE_OPENED = 1,
+    NOTE_APPEND,
+    NOTE_APPENDED,
+    NOTE_NOT_APPENDED,
+    NOTE_SYNCED,
+    NOTE_SCRUB,
+    NOTE_SCRUBBED
+};
 
 struct run {
     struct prng prng;
@@ -40,8 +56,8 @@ struct run {
 
 static uint64_t seed_of_this_run;
 
-
-__attribute__((noreturn, format(printf, 2, 3))) static void violation(const struct run *run, const char *format, ...)
+__attribute__((noreturn, format(printf, 2, 3))) static void violation(const struct run *run,
+                                                                      const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -67,22 +83,15 @@ static void note_into(struct facts *facts, uint64_t number)
         facts->attempted = value;
         facts->batch_end[value] = true;
         break;
-    case NOTE_APPENDED:
-        break;
+    case NOTE_APPENDED: break;
     case NOTE_NOT_APPENDED:
         facts->batch_end[facts->attempted] = false;
         facts->attempted = value;
         facts->batch_end[value] = true;
         break;
-    case NOTE_SYNCED:
-        facts->acknowledged = value;
-        break;
-    case NOTE_SCRUB:
-        facts->scrub[value] = facts->scrub[value] == GONE ? GONE : MAY_BE_GONE;
-        break;
-    case NOTE_SCRUBBED:
-        facts->scrub[value] = GONE;
-        break;
+    case NOTE_SYNCED: facts->acknowledged = value; break;
+    case NOTE_SCRUB: facts->scrub[value] = facts->scrub[value] == GONE ? GONE : MAY_BE_GONE; break;
+    case NOTE_SCRUBBED: facts->scrub[value] = GONE; break;
     }
 }
 
@@ -93,7 +102,7 @@ static void note(struct run *run, enum note kind, uint64_t value)
     note_into(&run->facts, number);
 }
 
-/* ---- checking --------------------------------------------------------------------------------- */
+/* ---- checking -------------------------------------------------------------------------------- */
 
 static void check_entry(const struct run *run, const struct log_entry *entry, uint64_t number)
 {
@@ -116,14 +125,16 @@ static void check_entries(const struct run *run, uint64_t last)
     uint64_t number = 0;
     bool batch_end = true;
     err e = run->log->ops->reader_create(run->log, 1, &reader, &error);
-    while (e == ERR_OK && (e = run->log->ops->reader_next(reader, &entry, &batch_end, &error)) == ERR_OK) {
+    while (e == ERR_OK &&
+           (e = run->log->ops->reader_next(reader, &entry, &batch_end, &error)) == ERR_OK) {
         check_entry(run, &entry, ++number);
         if (batch_end != run->facts.batch_end[number]) {
             violation(run, "a batch %s at %" PRIu64, batch_end ? "ends" : "does not end", number);
         }
     }
     if (e != ERR_END || number != last) {
-        violation(run, "reading ended at %" PRIu64 " of %" PRIu64 ": %s", number, last, error.message);
+        violation(run, "reading ended at %" PRIu64 " of %" PRIu64 ": %s", number, last,
+                  error.message);
     }
     run->log->ops->reader_destroy(reader);
 }
@@ -159,20 +170,23 @@ static void open_and_check(struct run *run)
     }
     uint64_t last = run->log->ops->position(run->log).last_sequence;
     if (last < run->facts.acknowledged) {
-        violation(run, "ends at %" PRIu64 ", acknowledged was %" PRIu64, last, run->facts.acknowledged);
+        violation(run, "ends at %" PRIu64 ", acknowledged was %" PRIu64, last,
+                  run->facts.acknowledged);
     }
     if (last > run->facts.attempted || (last > 0 && !run->facts.batch_end[last])) {
         violation(run, "ends at %" PRIu64 ", which is no batch's end", last);
     }
     check_entries(run, last);
     check_scrubbed_bytes(run);
-    if (rawlog_verify(&file_system_posix, path, NULL, NULL, &checked, &error) != ERR_OK || checked != last) {
-        violation(run, "verify: %" PRIu64 " of %" PRIu64 " entries, %s", checked, last, error.message);
+    if (rawlog_verify(&file_system_posix, path, NULL, NULL, &checked, &error) != ERR_OK ||
+        checked != last) {
+        violation(run, "verify: %" PRIu64 " of %" PRIu64 " entries, %s", checked, last,
+                  error.message);
     }
     note(run, NOTE_OPENED, last);
 }
 
-/* ---- the workload ----------------------------------------------------------------------------- */
+/* ---- the workload ---------------------------------------------------------------------------- */
 
 static void step_append(struct run *run, bool disk_full)
 {
@@ -207,7 +221,8 @@ static void step_sync(struct run *run)
     note(run, NOTE_SYNCED, run->log->ops->position(run->log).last_sequence);
 }
 
-/* What the writer may do while a scrub is under way: it comes between the copying and the change of files. */
+/* What the writer may do while a scrub is under way: it comes between the copying and the change of
+ * files. */
 static void write_beside_a_scrub(void *context)
 {
     struct run *run = context;
@@ -263,7 +278,7 @@ static void work(struct run *run, size_t steps)
     }
 }
 
-/* ---- images ----------------------------------------------------------------------------------- */
+/* ---- images ---------------------------------------------------------------------------------- */
 
 static struct facts facts_at(const struct facts *before, const struct trace *trace, size_t cut)
 {
@@ -282,8 +297,8 @@ static void new_folder(char *out, size_t out_bytes)
 }
 
 /* Works in `folder` and then crashes it `images` times. Returns the number of images checked. */
-static uint64_t crash(const char *folder, const struct facts *facts, uint64_t seed, int depth, uint64_t images,
-                      uint64_t segment_bytes)
+static uint64_t crash(const char *folder, const struct facts *facts, uint64_t seed, int depth,
+                      uint64_t images, uint64_t segment_bytes)
 {
     struct run run = {.segment_bytes = segment_bytes, .facts = *facts};
     struct recorder recorder;
@@ -301,7 +316,8 @@ static uint64_t crash(const char *folder, const struct facts *facts, uint64_t se
     prng_seed(&prng, seed + 1);
     for (uint64_t i = 0; i < images; i++) {
         struct image_plan plan = {
-            .cut = recorder.adopted + (size_t)prng_below(&prng, recorder.trace.count - recorder.adopted + 1),
+            .cut = recorder.adopted +
+                   (size_t)prng_below(&prng, recorder.trace.count - recorder.adopted + 1),
             .mode = (enum image_mode)prng_below(&prng, IMAGE_MODE_COUNT),
             .seed = prng_next(&prng),
         };
@@ -341,10 +357,12 @@ int main(int argc, char **argv)
         prng_seed(&prng, seed_of_this_run);
         new_folder(folder, sizeof folder);
         uint64_t left = wanted - done;
-        done += crash(folder, &nothing, prng_next(&prng), 0, left < IMAGES_PER_WORKLOAD ? left : IMAGES_PER_WORKLOAD,
+        done += crash(folder, &nothing, prng_next(&prng), 0,
+                      left < IMAGES_PER_WORKLOAD ? left : IMAGES_PER_WORKLOAD,
                       2000 + prng_below(&prng, 20000));
         folder_remove(folder);
     }
-    printf("%" PRIu64 " crash images, 0 violations (seeds %" PRIu64 " to %" PRIu64 ")\n", done, seed, seed_of_this_run);
+    printf("%" PRIu64 " crash images, 0 violations (seeds %" PRIu64 " to %" PRIu64 ")\n", done,
+           seed, seed_of_this_run);
     return 0;
 }

@@ -1,11 +1,13 @@
 /* trace.h: what a program did to a folder, event by event.
  *
- * Written by recorder.c (a struct file_system, inside a test) or by syscall_recorder.c (a preloaded library, for whole programs and
- * LMDB); read by image.c. A trace file is one trace_record after the other, each followed by its path, its second
- * path and its data; numbers are the machine's own.
+ * Written by recorder.c (a struct file_system, inside a test) or by syscall_recorder.c (a preloaded
+ * library, for whole programs and LMDB); read by image.c. A trace file is one trace_record after
+ * the other, each followed by its path, its second path and its data; numbers are the machine's
+ * own.
  *
- * Paths are relative to the recorded folder, "" is the folder itself. A file's number is its identity: it stays through a rename, and
- * a name that is removed and created again is another file. */
+ * Paths are relative to the recorded folder, "" is the folder itself. A file's number is its
+ * identity: it stays through a rename, and a name that is removed and created again is another
+ * file. */
 #ifndef KINDRED_TESTS_CRASH_TRACE_H
 #define KINDRED_TESTS_CRASH_TRACE_H
 
@@ -14,18 +16,20 @@
 #include <stdint.h>
 
 enum trace_op {
-    TRACE_CREATE = 1,   /* path, file: a name for a new, empty file */
-    TRACE_WRITE,        /* file, offset, data */
-    TRACE_TRUNCATE,     /* file, offset: the new size */
-    TRACE_SYNC,         /* file: what was done to its content before is durable */
-    TRACE_RENAME,       /* path to second */
-    TRACE_REMOVE,       /* path */
-    TRACE_MAKE_FOLDER,  /* path */
-    TRACE_SYNC_FOLDER,  /* path: names made, changed and removed in it before are durable */
-    TRACE_NOTE,         /* offset: any number the test wants to find at this place */
+    TRACE_CREATE = 1,  /* path, file: a name for a new, empty file */
+    TRACE_WRITE,       /* file, offset, data */
+    TRACE_TRUNCATE,    /* file, offset: the new size */
+    TRACE_SYNC,        /* file: what was done to its content before is durable */
+    TRACE_RENAME,      /* path to second */
+    TRACE_REMOVE,      /* path */
+    TRACE_MAKE_FOLDER, /* path */
+    TRACE_SYNC_FOLDER, /* path: names made, changed and removed in it before are durable */
+    TRACE_NOTE,        /* offset: any number the test wants to find at this place */
 };
 
-enum { TRACE_DURABLE = 1 }; /* durable at once: O_DSYNC writes (that range only), and what was there at the start */
+enum {
+    TRACE_DURABLE = 1
+}; /* durable at once: O_DSYNC writes (that range only), and what was there at the start */
 
 struct trace_record {
     uint32_t op;

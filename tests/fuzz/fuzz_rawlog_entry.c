@@ -1,8 +1,9 @@
-/* Any bytes as a frame of the raw log: the decoder may refuse, but must not read past them, and what it accepts must be
- * consistent.
+/* Any bytes as a frame of the raw log: the decoder may refuse, but must not read past them, and
+ * what it accepts must be consistent.
  *
- * Random bytes never have the right checksums, so the checks would hide everything behind them. Therefore the input's first byte chooses how
- * much is mended before decoding: bit 0 the header's checksum, bit 1 the table's, bit 2 each entry's. */
+ * Random bytes never have the right checksums, so the checks would hide everything behind them.
+ * Therefore the input's first byte chooses how much is mended before decoding: bit 0 the header's
+ * checksum, bit 1 the table's, bit 2 each entry's. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -20,12 +21,14 @@ static void mend_entries(uint8_t *frame, size_t size, uint64_t first_sequence, u
     for (uint32_t i = 0; i < count && ((size_t)i + 1) * FRAME_SLOT_BYTES <= body_bytes; i++) {
         uint8_t *slot = body + (size_t)i * FRAME_SLOT_BYTES;
         size_t start = load_u32(slot);
-        size_t end = i + 1 < count && ((size_t)i + 2) * FRAME_SLOT_BYTES <= body_bytes ? load_u32(slot + FRAME_SLOT_BYTES)
-                                                                                       : body_bytes;
+        size_t end = i + 1 < count && ((size_t)i + 2) * FRAME_SLOT_BYTES <= body_bytes
+                         ? load_u32(slot + FRAME_SLOT_BYTES)
+                         : body_bytes;
         if (start <= end && end <= body_bytes) {
             uint8_t prefix[8];
             store_u64(prefix, first_sequence + i);
-            store_u32(slot + 4, crc32c(crc32c(0, prefix, sizeof prefix), body + start, end - start));
+            store_u32(slot + 4,
+                      crc32c(crc32c(0, prefix, sizeof prefix), body + start, end - start));
         }
     }
 }
@@ -36,9 +39,11 @@ static void mend(uint8_t *frame, size_t size, uint8_t how)
     if ((how & MEND_ENTRIES) != 0) {
         mend_entries(frame, size, load_u64(frame + 8), count);
     }
-    if ((how & MEND_TABLE) != 0 && (uint64_t)count * FRAME_SLOT_BYTES <= size - FRAME_HEADER_BYTES) {
+    if ((how & MEND_TABLE) != 0 &&
+        (uint64_t)count * FRAME_SLOT_BYTES <= size - FRAME_HEADER_BYTES) {
         store_u32(frame + 28, (uint32_t)(size - FRAME_HEADER_BYTES));
-        store_u32(frame + 36, crc32c(0, frame + FRAME_HEADER_BYTES, (size_t)count * FRAME_SLOT_BYTES));
+        store_u32(frame + 36,
+                  crc32c(0, frame + FRAME_HEADER_BYTES, (size_t)count * FRAME_SLOT_BYTES));
     }
     if ((how & MEND_HEADER) != 0) {
         store_u32(frame + FRAME_HEADER_BYTES - 4, crc32c(0, frame, FRAME_HEADER_BYTES - 4));
@@ -100,7 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(frame != NULL);
     memcpy(frame, data, size);
     mend(frame, size, how);
-    if (frame_header_decode(frame, load_u64(frame), &header) && header.body_bytes <= size - FRAME_HEADER_BYTES &&
+    if (frame_header_decode(frame, load_u64(frame), &header) &&
+        header.body_bytes <= size - FRAME_HEADER_BYTES &&
         frame_body_check(&header, frame + FRAME_HEADER_BYTES, &bad_index)) {
         use_frame(&header, frame);
     }

@@ -1,5 +1,6 @@
-/* Tries to break the checkpoint: what was committed must be there after reopening, all of it or nothing; snapshots must not
- * move; the map must grow; a scrub must leave no deleted byte; damage must be named; after a failed commit nothing goes. */
+/* Tries to break the checkpoint: what was committed must be there after reopening, all of it or
+ * nothing; snapshots must not move; the map must grow; a scrub must leave no deleted byte; damage
+ * must be named; after a failed commit nothing goes. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,14 +40,16 @@ static struct checkpoint *open_at(const char *folder, struct error *error)
     return checkpoint_open(&options, &checkpoint, error) == ERR_OK ? checkpoint : NULL;
 }
 
-static void put_text(struct checkpoint_txn *txn, enum checkpoint_table table, const char *key, const char *value)
+static void put_text(struct checkpoint_txn *txn, enum checkpoint_table table, const char *key,
+                     const char *value)
 {
     struct error error;
-    EXPECT(checkpoint_put(txn, table, slice_from_cstr(key), slice_from_cstr(value), &error) == ERR_OK);
+    EXPECT(checkpoint_put(txn, table, slice_from_cstr(key), slice_from_cstr(value), &error) ==
+           ERR_OK);
 }
 
-static err commit_text(struct checkpoint *checkpoint, const char *key, const char *value, uint64_t sequence,
-                       struct error *error)
+static err commit_text(struct checkpoint *checkpoint, const char *key, const char *value,
+                       uint64_t sequence, struct error *error)
 {
     struct checkpoint_txn *txn;
     err e = checkpoint_begin(checkpoint, &txn, error);
@@ -57,7 +60,8 @@ static err commit_text(struct checkpoint *checkpoint, const char *key, const cha
     return checkpoint_commit(txn, sequence, error);
 }
 
-static bool holds(struct checkpoint *checkpoint, enum checkpoint_table table, const char *key, const char *value)
+static bool holds(struct checkpoint *checkpoint, enum checkpoint_table table, const char *key,
+                  const char *value)
 {
     struct checkpoint_snapshot *snapshot;
     struct error error;
@@ -97,8 +101,10 @@ static void test_commit_and_reopen(void)
     checkpoint = open_at(folder, &error);
     REQUIRE(checkpoint != NULL, " %s", error.message);
     EXPECT(checkpoint_applied_sequence(checkpoint) == 7);
-    EXPECT(holds(checkpoint, TABLE_PROFILES, "a", "one") && holds(checkpoint, TABLE_PROFILES, "b", "two"));
-    EXPECT(holds(checkpoint, TABLE_META, "name", "") && holds(checkpoint, TABLE_COHORTS, "sports", NULL));
+    EXPECT(holds(checkpoint, TABLE_PROFILES, "a", "one") &&
+           holds(checkpoint, TABLE_PROFILES, "b", "two"));
+    EXPECT(holds(checkpoint, TABLE_META, "name", "") &&
+           holds(checkpoint, TABLE_COHORTS, "sports", NULL));
     checkpoint_close(checkpoint);
     folder_remove(folder);
 }
@@ -112,7 +118,8 @@ static err collect(void *context, struct slice key, struct slice value)
 {
     struct seen *seen = context;
     size_t used = strlen(seen->text);
-    snprintf(seen->text + used, sizeof seen->text - used, "%.*s=%.*s ", SLICE_ARGS(key), SLICE_ARGS(value));
+    snprintf(seen->text + used, sizeof seen->text - used, "%.*s=%.*s ", SLICE_ARGS(key),
+             SLICE_ARGS(value));
     return seen->stop_after > 0 && --seen->stop_after == 0 ? ERR_STOPPING : ERR_OK;
 }
 
@@ -133,7 +140,8 @@ static void test_scan_is_ordered_and_a_snapshot_stands_still(void)
     REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
     EXPECT(checkpoint_clear(txn, TABLE_NAMES, &error) == ERR_OK);
     EXPECT(checkpoint_commit(txn, 4, &error) == ERR_OK);
-    EXPECT(checkpoint_snapshot_sequence(snapshot) == 2 && checkpoint_count(snapshot, TABLE_NAMES) == 2);
+    EXPECT(checkpoint_snapshot_sequence(snapshot) == 2 &&
+           checkpoint_count(snapshot, TABLE_NAMES) == 2);
     EXPECT(checkpoint_count(snapshot, TABLE_META) == 0);
     EXPECT(checkpoint_scan(snapshot, TABLE_NAMES, collect, &seen, &error) == ERR_OK);
     EXPECT(strcmp(seen.text, "a=1 b=2 ") == 0, " %s", seen.text);
@@ -162,7 +170,8 @@ static void test_the_map_grows(void)
         err e = ERR_OK;
         REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK, " %s", error.message);
         for (uint32_t i = 0; i < VALUES && e == ERR_OK; i++) {
-            e = checkpoint_put(txn, TABLE_PROFILES, slice_of(&i, sizeof i), slice_of(value, VALUE_BYTES), &error);
+            e = checkpoint_put(txn, TABLE_PROFILES, slice_of(&i, sizeof i),
+                               slice_of(value, VALUE_BYTES), &error);
         }
         if (e == ERR_OK) {
             EXPECT(checkpoint_commit(txn, 1, &error) == ERR_OK, " %s", error.message);
@@ -200,7 +209,8 @@ static void test_scrub_leaves_no_deleted_byte(void)
     REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
     for (int i = 0; i < 500; i++) {
         snprintf(key, sizeof key, "%05d", i);
-        put_text(txn, TABLE_PROFILES, key, i % 50 == 7 ? "secret-small-value" : "a value that stays where it is");
+        put_text(txn, TABLE_PROFILES, key,
+                 i % 50 == 7 ? "secret-small-value" : "a value that stays where it is");
     }
     memset(big, 'x', sizeof big - 1);
     memcpy(big + 9000, "secret-big-value", 16);
@@ -230,7 +240,8 @@ static void test_scrub_leaves_no_deleted_byte(void)
     checkpoint = open_at(folder, &error);
     REQUIRE(checkpoint != NULL, " %s", error.message);
     EXPECT(!folder_contains(folder, "secret-"));
-    EXPECT(checkpoint_applied_sequence(checkpoint) == 3 && holds(checkpoint, TABLE_NAMES, "after", "scrub"));
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 3 &&
+           holds(checkpoint, TABLE_NAMES, "after", "scrub"));
     checkpoint_close(checkpoint);
     folder_remove(folder);
 }
@@ -249,11 +260,13 @@ static void test_nothing_is_written_after_a_failed_commit(void)
     fail_fdatasync_with = 0;
     EXPECT(commit_text(checkpoint, "a", "after", 3, &error) == ERR_IO);
     EXPECT(checkpoint_scrub(checkpoint, &error) == ERR_IO);
-    EXPECT(checkpoint_applied_sequence(checkpoint) == 1 && holds(checkpoint, TABLE_NAMES, "a", "before"));
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 1 &&
+           holds(checkpoint, TABLE_NAMES, "a", "before"));
     checkpoint_close(checkpoint);
     checkpoint = open_at(folder, &error);
     REQUIRE(checkpoint != NULL);
-    EXPECT(checkpoint_applied_sequence(checkpoint) == 1 && holds(checkpoint, TABLE_NAMES, "a", "before"));
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 1 &&
+           holds(checkpoint, TABLE_NAMES, "a", "before"));
     checkpoint_close(checkpoint);
     folder_remove(folder);
 }
@@ -269,7 +282,8 @@ static void test_a_full_disk_is_survived(void)
     fail_fdatasync_with = ENOSPC;
     fail_writes_with = ENOSPC;
     EXPECT(commit_text(checkpoint, "a", "failed", 2, &error) == ERR_NO_SPACE);
-    EXPECT(checkpoint_applied_sequence(checkpoint) == 1 && holds(checkpoint, TABLE_NAMES, "a", "before"));
+    EXPECT(checkpoint_applied_sequence(checkpoint) == 1 &&
+           holds(checkpoint, TABLE_NAMES, "a", "before"));
     fail_fdatasync_with = 0;
     fail_writes_with = 0;
     EXPECT(commit_text(checkpoint, "a", "after", 2, &error) == ERR_OK, " %s", error.message);
@@ -304,8 +318,10 @@ static void test_damage_is_named(void)
     struct slice value;
     struct seen seen = {.text = ""};
     REQUIRE(checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK);
-    EXPECT(checkpoint_get(snapshot, TABLE_NAMES, slice_from_cstr("a"), &value, &error) == ERR_CORRUPT);
-    EXPECT(checkpoint_scan(snapshot, TABLE_NAMES, collect, &seen, &error) == ERR_CORRUPT && seen.text[0] == '\0');
+    EXPECT(checkpoint_get(snapshot, TABLE_NAMES, slice_from_cstr("a"), &value, &error) ==
+           ERR_CORRUPT);
+    EXPECT(checkpoint_scan(snapshot, TABLE_NAMES, collect, &seen, &error) == ERR_CORRUPT &&
+           seen.text[0] == '\0');
     checkpoint_snapshot_end(snapshot);
     checkpoint_close(checkpoint);
 

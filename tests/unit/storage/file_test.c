@@ -1,4 +1,5 @@
-/* Tries to catch the real file system not keeping file.h's promises: short writes, ends of files, modes, locks, order of names. */
+/* Tries to catch the real file system not keeping file.h's promises: short writes, ends of files,
+ * modes, locks, order of names. */
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -20,25 +21,30 @@ static void test_write_read_truncate(void)
     char folder[256];
     snprintf(folder, sizeof folder, "%s", folder_make());
     snprintf(path, sizeof path, "%s/a", folder);
-    EXPECT(files->open(NULL, path, FILE_READ, &file, &error) == ERR_NOT_FOUND && error.err == ERR_NOT_FOUND);
+    EXPECT(files->open(NULL, path, FILE_READ, &file, &error) == ERR_NOT_FOUND &&
+           error.err == ERR_NOT_FOUND);
     EXPECT(files->open(NULL, path, FILE_WRITE, &file, &error) == ERR_NOT_FOUND);
-    REQUIRE(files->open(NULL, path, FILE_CREATE_NEW, &file, &error) == ERR_OK, " %s", error.message);
+    REQUIRE(files->open(NULL, path, FILE_CREATE_NEW, &file, &error) == ERR_OK, " %s",
+            error.message);
     EXPECT(files->write_at(NULL, file, "hello", 5, 3, &error) == ERR_OK);
     EXPECT(files->read_at(NULL, file, bytes, 16, 0, &got, &error) == ERR_OK && got == 8);
     EXPECT(memcmp(bytes, "\0\0\0hello", 8) == 0);
     EXPECT(files->read_at(NULL, file, bytes, 16, 100, &got, &error) == ERR_OK && got == 0);
-    EXPECT(files->truncate(NULL, file, 4, &error) == ERR_OK && files->size(NULL, file, &size, &error) == ERR_OK);
+    EXPECT(files->truncate(NULL, file, 4, &error) == ERR_OK &&
+           files->size(NULL, file, &size, &error) == ERR_OK);
     EXPECT(size == 4 && files->sync(NULL, file, &error) == ERR_OK);
     files->close(NULL, file);
     files->close(NULL, NULL);
     EXPECT(files->open(NULL, path, FILE_CREATE_NEW, &file, &error) == ERR_CONFLICT);
-    EXPECT(files->remove(NULL, path, &error) == ERR_OK && files->remove(NULL, path, &error) == ERR_NOT_FOUND);
+    EXPECT(files->remove(NULL, path, &error) == ERR_OK &&
+           files->remove(NULL, path, &error) == ERR_NOT_FOUND);
     EXPECT(files->sync_directory(NULL, folder, &error) == ERR_OK);
     EXPECT(files->make_directory(NULL, folder, &error) == ERR_OK);
     folder_remove(folder);
 }
 
-/* The kernel takes what fits under the limit and reports a short write: it must come out as an error, not as success. */
+/* The kernel takes what fits under the limit and reports a short write: it must come out as an
+ * error, not as success. */
 static void test_a_short_write_is_an_error(void)
 {
     struct error error;

@@ -1,5 +1,6 @@
-/* Tries to get a wrong entry, a lost entry or a crash out of a damaged log: cut at every byte, every bit flipped, headers
- * and files lost. A torn tail must be cut and reported; anything else must be refused by name, with nothing changed. */
+/* Tries to get a wrong entry, a lost entry or a crash out of a damaged log: cut at every byte,
+ * every bit flipped, headers and files lost. A torn tail must be cut and reported; anything else
+ * must be refused by name, with nothing changed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,13 +12,16 @@
 enum { ENTRIES = 12, SYNCED = 8 };
 static const char segment_file[] = "00000000000000000001.seg";
 
-/* A log of batches (1), (2,3), (4,5,6), (7,8) synced, then (9), (10..12) not. Where each batch ends is found by appending. */
+/* A log of batches (1), (2,3), (4,5,6), (7,8) synced, then (9), (10..12) not. Where each batch ends
+ * is found by appending. */
 struct sample {
     char folder[256];
     char path[320];
     char *bytes;
     size_t length;
-    uint64_t end_bytes[ENTRIES + 1]; /* size of the file when entry n was the last one; 0 when no batch ends there */
+    uint64_t end_bytes
+        [ENTRIES +
+         1]; /* size of the file when entry n was the last one; 0 when no batch ends there */
 };
 
 static void sample_make(struct sample *sample)
@@ -70,8 +74,8 @@ static void expect_entries(struct log *log, uint64_t last)
     EXPECT(log->ops->position(log).last_sequence == last, " %llu, expected %llu",
            (unsigned long long)log->ops->position(log).last_sequence, (unsigned long long)last);
     for (uint64_t n = 1; n <= last; n++) {
-        EXPECT(log->ops->get(log, n, &arena, &entry, &error) == ERR_OK && entry_matches(n, &entry), " entry %u",
-               (unsigned)n);
+        EXPECT(log->ops->get(log, n, &arena, &entry, &error) == ERR_OK && entry_matches(n, &entry),
+               " entry %u", (unsigned)n);
     }
     arena_deinit(&arena);
 }
@@ -98,7 +102,8 @@ static void test_cut_at_every_byte(void)
         settings.durable_sequence = SYNCED;
         struct log *log = log_open(sample.folder, &settings, &report, &error);
         if (whole < SYNCED) {
-            EXPECT(log == NULL && error.err == ERR_CORRUPT, " cut to %zu bytes: a synced entry is missing", length);
+            EXPECT(log == NULL && error.err == ERR_CORRUPT,
+                   " cut to %zu bytes: a synced entry is missing", length);
             if (length > SEGMENT_HEADER_BYTES) {
                 expect_unchanged(&sample, sample.bytes, length);
             }
@@ -141,11 +146,14 @@ static void test_every_bit_flipped(void)
         sample.bytes[bit / 8] ^= (char)(1 << bit % 8);
         file_store(sample.path, sample.bytes, sample.length);
         struct log *log = log_open(sample.folder, &settings, &report, &error);
-        EXPECT(log == NULL && error.err == ERR_CORRUPT && strstr(error.message, segment_file) != NULL, " bit %zu", bit);
+        EXPECT(log == NULL && error.err == ERR_CORRUPT &&
+                   strstr(error.message, segment_file) != NULL,
+               " bit %zu", bit);
         if (log != NULL) {
             log->ops->close(log);
         }
-        EXPECT(rawlog_verify(&file_system_posix, sample.folder, NULL, NULL, &checked, &error) == ERR_CORRUPT);
+        EXPECT(rawlog_verify(&file_system_posix, sample.folder, NULL, NULL, &checked, &error) ==
+               ERR_CORRUPT);
         expect_unchanged(&sample, sample.bytes, sample.length);
         sample.bytes[bit / 8] ^= (char)(1 << bit % 8);
     }
@@ -171,13 +179,14 @@ static void test_every_bit_flipped_in_a_trusted_log(void)
             arena_init(&arena, 1 << 20);
             for (uint64_t n = 1; n <= ENTRIES; n++) {
                 err e = log->ops->get(log, n, &arena, &entry, &error);
-                EXPECT(e == ERR_CORRUPT || (e == ERR_OK && entry_matches(n, &entry)), " bit %zu entry %u", bit,
-                       (unsigned)n);
+                EXPECT(e == ERR_CORRUPT || (e == ERR_OK && entry_matches(n, &entry)),
+                       " bit %zu entry %u", bit, (unsigned)n);
             }
             arena_deinit(&arena);
             err e = log->ops->reader_create(log, 1, &reader, &error);
             uint64_t n = 1;
-            while (e == ERR_OK && (e = log->ops->reader_next(reader, &entry, NULL, &error)) == ERR_OK) {
+            while (e == ERR_OK &&
+                   (e = log->ops->reader_next(reader, &entry, NULL, &error)) == ERR_OK) {
                 EXPECT(entry_matches(n, &entry), " bit %zu entry %u", bit, (unsigned)n);
                 n++;
             }
@@ -192,7 +201,8 @@ static void test_every_bit_flipped_in_a_trusted_log(void)
     sample_drop(&sample);
 }
 
-/* Sectors of zeros: a tail that never arrived is cut, but not when a later batch says it had been synced. */
+/* Sectors of zeros: a tail that never arrived is cut, but not when a later batch says it had been
+ * synced. */
 static void test_sectors_of_zeros(void)
 {
     struct sample sample;
@@ -203,7 +213,8 @@ static void test_sectors_of_zeros(void)
         uint64_t from = sector * SECTOR_BYTES;
         uint64_t to = from + SECTOR_BYTES < sample.length ? from + SECTOR_BYTES : sample.length;
         /* Where the sector takes the later batches' headers along, only the checkpoint can know. */
-        struct log_settings settings = {.durable_sequence = to > sample.end_bytes[SYNCED + 1] ? SYNCED : 0};
+        struct log_settings settings = {.durable_sequence =
+                                            to > sample.end_bytes[SYNCED + 1] ? SYNCED : 0};
         char *damaged = malloc(sample.length);
         CHECK(damaged != NULL);
         memcpy(damaged, sample.bytes, sample.length);
@@ -225,7 +236,7 @@ static void test_sectors_of_zeros(void)
     sample_drop(&sample);
 }
 
-/* ---- several segments ------------------------------------------------------------------------- */
+/* ---- several segments ------------------------------------------------------------------------ */
 
 static const struct log_settings small_segments = {.segment_bytes = 1500};
 
@@ -237,7 +248,8 @@ static size_t make_segments(const char *folder, uint64_t names[16])
     struct log *log = log_open(folder, &small_segments, &report, &error);
     CHECK(log != NULL);
     for (uint64_t n = 1; n <= 40; n += 2) {
-        CHECK(log_append_numbers(log, n, 2, &error) == ERR_OK && log->ops->sync(log, &error) == ERR_OK);
+        CHECK(log_append_numbers(log, n, 2, &error) == ERR_OK &&
+              log->ops->sync(log, &error) == ERR_OK);
     }
     log->ops->close(log);
     for (uint64_t n = 1; n <= 40 && count < 16; n++) {
@@ -257,7 +269,8 @@ static void expect_corrupt(const char *folder, const char *what)
 {
     struct error error;
     struct log *log = log_open(folder, &small_segments, NULL, &error);
-    EXPECT(log == NULL && error.err == ERR_CORRUPT, " %s: %s", what, log != NULL ? "opened" : error.message);
+    EXPECT(log == NULL && error.err == ERR_CORRUPT, " %s: %s", what,
+           log != NULL ? "opened" : error.message);
     if (log != NULL) {
         log->ops->close(log);
     }
@@ -326,7 +339,8 @@ static void test_torn_creation(void)
     folder_remove(folder);
 }
 
-/* A client may send the bytes of a frame as its payload. When the write that holds it is torn, they must not pass for one. */
+/* A client may send the bytes of a frame as its payload. When the write that holds it is torn, they
+ * must not pass for one. */
 static void test_payload_that_looks_like_a_frame(void)
 {
     struct sample sample;
@@ -336,10 +350,12 @@ static void test_payload_that_looks_like_a_frame(void)
     sample_make(&sample);
     struct log *log = log_open(sample.folder, &settings, &report, &error);
     REQUIRE(log != NULL);
-    /* The best forgery without the nonce: a whole frame with right checksums that claims everything was durable. */
+    /* The best forgery without the nonce: a whole frame with right checksums that claims everything
+     * was durable. */
     uint8_t forged[512];
     uint64_t first;
-    struct frame_header header = {.nonce = 0x4141414141414141, .first_sequence = 90, .durable_sequence = 89};
+    struct frame_header header = {
+        .nonce = 0x4141414141414141, .first_sequence = 90, .durable_sequence = 89};
     uint8_t chain[DIGEST_BYTES] = {0};
     uint8_t salt[ENTRY_SALT_BYTES] = {0};
     struct digest *digest = digest_create();
@@ -347,7 +363,8 @@ static void test_payload_that_looks_like_a_frame(void)
     frame_encode(digest, &header, &inner, 1, salt, chain, forged);
     digest_destroy(digest);
     struct frame_header decoded;
-    EXPECT(frame_header_decode(forged, header.nonce, &decoded) && !frame_header_decode(forged, 7, &decoded));
+    EXPECT(frame_header_decode(forged, header.nonce, &decoded) &&
+           !frame_header_decode(forged, 7, &decoded));
     struct log_entry entry = {.kind = ENTRY_RECORD,
                               .received_at_us = 100,
                               .payload = slice_of(forged, FRAME_HEADER_BYTES + header.body_bytes)};
@@ -376,13 +393,15 @@ static void test_newer_versions_are_refused(void)
     store_u32(bytes + 8, 2);
     store_u32(bytes + 124, crc32c(0, bytes, 124));
     file_store(sample.path, bytes, sample.length);
-    EXPECT(log_open(sample.folder, &settings, NULL, &error) == NULL && error.err == ERR_UNSUPPORTED);
+    EXPECT(log_open(sample.folder, &settings, NULL, &error) == NULL &&
+           error.err == ERR_UNSUPPORTED);
     memcpy(bytes, sample.bytes, sample.length);
     char *frame = bytes + SEGMENT_HEADER_BYTES;
     store_u32(frame + 32, 1);
     store_u32(frame + 76, crc32c(0, frame, 76));
     file_store(sample.path, bytes, sample.length);
-    EXPECT(log_open(sample.folder, &settings, NULL, &error) == NULL && error.err == ERR_UNSUPPORTED);
+    EXPECT(log_open(sample.folder, &settings, NULL, &error) == NULL &&
+           error.err == ERR_UNSUPPORTED);
     free(bytes);
     sample_drop(&sample);
 }
@@ -397,8 +416,10 @@ static void test_tampering_is_found(void)
     uint8_t *frame = (uint8_t *)sample.bytes + SEGMENT_HEADER_BYTES;
     uint8_t *body = frame + FRAME_HEADER_BYTES;
     uint8_t *entry = body + FRAME_SLOT_BYTES;
-    size_t length = sample.end_bytes[1] - SEGMENT_HEADER_BYTES - FRAME_HEADER_BYTES - FRAME_SLOT_BYTES;
-    static const size_t places[] = {0 /* kind */, 8 /* received_at */, 48 /* digest */, ENTRY_HEADER_BYTES /* source */};
+    size_t length =
+        sample.end_bytes[1] - SEGMENT_HEADER_BYTES - FRAME_HEADER_BYTES - FRAME_SLOT_BYTES;
+    static const size_t places[] = {0 /* kind */, 8 /* received_at */, 48 /* digest */,
+                                    ENTRY_HEADER_BYTES /* source */};
     for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
         uint8_t prefix[8];
         entry[places[i]] ^= 2;

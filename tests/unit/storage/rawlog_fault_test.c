@@ -1,6 +1,7 @@
-/* Tries to make the raw log lie after a failure: every call to the file system fails once, for every N, with EIO and with a full
- * disk; every allocation fails once, for every N. Afterwards the log must refuse or go on as its header says, and
- * what it acknowledged must be there when it is opened again. */
+/* Tries to make the raw log lie after a failure: every call to the file system fails once, for
+ * every N, with EIO and with a full disk; every allocation fails once, for every N. Afterwards the
+ * log must refuse or go on as its header says, and what it acknowledged must be there when it is
+ * opened again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +60,8 @@ static struct outcome run_script(struct log *log, struct fault *fault)
         outcome.failed = e != ERR_OK;
         outcome.scrubbed = e == ERR_OK;
     }
-    if (outcome.failed && outcome.error.err == ERR_IO && fault->kind != FAULT_READS && fault->writes_after == 0) {
+    if (outcome.failed && outcome.error.err == ERR_IO && fault->kind != FAULT_READS &&
+        fault->writes_after == 0) {
         expect_refused(log, fault, &outcome);
     }
     return outcome;
@@ -79,8 +81,8 @@ static void expect_kept(const char *folder, const struct outcome *outcome)
     arena_init(&arena, 1 << 20);
     for (uint64_t n = 1; n <= last; n++) {
         struct log_entry entry;
-        EXPECT(log->ops->get(log, n, &arena, &entry, &error) == ERR_OK && entry_matches(n, &entry), " entry %u",
-               (unsigned)n);
+        EXPECT(log->ops->get(log, n, &arena, &entry, &error) == ERR_OK && entry_matches(n, &entry),
+               " entry %u", (unsigned)n);
         arena_reset(&arena);
     }
     arena_deinit(&arena);
@@ -88,11 +90,13 @@ static void expect_kept(const char *folder, const struct outcome *outcome)
         EXPECT(!folder_contains(folder, "payload 20 ") && !folder_contains(folder, "source-2 "));
     }
     log->ops->close(log);
-    EXPECT(rawlog_verify(&file_system_posix, folder, NULL, NULL, &checked, &error) == ERR_OK, " %s", error.message);
+    EXPECT(rawlog_verify(&file_system_posix, folder, NULL, NULL, &checked, &error) == ERR_OK, " %s",
+           error.message);
 }
 
 /* One run with the Nth call failing. False: there was no Nth call. */
-static bool run_with_fault(unsigned at, err with, enum fault_kind kind, bool for_ever, bool half_write)
+static bool run_with_fault(unsigned at, err with, enum fault_kind kind, bool for_ever,
+                           bool half_write)
 {
     struct fault fault;
     struct error error;
@@ -113,7 +117,8 @@ static bool run_with_fault(unsigned at, err with, enum fault_kind kind, bool for
     }
     if (fault.hit && kind == FAULT_SYNCS) {
         EXPECT(outcome.failed || log == NULL, " sync %u failed and nobody noticed", at);
-        EXPECT(fault.syncs_after == 0, " sync %u: %u syncs after a failed one", at, fault.syncs_after);
+        EXPECT(fault.syncs_after == 0, " sync %u: %u syncs after a failed one", at,
+               fault.syncs_after);
     }
     expect_kept(folder, &outcome);
     folder_remove(folder);
@@ -183,7 +188,7 @@ static void test_full_disk_is_survived(void)
     folder_remove(folder);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static unsigned allocations;
 static unsigned fail_allocation;

@@ -1,8 +1,9 @@
-/* Tries to break the raw log in ordinary use: what goes in must come out, by number and in order, before and after
- * reopening, across segments, with limits kept and scrubbed entries gone. */
+/* Tries to break the raw log in ordinary use: what goes in must come out, by number and in order,
+ * before and after reopening, across segments, with limits kept and scrubbed entries gone. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "rawlog_frame.h"
 #include "support.h"
 #include "unit/test.h"
 
@@ -35,8 +36,8 @@ static void expect_entries(struct log *log, uint64_t count)
             REQUIRE(entry_matches(n, &entry), " entry %llu", (unsigned long long)n);
             n++;
         }
-        EXPECT(e == ERR_END && n == count + 1, " reader from %llu ended at %llu", (unsigned long long)from,
-               (unsigned long long)n);
+        EXPECT(e == ERR_END && n == count + 1, " reader from %llu ended at %llu",
+               (unsigned long long)from, (unsigned long long)n);
         log->ops->reader_destroy(reader);
     }
 }
@@ -72,14 +73,16 @@ static void round_trip(const struct log_settings *settings)
         log = log_open(folder, &again, &report, &error);
         REQUIRE(log != NULL, " trusted %llu: %s", (unsigned long long)trusted, error.message);
         EXPECT(report.cut_bytes == 0);
-        EXPECT(report.checked_entries >= last - trusted, " %llu", (unsigned long long)report.checked_entries);
+        EXPECT(report.checked_entries >= last - trusted, " %llu",
+               (unsigned long long)report.checked_entries);
         expect_entries(log, last);
         last = fill(log, 2);
         expect_entries(log, last);
         log->ops->close(log);
     }
     uint64_t checked;
-    EXPECT(rawlog_verify(&file_system_posix, folder, NULL, NULL, &checked, &error) == ERR_OK, " %s", error.message);
+    EXPECT(rawlog_verify(&file_system_posix, folder, NULL, NULL, &checked, &error) == ERR_OK, " %s",
+           error.message);
     EXPECT(checked == last);
     folder_remove(folder);
 }
@@ -109,8 +112,10 @@ static void test_scrub(void)
     struct arena arena;
     struct log_entry entry;
     arena_init(&arena, 1 << 20);
-    EXPECT(log->ops->get(log, 4, &arena, &entry, &error) == ERR_OK && entry.scrubbed && entry.created_person);
-    EXPECT(log->ops->get(log, 50, &arena, &entry, &error) == ERR_OK && entry.scrubbed && !entry.created_person);
+    EXPECT(log->ops->get(log, 4, &arena, &entry, &error) == ERR_OK && entry.scrubbed &&
+           entry.created_person);
+    EXPECT(log->ops->get(log, 50, &arena, &entry, &error) == ERR_OK && entry.scrubbed &&
+           !entry.created_person);
     EXPECT(log->ops->get(log, 51, &arena, &entry, &error) == ERR_OK && !entry.scrubbed);
     arena_deinit(&arena);
     expect_entries(log, last);
@@ -118,7 +123,59 @@ static void test_scrub(void)
     expect_entries(log, last);
     log->ops->close(log);
     uint64_t checked;
-    EXPECT(rawlog_verify(&file_system_posix, folder, NULL, NULL, &checked, &error) == ERR_OK, " %s", error.message);
+    EXPECT(rawlog_verify(&file_system_posix, folder, NULL, NULL, &checked, &error) == ERR_OK, " %s",
+           error.message);
+    folder_remove(folder);
+}
+
+/* With its salt an erased payload could be confirmed by guessing. */
+static void test_scrub_takes_the_salt(void)
+{
+    char folder[256];
+    char path[320];
+    struct error error;
+    size_t length;
+    const struct log_scrub item = {.sequence = 1};
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    snprintf(path, sizeof path, "%s/00000000000000000001.seg", folder);
+    struct log *log = log_open(folder, &plain, NULL, &error);
+    REQUIRE(log != NULL && log_append_numbers(log, 1, 1, &error) == ERR_OK);
+    char *before = file_load(path, &length);
+    REQUIRE(log->ops->scrub(log, &item, 1, &error) == ERR_OK, " %s", error.message);
+    log->ops->close(log);
+    char *after = file_load(path, &length);
+    const size_t entry = SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES + FRAME_SLOT_BYTES;
+    EXPECT(memmem(after, length, before + entry + 32, ENTRY_SALT_BYTES) == NULL);
+    EXPECT(memcmp(after + entry + 48, before + entry + 48, DIGEST_BYTES) == 0,
+           " the digest stays for the chain");
+    free(before);
+    free(after);
+    folder_remove(folder);
+}
+
+/* New checksums over damaged bytes would make the damage true. */
+static void test_scrub_does_not_hide_damage(void)
+{
+    char folder[256];
+    char path[320];
+    struct error error;
+    size_t length;
+    const struct log_scrub item = {.sequence = 1};
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    snprintf(path, sizeof path, "%s/00000000000000000001.seg", folder);
+    struct log *log = log_open(folder, &plain, NULL, &error);
+    REQUIRE(log != NULL && log_append_numbers(log, 1, 2, &error) == ERR_OK);
+    char *bytes = file_load(path, &length);
+    bytes[length - 1] ^= 1; /* of entry 2 */
+    file_store(path, bytes, length);
+    EXPECT(log->ops->scrub(log, &item, 1, &error) == ERR_CORRUPT);
+    size_t length_after;
+    char *after = file_load(path, &length_after);
+    EXPECT(length_after == length && memcmp(after, bytes, length) == 0);
+    EXPECT(log_append_numbers(log, 3, 1, &error) == ERR_OK);
+    log->ops->close(log);
+    free(bytes);
+    free(after);
     folder_remove(folder);
 }
 
@@ -138,7 +195,8 @@ static void test_leftovers_go(void)
     const struct log_settings reading = {.read_only = true};
     log = log_open(folder, &reading, NULL, &error);
     REQUIRE(log != NULL, " %s", error.message);
-    EXPECT(log_append_numbers(log, 7, 1, &error) == ERR_DENIED && log->ops->sync(log, &error) == ERR_DENIED);
+    EXPECT(log_append_numbers(log, 7, 1, &error) == ERR_DENIED &&
+           log->ops->sync(log, &error) == ERR_DENIED);
     log->ops->close(log);
     EXPECT(folder_contains(folder, "left-over"), " a reader changes nothing");
     log = log_open(folder, &plain, NULL, &error);
@@ -169,15 +227,19 @@ static void test_limits(void)
     many[0].source = slice_of(big, LOG_SOURCE_MAX + 1);
     EXPECT(log->ops->append(log, many, 1, &first, &error) == ERR_TOO_LARGE);
     many[0].source = slice_of(big, LOG_SOURCE_MAX);
-    EXPECT(log->ops->append(log, many, 1, &first, &error) == ERR_OK && first == 1, " %s", error.message);
+    EXPECT(log->ops->append(log, many, 1, &first, &error) == ERR_OK && first == 1, " %s",
+           error.message);
     many[0] = many[1];
-    EXPECT(log->ops->append(log, many, (size_t)LOG_BATCH_COUNT_MAX + 1, &first, &error) == ERR_TOO_LARGE);
-    EXPECT(log->ops->append(log, many, LOG_BATCH_COUNT_MAX, &first, &error) == ERR_OK && first == 2);
+    EXPECT(log->ops->append(log, many, (size_t)LOG_BATCH_COUNT_MAX + 1, &first, &error) ==
+           ERR_TOO_LARGE);
+    EXPECT(log->ops->append(log, many, LOG_BATCH_COUNT_MAX, &first, &error) == ERR_OK &&
+           first == 2);
     for (size_t i = 0; i < 33; i++) {
         many[i].payload = slice_of(big, LOG_PAYLOAD_MAX);
     }
     EXPECT(log->ops->append(log, many, 33, &first, &error) == ERR_TOO_LARGE);
-    EXPECT(log->ops->append(log, many, 32, &first, &error) == ERR_OK && first == 2 + LOG_BATCH_COUNT_MAX);
+    EXPECT(log->ops->append(log, many, 32, &first, &error) == ERR_OK &&
+           first == 2 + LOG_BATCH_COUNT_MAX);
     EXPECT(log->ops->sync(log, &error) == ERR_OK);
     log->ops->close(log);
     struct rawlog_report report;
@@ -195,6 +257,8 @@ int main(void)
     RUN(test_round_trip_one_segment);
     RUN(test_round_trip_many_segments);
     RUN(test_scrub);
+    RUN(test_scrub_takes_the_salt);
+    RUN(test_scrub_does_not_hide_damage);
     RUN(test_leftovers_go);
     RUN(test_limits);
     return test_summary();

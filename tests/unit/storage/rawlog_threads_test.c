@@ -1,7 +1,9 @@
-/* Tries to make readers, the writer and a scrub trip over each other; meant for ThreadSanitizer, useful without. */
+/* Tries to make readers, the writer and a scrub trip over each other; meant for ThreadSanitizer,
+ * useful without. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "support.h"
 #include "unit/test.h"
@@ -29,7 +31,8 @@ static void *read_entries(void *context)
         EXPECT(position.durable_sequence <= position.last_sequence);
         if (position.last_sequence > 0) {
             uint64_t n = 1 + prng_below(&prng, position.last_sequence);
-            EXPECT(log->ops->get(log, n, &arena, &entry, &error) == ERR_OK && entry_matches(n, &entry));
+            EXPECT(log->ops->get(log, n, &arena, &entry, &error) == ERR_OK &&
+                   entry_matches(n, &entry));
             arena_reset(&arena);
             atomic_fetch_add(&shared->reads, 1);
         }
@@ -75,7 +78,8 @@ static void *scrub_some(void *context)
     while (!atomic_load(&shared->done)) {
         uint64_t last = log->ops->position(log).last_sequence;
         if (last > 20) {
-            const struct log_scrub items[] = {{.sequence = last / 2}, {.sequence = last - 3}, {.sequence = last}};
+            const struct log_scrub items[] = {
+                {.sequence = last / 2}, {.sequence = last - 3}, {.sequence = last}};
             EXPECT(log->ops->scrub(log, items, 3, &error) == ERR_OK, " %s", error.message);
         }
     }
@@ -117,8 +121,9 @@ static void test_everybody_at_once(void)
     CHECK(pthread_join(scrubber, NULL) == 0);
     EXPECT(atomic_load(&shared.reads) > 0);
     shared.log->ops->close(shared.log);
-    EXPECT(rawlog_verify(&file_system_posix, folder, NULL, NULL, &checked, &error) == ERR_OK && checked == LAST, " %s",
-           error.message);
+    EXPECT(rawlog_verify(&file_system_posix, folder, NULL, NULL, &checked, &error) == ERR_OK &&
+               checked == LAST,
+           " %s", error.message);
     folder_remove(folder);
 }
 
@@ -156,9 +161,55 @@ static void test_first_reads_of_a_trusted_log(void)
     folder_remove(folder);
 }
 
+static struct shared *during_rename;
+static pthread_t appender;
+
+static void *append_one(void *context)
+{
+    struct shared *shared = context;
+    struct error error;
+    EXPECT(log_append_numbers(shared->log, 4, 1, &error) == ERR_OK, " %s", error.message);
+    return NULL;
+}
+
+/* The worst moment for an append: the copy is complete, the old file is still the one in use. */
+static err rename_while_somebody_appends(void *context, const char *from, const char *to,
+                                         struct error *error)
+{
+    static const struct timespec a_while = {.tv_nsec = 30000000};
+    CHECK(pthread_create(&appender, NULL, append_one, during_rename) == 0);
+    nanosleep(&a_while, NULL);
+    return file_system_posix.rename(context, from, to, error);
+}
+
+static void test_an_append_during_the_change_of_files(void)
+{
+    struct file_system files = file_system_posix;
+    files.rename = rename_while_somebody_appends;
+    const struct log_settings settings = {.files = &files};
+    const struct log_scrub item = {.sequence = 2};
+    struct shared shared = {0};
+    struct error error = {0};
+    uint64_t checked;
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    shared.log = log_open(folder, &settings, NULL, &error);
+    REQUIRE(shared.log != NULL && log_append_numbers(shared.log, 1, 3, &error) == ERR_OK);
+    during_rename = &shared;
+    EXPECT(shared.log->ops->scrub(shared.log, &item, 1, &error) == ERR_OK, " %s", error.message);
+    CHECK(pthread_join(appender, NULL) == 0);
+    EXPECT(shared.log->ops->sync(shared.log, &error) == ERR_OK);
+    shared.log->ops->close(shared.log);
+    EXPECT(rawlog_verify(&file_system_posix, folder, NULL, NULL, &checked, &error) == ERR_OK &&
+               checked == 4,
+           " %llu entries, %s", (unsigned long long)checked, error.message);
+    folder_remove(folder);
+}
+
 int main(void)
 {
     RUN(test_everybody_at_once);
     RUN(test_first_reads_of_a_trusted_log);
+    RUN(test_an_append_during_the_change_of_files);
     return test_summary();
 }

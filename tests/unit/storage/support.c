@@ -12,7 +12,8 @@ const char *folder_make(void)
     static char paths[2][256];
     static int turn;
     char *path = paths[turn++ % 2];
-    /* What is tested here does not depend on the disk's own syncs, and thousands of them take their time. */
+    /* What is tested here does not depend on the disk's own syncs, and thousands of them take their
+     * time. */
     const char *base = getenv("TMPDIR");
     if (base == NULL) {
         base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
@@ -22,7 +23,8 @@ const char *folder_make(void)
     return path;
 }
 
-static void each_name(const char *path, void (*visit)(const char *full, const char *name, void *context),
+static void each_name(const char *path,
+                      void (*visit)(const char *full, const char *name, void *context),
                       void *context)
 {
     DIR *folder = opendir(path);
@@ -126,8 +128,8 @@ bool folder_contains(const char *path, const char *bytes)
     return search.found;
 }
 
-struct log *log_open(const char *directory, const struct log_settings *settings, struct rawlog_report *report,
-                     struct error *error)
+struct log *log_open(const char *directory, const struct log_settings *settings,
+                     struct rawlog_report *report, struct error *error)
 {
     static struct prng prng;
     static struct random_source source;
@@ -150,7 +152,8 @@ struct log *log_open(const char *directory, const struct log_settings *settings,
 
 void entry_make(uint64_t number, struct entry_text *text, struct log_entry *out)
 {
-    int length = snprintf(text->payload, sizeof text->payload, "payload %llu ", (unsigned long long)number);
+    int length =
+        snprintf(text->payload, sizeof text->payload, "payload %llu ", (unsigned long long)number);
     size_t payload_bytes = (size_t)length + (size_t)(number * 7919 % 300);
     memset(text->payload + length, 'x', payload_bytes - (size_t)length);
     snprintf(text->source, sizeof text->source, "source-%llu", (unsigned long long)number);
@@ -171,7 +174,8 @@ bool entry_matches(uint64_t number, const struct log_entry *entry)
     entry_make(number, &text, &expected);
     bool same = entry->sequence == number && entry->received_at_us == expected.received_at_us &&
                 entry->kind == expected.kind && entry->format == expected.format &&
-                entry->etl_version == expected.etl_version && entry->mapping_sequence == 0 && entry->header_back == 0;
+                entry->etl_version == expected.etl_version && entry->mapping_sequence == 0 &&
+                entry->header_back == 0;
     if (entry->scrubbed) {
         return same && entry->source.length == 0 && entry->payload.length == 0;
     }

@@ -5,7 +5,8 @@
 #include "base/arena.h"
 #include "storage/rawlog.h"
 
-/* A new folder under $TMPDIR, or in memory, removed with everything in it by folder_remove. Static until the next call but one. */
+/* A new folder under $TMPDIR, or in memory, removed with everything in it by folder_remove. Static
+ * until the next call but one. */
 const char *folder_make(void);
 void folder_remove(const char *path);
 void folder_copy(const char *from, const char *to);
@@ -24,8 +25,8 @@ struct log_settings {
     uint64_t durable_sequence;
     bool read_only;
 };
-struct log *log_open(const char *directory, const struct log_settings *settings, struct rawlog_report *report,
-                     struct error *error);
+struct log *log_open(const char *directory, const struct log_settings *settings,
+                     struct rawlog_report *report, struct error *error);
 
 /* Entry number n always has the same bytes: "payload n xxxx…", source "source-n", received at n. */
 enum { PAYLOAD_TEXT_MAX = 4096 };
