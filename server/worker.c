@@ -58,8 +58,18 @@ void worker_feed_starved(struct worker *worker)
 
 /* ---- stopping ----------------------------------------------------------------------------------------- */
 
+static void close_listener(struct worker *worker)
+{
+    if (worker->listening) {
+        worker->listening = false;
+        uv_close((uv_handle_t *)&worker->listener, NULL);
+    }
+}
+
+/* With these the last handles go, and uv_run returns. The last connection may go before on_wake came to say stop. */
 static void close_own_handles(struct worker *worker)
 {
+    close_listener(worker);
     if (!uv_is_closing((uv_handle_t *)&worker->wake)) {
         uv_close((uv_handle_t *)&worker->wake, NULL);
         uv_close((uv_handle_t *)&worker->sweep, NULL);
@@ -81,10 +91,7 @@ static void obey_stop(struct worker *worker)
     if (level == 0) {
         return;
     }
-    if (worker->listening) {
-        worker->listening = false;
-        uv_close((uv_handle_t *)&worker->listener, NULL);
-    }
+    close_listener(worker);
     for (struct connection *connection = worker->connections; connection != NULL; connection = connection->next) {
         if (level == 1) {
             connection_wind_up(connection);
