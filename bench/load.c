@@ -23,6 +23,7 @@
 
 #include "cpu_time.h"
 #include "histogram.h"
+#include "people.h"
 #include "work.h"
 
 enum { CONNECTIONS_MAX = 4096, DEPTH_MAX = 256, IN_BYTES_START = 128 * 1024, OUT_BYTES_MAX = 64 * 1024 * 1024 };
@@ -295,24 +296,18 @@ static void await_ready(int fd)
     }
 }
 
-static void append_u32(struct buffer *out, size_t value)
-{
-    uint32_t big = htonl((uint32_t)value);
-    buffer_append(out, &big, 4);
-}
-
 static void greet_postgres(int fd)
 {
     struct buffer out, body;
     buffer_init(&out, OUT_BYTES_MAX);
     buffer_init(&body, OUT_BYTES_MAX);
-    append_u32(&body, 196608);
+    pg_append_u32(&body, 196608);
     buffer_append(&body, "user", 5);
     buffer_append(&body, options.user, strlen(options.user) + 1);
     buffer_append(&body, "database", 9);
     buffer_append(&body, options.database, strlen(options.database) + 1);
     buffer_append_char(&body, '\0');
-    append_u32(&out, body.length + 4);
+    pg_append_u32(&out, (uint32_t)body.length + 4);
     buffer_append(&out, body.data, body.length);
     send_all(fd, &out);
     await_ready(fd);
@@ -320,12 +315,21 @@ static void greet_postgres(int fd)
     buffer_clear(&out);
     buffer_append_char(&out, 'P');
     const char *sql = work_sql(work.kind);
-    append_u32(&out, 4 + 2 + strlen(sql) + 1 + 2);
+    pg_append_u32(&out, (uint32_t)(4 + 2 + strlen(sql) + 1 + 2));
     buffer_append(&out, "s", 2);
     buffer_append(&out, sql, strlen(sql) + 1);
     buffer_append(&out, "\0\0S\0\0\0\x04", 7);
     send_all(fd, &out);
     await_ready(fd);
+    if (work.kind == WORK_PG_COPY) {
+        static const char staging[] = "CREATE TEMP TABLE staging (LIKE person)";
+        buffer_clear(&out);
+        buffer_append_char(&out, 'Q');
+        pg_append_u32(&out, 4 + sizeof(staging));
+        buffer_append(&out, staging, sizeof(staging));
+        send_all(fd, &out);
+        await_ready(fd);
+    }
     buffer_deinit(&body);
     buffer_deinit(&out);
 }

@@ -300,6 +300,11 @@ static void big_endian(struct buffer *out, uint32_t value, unsigned bytes)
     }
 }
 
+void pg_append_u32(struct buffer *out, uint32_t value)
+{
+    big_endian(out, value, 4);
+}
+
 void pg_bind_execute_sync(const char *const *values, const size_t *lengths, unsigned count, struct buffer *out)
 {
     /* Bind: portal "", statement "s", all parameters and results as text. */

@@ -55,7 +55,8 @@ void person_write_copy(const struct person *person, struct buffer *out);
 /* The same columns as parameters of a prepared statement: Bind, Execute, Sync. */
 void person_write_upsert(const struct person *person, struct buffer *out);
 
-/* Pieces of PostgreSQL's wire protocol (version 3), also used by load.c. */
+/* Pieces of PostgreSQL's wire protocol (version 3), also used by work.c and load.c. */
+void pg_append_u32(struct buffer *out, uint32_t value);
 void pg_bind_execute_sync(const char *const *values, const size_t *lengths, unsigned count, struct buffer *out);
 
 #endif

@@ -7,6 +7,9 @@
 static long decimal(const char *at, const char *end)
 {
     long value = 0;
+    while (at < end && *at == ' ') {
+        at++;
+    }
     bool negative = at < end && *at == '-';
     for (at += negative; at < end && *at >= '0' && *at <= '9'; at++) {
         value = value * 10 + (*at - '0');
@@ -61,8 +64,8 @@ static long http_answer(const char *data, size_t length, bool *good)
             break;
         }
         size_t left = (size_t)(end - line);
-        if ((*line | 32) == 'c' && left > 16 && strncasecmp(line, "content-length: ", 16) == 0) {
-            content = decimal(line + 16, end);
+        if ((*line | 32) == 'c' && left > 15 && strncasecmp(line, "content-length:", 15) == 0) {
+            content = decimal(line + 15, end);
         } else if ((*line | 32) == 't' && left > 26 && strncasecmp(line, "transfer-encoding: chunked", 26) == 0) {
             chunked = true;
         }

@@ -15,6 +15,7 @@ static const char *const names[WORK_KIND_COUNT] = {
     [WORK_REDIS_INGEST] = "redis-ingest",
     [WORK_REDIS_SORTED] = "redis-sorted",
     [WORK_PG_UPSERT] = "pg-upsert",
+    [WORK_PG_COPY] = "pg-copy",
     [WORK_REDIS_PAGE] = "redis-page",
 };
 
@@ -37,26 +38,33 @@ enum protocol work_protocol(enum work_kind kind)
     case WORK_REDIS_SORTED:
     case WORK_REDIS_PAGE: return PROTOCOL_REDIS;
     case WORK_PG_SELECT:
-    case WORK_PG_UPSERT: return PROTOCOL_POSTGRES;
+    case WORK_PG_UPSERT:
+    case WORK_PG_COPY: return PROTOCOL_POSTGRES;
     default: return PROTOCOL_HTTP;
     }
 }
 
 bool work_is_finite(enum work_kind kind)
 {
-    return kind == WORK_INGEST || kind == WORK_REDIS_INGEST || kind == WORK_REDIS_SORTED || kind == WORK_PG_UPSERT;
+    return kind >= WORK_INGEST && kind <= WORK_PG_COPY;
 }
+
+#define ON_CONFLICT                                                                                                    \
+    " ON CONFLICT (cookie) DO UPDATE SET email = excluded.email, phone = excluded.phone, city = excluded.city,"        \
+    " state = excluded.state, country = excluded.country, age = excluded.age, gender = excluded.gender,"               \
+    " income = excluded.income, education = excluded.education, interests = excluded.interests,"                       \
+    " cohorts = excluded.cohorts"
 
 const char *work_sql(enum work_kind kind)
 {
-    return kind == WORK_PG_SELECT
-               ? "SELECT cookie, email, phone, city, state, country, age, gender, income, education, interests, cohorts"
-                 " FROM person WHERE cookie = $1"
-               : "INSERT INTO person VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-                 " ON CONFLICT (cookie) DO UPDATE SET email = excluded.email, phone = excluded.phone,"
-                 " city = excluded.city, state = excluded.state, country = excluded.country, age = excluded.age,"
-                 " gender = excluded.gender, income = excluded.income, education = excluded.education,"
-                 " interests = excluded.interests, cohorts = excluded.cohorts";
+    switch (kind) {
+    case WORK_PG_SELECT:
+        return "SELECT cookie, email, phone, city, state, country, age, gender, income, education, interests, cohorts"
+               " FROM person WHERE cookie = $1";
+    case WORK_PG_UPSERT:
+        return "INSERT INTO person VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)" ON_CONFLICT;
+    default: return "SELECT 1";
+    }
 }
 
 /* ---- prepared requests ------------------------------------------------------------------------ */
@@ -68,6 +76,22 @@ static void append_post(struct work *work, const struct buffer *body)
                          "Content-Length: %zu\r\n\r\n",
                          body->length);
     buffer_append(&work->bytes, body->data, body->length);
+}
+
+/* COPY … FROM STDIN with its data, then the merge: sent in one go, answered twice. */
+static void append_copy(struct work *work, const struct buffer *rows)
+{
+    static const char copy[] = "COPY staging FROM STDIN";
+    static const char merge[] = "INSERT INTO person SELECT * FROM staging" ON_CONFLICT "; TRUNCATE staging";
+    buffer_append_char(&work->bytes, 'Q');
+    pg_append_u32(&work->bytes, 4 + sizeof(copy));
+    buffer_append(&work->bytes, copy, sizeof(copy));
+    buffer_append_char(&work->bytes, 'd');
+    pg_append_u32(&work->bytes, (uint32_t)(4 + rows->length));
+    buffer_append(&work->bytes, rows->data, rows->length);
+    buffer_append(&work->bytes, "c\0\0\0\x04Q", 6);
+    pg_append_u32(&work->bytes, 4 + sizeof(merge));
+    buffer_append(&work->bytes, merge, sizeof(merge));
 }
 
 /* The records first .. last - 1 as one request. */
@@ -90,6 +114,7 @@ static uint32_t append_request(struct work *work, uint64_t first, uint64_t last,
             break;
         case WORK_REDIS_INGEST: answers += person_write_redis(&person, &work->bytes); break;
         case WORK_REDIS_SORTED: answers += person_write_redis_sorted(i, &person, &work->bytes); break;
+        case WORK_PG_COPY: person_write_copy(&person, body); break;
         default:
             person_write_upsert(&person, &work->bytes);
             answers++;
@@ -100,6 +125,9 @@ static uint32_t append_request(struct work *work, uint64_t first, uint64_t last,
         buffer_append_cstr(body, last - first == 1 ? "}" : "]}");
         append_post(work, body);
         answers = 1;
+    } else if (work->kind == WORK_PG_COPY) {
+        append_copy(work, body);
+        answers = 2;
     }
     return answers;
 }

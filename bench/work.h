@@ -8,6 +8,7 @@
  *   redis-ingest  the same people as HSET, SADD, SET, SET; per_body people a pipeline
  *   redis-sorted  the same people's cohorts as ZADD, for paging
  *   pg-upsert     the same people as prepared upserts, one a transaction
+ *   pg-copy       the same people by COPY into a temporary table and one INSERT … SELECT … ON CONFLICT a body
  *   redis-page    ZRANGE of 100 at an offset, then 100 HGETALL in one pipeline
  *
  * Threading: one thread. */
@@ -29,6 +30,7 @@ enum work_kind {
     WORK_REDIS_INGEST,
     WORK_REDIS_SORTED,
     WORK_PG_UPSERT,
+    WORK_PG_COPY,
     WORK_REDIS_PAGE,
     WORK_KIND_COUNT,
 };
