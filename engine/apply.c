@@ -322,10 +322,14 @@ static err replay_record(struct engine *engine, const struct log_entry *entry, s
     return apply_record(engine, entry, &record, error);
 }
 
-/* A scrubbed record: nothing to say any more, but the number it had made stays used. */
+/* A scrubbed record: nothing to say any more, but the number it had made stays used. A quarantined entry stays listed until the
+ * erasure's end takes it from the list, as it was when that end was logged. */
 static err apply_scrubbed(struct engine *engine, const struct log_entry *entry)
 {
     uint32_t number = PERSON_NONE;
+    if (entry->kind == ENTRY_QUARANTINE) {
+        return registry_add_quarantined(engine, entry->sequence, entry->received_at_us);
+    }
     return entry->created_person ? people_add(engine->people, &number) : ERR_OK;
 }
 

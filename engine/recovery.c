@@ -311,7 +311,8 @@ static err load_checkpoint(struct engine *engine, struct error *error)
 
 /* ---- the log behind it ---- */
 
-/* Consecutive cohort entries make one change, as they did when they were logged together. */
+/* Cohort entries of one batch make one change, as they did when they were logged. Never more than a batch: an entry may put what
+ * the next one deletes. */
 enum { REPLAY_COHORTS_MAX = 64 };
 
 struct replay_cohorts {
@@ -347,7 +348,7 @@ static err hold_cohort(struct replay_cohorts *held, const struct log_entry *entr
 }
 
 static err replay_entry(struct engine *engine, struct replay_cohorts *held, const struct log_entry *entry,
-                        struct error *error)
+                        bool batch_end, struct error *error)
 {
     bool cohort = !entry->scrubbed && (entry->kind == ENTRY_COHORT_PUT || entry->kind == ENTRY_COHORT_DELETE);
     err e = ERR_OK;
@@ -356,6 +357,9 @@ static err replay_entry(struct engine *engine, struct replay_cohorts *held, cons
     }
     if (e == ERR_OK) {
         e = cohort ? hold_cohort(held, entry) : apply_entry(engine, entry, NULL, error);
+    }
+    if (e == ERR_OK && batch_end) {
+        e = flush_cohorts(engine, held, error);
     }
     count_done(engine);
     return e;
@@ -385,8 +389,9 @@ static err replay(struct engine *engine, struct error *error)
     arena_init(&held->arena, (size_t)256 << 20);
     engine->replaying = true;
     struct log_entry entry;
-    while (e == ERR_OK && (e = log->ops->reader_next(reader, &entry, NULL, error)) == ERR_OK) {
-        e = replay_entry(engine, held, &entry, error);
+    bool batch_end = false;
+    while (e == ERR_OK && (e = log->ops->reader_next(reader, &entry, &batch_end, error)) == ERR_OK) {
+        e = replay_entry(engine, held, &entry, batch_end, error);
     }
     if (e == ERR_END) {
         e = flush_cohorts(engine, held, error);
