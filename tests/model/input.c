@@ -29,8 +29,33 @@ static const struct {
     [IDENTIFIER_DEVICE_ID] = {"device_id", "device-%02u", 16, 15, 2},
 };
 
+/* People who share nothing with anybody: an e-mail, a user id and two cookies each. */
+enum { ISLANDS = 12, ISLAND_IDENTIFIERS = 4 };
+static const struct {
+    uint8_t type;
+    const char *format;
+} island_pools[ISLAND_IDENTIFIERS] = {{IDENTIFIER_EMAIL, "island%02u@example.net"},
+                                      {IDENTIFIER_USER_ID, "island-user-%02u"},
+                                      {IDENTIFIER_COOKIE, "island-%02u-first"},
+                                      {IDENTIFIER_COOKIE, "island-%02u-second"}};
+
+static void island_identifier(size_t at, uint8_t *type, char out[REF_TEXT])
+{
+    *type = island_pools[at % ISLAND_IDENTIFIERS].type;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(out, REF_TEXT, island_pools[at % ISLAND_IDENTIFIERS].format, (unsigned)(at / ISLAND_IDENTIFIERS));
+#pragma GCC diagnostic pop
+}
+
+enum { SHARED_IDENTIFIERS = 24 + 14 + 14 + 40 + 16 };
+
 bool input_identifier(size_t at, uint8_t *type, char out[REF_TEXT])
 {
+    if (at >= SHARED_IDENTIFIERS) {
+        island_identifier(at - SHARED_IDENTIFIERS, type, out);
+        return at < SHARED_IDENTIFIERS + ISLANDS * ISLAND_IDENTIFIERS;
+    }
     for (uint8_t t = 0; t < IDENTIFIER_BUILTIN_COUNT; at -= pools[t].count, t++) {
         if (at < pools[t].count) {
             *type = t;
@@ -112,6 +137,20 @@ static void add_list(struct world *world, struct text *text, const char *const *
         add(text, "%s\"%s\"", i > 0 ? "," : "", words[prng_below(&world->prng, word_count)]);
     }
     add(text, "]");
+}
+
+/* Two of the four that one of these people has. */
+static void add_island(struct world *world, struct text *text)
+{
+    size_t island = prng_below(&world->prng, ISLANDS);
+    size_t first = prng_below(&world->prng, ISLAND_IDENTIFIERS - 1);
+    const size_t both[2] = {first == 2 ? 0 : first, first + 1};
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t type;
+        char value[REF_TEXT];
+        island_identifier(island * ISLAND_IDENTIFIERS + both[i], &type, value);
+        add(text, ",\"%s\":\"%s\"", pools[type].key, value);
+    }
 }
 
 static void add_fields(struct world *world, struct text *text)
@@ -204,8 +243,12 @@ static void read_back(struct world *world, struct input *input, const struct csv
 void input_record(struct world *world, struct input *out)
 {
     struct text text = {out->text, 0, sizeof out->text};
-    bool some = false;
-    for (unsigned turn = 0; !some; turn++) {
+    bool some = percent(world, 15);
+    if (some) {
+        add(&text, "{\"n\":%u", (unsigned)prng_below(&world->prng, 3));
+        add_island(world, &text);
+    }
+    while (!some) {
         text.length = 0;
         add(&text, "{\"n\":%u", (unsigned)prng_below(&world->prng, 3));
         for (uint8_t type = 0; type < IDENTIFIER_BUILTIN_COUNT; type++) {

@@ -4,7 +4,7 @@
  * checkpoints, and starts with and without the newest checkpoint go to the engine on a real folder and to the reference.
  * One in WORLD_COMPARE operations everything is compared; a world of some thousand operations is followed by a new one.
  *
- *   test_model [--operations N] [--seed S] [--world N] [--compare N] [--erase PER_MILLE] */
+ *   test_model [--operations N] [--seed S] [--world N] [--compare N] [--erase PER_MILLE] [--erase-sharers 1] */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +39,10 @@ int main(int argc, char **argv)
     fflush(stdout);
     static struct world world;
     uint64_t worlds = 0;
+    uint64_t erased = 0;
     while (world.steps < operations) {
-        world.erase_weight = (unsigned)number_after(argc, argv, "--erase", 15);
+        world.erase_weight = (unsigned)number_after(argc, argv, "--erase", 25);
+        world.erase_sharers = number_after(argc, argv, "--erase-sharers", 0) != 0;
         uint64_t until = world.steps + of_a_world;
         world_open(&world, seed + worlds++);
         while (world.steps < until && world.steps < operations && world.ref.person_count < WORLD_PEOPLE_MAX) {
@@ -52,9 +54,11 @@ int main(int argc, char **argv)
         world_reopen(&world, true, false);
         world_compare(&world);
         world_verify(&world);
+        erased += world.erased;
         world_close(&world);
     }
-    printf("%" PRIu64 " operations, %" PRIu64 " records, %" PRIu64 " worlds, 0 differences\n", world.steps, world.records,
-           worlds);
+    printf("%" PRIu64 " operations, %" PRIu64 " records, %" PRIu64 " worlds, %" PRIu64
+           " erasures, 0 differences\n",
+           world.steps, world.records, worlds, erased);
     return 0;
 }

@@ -136,7 +136,8 @@ void world_close(struct world *world)
     for (size_t i = 0; i < WORLD_NOTES; i++) {
         free(world->notes[i]);
     }
-    *world = (struct world){.steps = world->steps, .records = world->records, .erase_weight = world->erase_weight};
+    *world = (struct world){.steps = world->steps, .records = world->records, .erase_weight = world->erase_weight,
+                             .erase_sharers = world->erase_sharers};
 }
 
 /* ---- committing ----------------------------------------------------------------------------------- */
@@ -149,8 +150,6 @@ static void count_done(struct submission *submission)
 static void commit(struct world *world, struct submission **submissions, size_t count)
 {
     size_t done = 0;
-    /* The machine's clock goes back now and then; received-at does not. */
-    world->received_us = world->now_us > world->received_us ? world->now_us : world->received_us;
     for (size_t i = 0; i < count; i++) {
         submissions[i]->done = count_done;
         submissions[i]->owner = &done;
@@ -169,6 +168,8 @@ static void took(struct world *world, const struct submission *submission, size_
         world_fail(world, 0, "entry %" PRIu64 " came after %" PRIu64, submission->first_sequence, world->last_sequence);
     }
     world->last_sequence += entries;
+    /* The machine's clock goes back now and then; received-at does not. */
+    world->received_us = world->now_us > world->received_us ? world->now_us : world->received_us;
     if (world->before_ack != NULL) {
         world->before_ack(world);
     }
@@ -311,7 +312,7 @@ static void step_quarantine(struct world *world)
     if (world->quarantined_count == WORLD_QUARANTINE_MAX) {
         return;
     }
-    input_identifier(prng_below(&world->prng, 100), &type, name);
+    input_identifier(prng_below(&world->prng, 156), &type, name);
     snprintf(item.text, sizeof item.text, "{\"broken\": \"%s\"", name);
     struct quarantine content = {.code = SLICE_LITERAL("json_syntax"), .message = SLICE_LITERAL("broken"),
                                  .record_number = 1, .bytes = slice_from_cstr(item.text)};
@@ -418,7 +419,7 @@ static bool add_people(struct world *world, const char *member, uint32_t list[4]
         } else {
             uint8_t type;
             char value[REF_TEXT];
-            input_identifier(prng_below(&world->prng, 108), &type, value);
+            input_identifier(prng_below(&world->prng, 156), &type, value);
             list[i] = ref_find(&world->ref, type, slice_from_cstr(value));
             length += (size_t)snprintf(json + length, room - length, "%s{\"%s\":\"%s\"}", comma,
                                        world->settings->identifiers[type].name, value);
@@ -455,7 +456,8 @@ static void step_cohort(struct world *world)
     commit_one(world, &submission, 1, all_known ? ERR_OK : ERR_INVALID);
     if (all_known) {
         if (submission.created != (known == NULL)) {
-            world_fail(world, 0, "cohort %s: created is wrong", name);
+            world_fail(world, 0, "cohort %s was %s, the engine says created: %d", name, known ? "there" : "not there",
+                       submission.created);
         }
         struct ref_cohort *cohort = ref_cohort_put(&world->ref, name);
         memcpy(fresh.name, cohort->name, sizeof fresh.name);
@@ -466,10 +468,31 @@ static void step_cohort(struct world *world)
 
 /* ---- erasure ---------------------------------------------------------------------------------------- */
 
+/* Has anybody else ever been seen with an identifier of theirs? */
+static bool shares_identifiers(const struct world *world, uint32_t root)
+{
+    const struct ref_person *person = ref_person(&world->ref, root);
+    for (size_t p = 0; person != NULL && p < world->ref.person_count; p++) {
+        const struct ref_person *other = &world->ref.people[p];
+        for (size_t i = 0; other != person && other->alive && i < other->id_count; i++) {
+            for (size_t k = 0; k < person->id_count; k++) {
+                if (other->ids[i].type == person->ids[k].type &&
+                    strcmp(other->ids[i].value, person->ids[k].value) == 0) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
 static void step_erase(struct world *world)
 {
     uint32_t number = some_number(world);
     uint32_t root = ref_root(&world->ref, number);
+    if (!world->erase_sharers && shares_identifiers(world, root)) {
+        return;
+    }
     struct submission submission = {.kind = SUBMIT_ERASE, .number = number};
     if (world->erasure_count == WORLD_ERASURES_MAX) {
         return;
@@ -631,11 +654,12 @@ void world_step(struct world *world)
 
 static void compare_finding(struct world *world)
 {
-    struct engine_key keys[128];
-    char values[128][REF_TEXT];
-    uint32_t found[128];
+    enum { MOST = 256 };
+    struct engine_key keys[MOST];
+    char values[MOST][REF_TEXT];
+    uint32_t found[MOST];
     size_t count = 0;
-    while (count < 128 && input_identifier(count, &keys[count].type, values[count])) {
+    while (count < MOST && input_identifier(count, &keys[count].type, values[count])) {
         keys[count].value = slice_from_cstr(values[count]);
         count++;
     }

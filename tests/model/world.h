@@ -58,8 +58,8 @@ struct world {
     uint64_t erased;      /* people */
     char *notes[WORLD_NOTES]; /* the last operations */
     uint64_t note_count;
-    unsigned erase_weight; /* 0: nobody is erased */
-    bool keep_log_syncs;
+    unsigned erase_weight; /* of 1,000 operations; 0: nobody is erased */
+    bool erase_sharers;    /* those who have an identifier in common with somebody, too */
     void (*before_ack)(struct world *world); /* may be NULL: called after each commit that succeeded */
 };
 
