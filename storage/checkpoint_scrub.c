@@ -1,10 +1,10 @@
 /* Writing the tables anew, so that no deleted byte is left.
  *
- * LMDB's own compacting copy leaves free pages out, but it copies each used page whole, and a page
- * keeps the bytes of deleted entries in the gap between its pointers and its data. So the entries
- * are read and appended to a new file, which never held anything else. Then: sync it, rename it
- * over, sync the folder, open it. A crash leaves the old file or the new one, both whole; new.mdb
- * is removed at open.
+ * LMDB's own compacting copy promises to leave out free pages. A used page, too, keeps bytes of
+ * deleted entries, in the gap between its pointers and its data; that the copy of 0.9.24 drops them
+ * is not promised. So the entries are read and appended to a new file, which never held anything
+ * else. Then: sync it, rename it over, sync the folder, open it. A crash leaves the old file or the
+ * new one, both whole; new.mdb is removed at open.
  *
  * A new file counts its transactions from 1 again, which the lock file of another process would not
  * know: the data folder's lock keeps other processes out. */

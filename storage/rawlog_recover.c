@@ -185,7 +185,7 @@ static err add_segment(struct recovery *recovery, size_t index, struct error *er
     bool last = index + 1 == recovery->name_count;
     struct segment_header header;
     struct file *file;
-    bool decoded;
+    bool decoded = false;
     uint64_t size_bytes;
     err e = open_segment(recovery, recovery->names[index], &file, &header, &decoded, &size_bytes,
                          error);

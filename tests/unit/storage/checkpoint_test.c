@@ -209,28 +209,36 @@ static void test_scrub_leaves_no_deleted_byte(void)
     REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
     for (int i = 0; i < 500; i++) {
         snprintf(key, sizeof key, "%05d", i);
-        put_text(txn, TABLE_PROFILES, key,
-                 i % 50 == 7 ? "secret-small-value" : "a value that stays where it is");
+        put_text(txn, TABLE_PROFILES, key, "a value that stays where it is");
+    }
+    for (int i = 7; i < 500; i += 50) {
+        snprintf(key, sizeof key, "%05d-secret", i);
+        put_text(txn, TABLE_PROFILES, key, "secret-small-value");
     }
     memset(big, 'x', sizeof big - 1);
     memcpy(big + 9000, "secret-big-value", 16);
     put_text(txn, TABLE_HISTORY, "big", big);
     put_text(txn, TABLE_MEMBERS, "secret-key", "v");
+    /* The newest entry of a page lies next to the page's gap; deleted, it stays there. */
+    put_text(txn, TABLE_COHORTS, "a", "stays");
+    put_text(txn, TABLE_COHORTS, "z", "stays");
+    put_text(txn, TABLE_COHORTS, "m", "secret-in-the-gap");
     REQUIRE(checkpoint_commit(txn, 1, &error) == ERR_OK);
     REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
     for (int i = 7; i < 500; i += 50) {
-        snprintf(key, sizeof key, "%05d", i);
+        snprintf(key, sizeof key, "%05d-secret", i);
         EXPECT(checkpoint_delete(txn, TABLE_PROFILES, slice_from_cstr(key), &error) == ERR_OK);
     }
     EXPECT(checkpoint_delete(txn, TABLE_HISTORY, slice_from_cstr("big"), &error) == ERR_OK);
     EXPECT(checkpoint_delete(txn, TABLE_MEMBERS, slice_from_cstr("secret-key"), &error) == ERR_OK);
+    EXPECT(checkpoint_delete(txn, TABLE_COHORTS, slice_from_cstr("m"), &error) == ERR_OK);
     REQUIRE(checkpoint_commit(txn, 2, &error) == ERR_OK);
     EXPECT(folder_contains(folder, "secret-"), " the test has to see them first");
     EXPECT(checkpoint_scrub(checkpoint, &error) == ERR_OK, " %s", error.message);
     EXPECT(!folder_contains(folder, "secret-"));
     EXPECT(checkpoint_applied_sequence(checkpoint) == 2);
     EXPECT(holds(checkpoint, TABLE_PROFILES, "00006", "a value that stays where it is"));
-    EXPECT(holds(checkpoint, TABLE_PROFILES, "00007", NULL));
+    EXPECT(holds(checkpoint, TABLE_PROFILES, "00007-secret", NULL));
     EXPECT(commit_text(checkpoint, "after", "scrub", 3, &error) == ERR_OK);
     checkpoint_close(checkpoint);
 
