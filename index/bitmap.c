@@ -1,5 +1,7 @@
 #include "index/bitmap.h"
 
+#include <roaring/containers/array.h>
+#include <roaring/containers/container_defs.h>
 #include <roaring/roaring.h>
 
 #include "base/check.h"
@@ -84,12 +86,44 @@ void bitmap_and_not(struct bitmap *a, const struct bitmap *b)
     roaring_bitmap_andnot_inplace(inner(a), inner_const(b));
 }
 
+/* A bitmap that grew over months has its containers all over the heap: going through it waits for memory twice per
+ * container, which is most of a union's time. So the loads are started one and two bitmaps ahead. */
+static void prefetch_containers(const roaring_bitmap_t *roaring)
+{
+    const roaring_array_t *all = &roaring->high_low_container;
+    for (int32_t i = 0; i < all->size; i++) {
+        __builtin_prefetch(all->containers[i]);
+    }
+}
+
+static void prefetch_arrays(const roaring_bitmap_t *roaring)
+{
+    enum { LINE = 64, LINES_MAX = 4 }; /* the processor sees a longer row coming by itself */
+    const roaring_array_t *all = &roaring->high_low_container;
+    for (int32_t i = 0; i < all->size; i++) {
+        if (all->typecodes[i] == ARRAY_CONTAINER_TYPE) {
+            const array_container_t *array = all->containers[i];
+            const char *at = (const char *)array->array;
+            const int32_t bytes = array->cardinality * (int32_t)sizeof *array->array;
+            for (int32_t line = 0; line < LINES_MAX && line * LINE < bytes; line++) {
+                __builtin_prefetch(at + line * LINE);
+            }
+        }
+    }
+}
+
 struct bitmap *bitmap_or_many(const struct bitmap *const *bitmaps, size_t count)
 {
     /* Lazy: counts are put right once, at the end. */
     roaring_bitmap_t *sum = roaring_bitmap_create();
     CHECK(sum != NULL);
     for (size_t i = 0; i < count; i++) {
+        if (i + 2 < count) {
+            prefetch_containers(inner_const(bitmaps[i + 2]));
+        }
+        if (i + 1 < count) {
+            prefetch_arrays(inner_const(bitmaps[i + 1]));
+        }
         roaring_bitmap_lazy_or_inplace(sum, inner_const(bitmaps[i]), true);
     }
     roaring_bitmap_repair_after_lazy(sum);

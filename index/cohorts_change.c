@@ -4,7 +4,9 @@
  *   2. delta      the phrases that came or went; only interests that one of them can touch (rules_touch), or that led to
  *                 an edited cohort, are matched again
  *   3. hits       the interests' new cohorts
- *   4. members    of the edited cohorts and of those that won or lost an interest */
+ *   4. members    of the edited cohorts and of those that won or lost an interest: what was, with the holders of the won
+ *                 interests and without those of the lost ones that no other interest keeps in; or, where that is
+ *                 not enough or not less work, from the start */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -32,6 +34,13 @@ struct cohorts_change {
     bool committed;
 };
 
+/* A cohort wins or loses an interest. */
+struct move {
+    uint32_t slot;
+    uint32_t phrase_id;
+    bool won;
+};
+
 /* What prepare works with. */
 struct preparing {
     struct cohorts *cohorts;
@@ -41,6 +50,9 @@ struct preparing {
     uint32_t slot_capacity;
     bool *touched;  /* by slot: an edit put or deleted it */
     bool *affected; /* by slot: members are to be computed */
+    struct move *moves;
+    size_t move_count;
+    size_t move_capacity;
     struct rules *delta;
 };
 
@@ -320,22 +332,40 @@ static bool same_hits(const struct rule_hit *a, size_t a_count, const struct rul
     return same;
 }
 
+static err add_move(struct preparing *preparing, uint32_t slot, uint32_t phrase_id, bool won)
+{
+    if (preparing->move_count == preparing->move_capacity) {
+        const size_t capacity = preparing->move_capacity > 0 ? preparing->move_capacity * 2 : 256;
+        struct move *grown = memory_realloc(preparing->moves, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return ERR_MEMORY;
+        }
+        preparing->moves = grown;
+        preparing->move_capacity = capacity;
+    }
+    preparing->moves[preparing->move_count++] = (struct move){slot, phrase_id, won};
+    preparing->affected[slot] = true;
+    return ERR_OK;
+}
+
 /* Cohorts that only one list has win or lose this phrase's holders. Both ascend. */
-static void note_affected(struct preparing *preparing, const struct rule_hit *a, size_t a_count,
-                          const struct rule_hit *b, size_t b_count)
+static err note_moves(struct preparing *preparing, uint32_t phrase_id, const struct rule_hit *a, size_t a_count,
+                      const struct rule_hit *b, size_t b_count)
 {
     size_t i = 0;
     size_t j = 0;
-    while (i < a_count || j < b_count) {
+    err e = ERR_OK;
+    while (e == ERR_OK && (i < a_count || j < b_count)) {
         if (j == b_count || (i < a_count && a[i].cohort < b[j].cohort)) {
-            preparing->affected[a[i++].cohort] = true;
+            e = add_move(preparing, a[i++].cohort, phrase_id, false);
         } else if (i == a_count || b[j].cohort < a[i].cohort) {
-            preparing->affected[b[j++].cohort] = true;
+            e = add_move(preparing, b[j++].cohort, phrase_id, true);
         } else {
             i++;
             j++;
         }
     }
+    return e;
 }
 
 static bool leads_to_touched(const struct preparing *preparing, const struct rule_hit *hits, size_t count)
@@ -364,14 +394,14 @@ static err rematch_phrase(struct preparing *preparing, uint32_t id, struct slice
     if (classified && same_hits(old, old_count, hits, count)) {
         return ERR_OK;
     }
-    note_affected(preparing, old, old_count, hits, count);
     if (change->hits == NULL) {
         change->hits = phrases_reclassify_begin(phrases);
         if (change->hits == NULL) {
             return ERR_MEMORY;
         }
     }
-    return phrases_reclassify_put(change->hits, id, hits, count);
+    err e = note_moves(preparing, id, old, old_count, hits, count);
+    return e == ERR_OK ? phrases_reclassify_put(change->hits, id, hits, count) : e;
 }
 
 static err rematch(struct preparing *preparing)
@@ -390,31 +420,130 @@ static err rematch(struct preparing *preparing)
 
 /* ---- 4. members ---- */
 
+static int compare_moves(const void *a, const void *b)
+{
+    const struct move *left = a;
+    const struct move *right = b;
+    return left->slot != right->slot ? (left->slot < right->slot ? -1 : 1)
+                                     : (left->phrase_id > right->phrase_id) - (left->phrase_id < right->phrase_id);
+}
+
+static bool is_union_of_phrases(const struct cohort *cohort)
+{
+    return cohort != NULL && cohort->reads_phrases && !cohort->has_condition && cohort->include == NULL &&
+           cohort->exclude == NULL;
+}
+
+/* Looking at one holder of a lost interest costs about what 200 holders cost in a union. */
+enum { LOST_HOLDERS_MAX = 8192 };
+
+static bool can_follow_moves(const struct preparing *preparing, uint32_t slot, const struct move *moves, size_t count)
+{
+    uint64_t lost = 0;
+    if (!is_union_of_phrases(old_cohort(preparing, slot)) || !is_union_of_phrases(preparing->slots[slot])) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        lost += moves[i].won ? 0 : bitmap_count(phrases_holders(preparing->cohorts->world.phrases, moves[i].phrase_id));
+    }
+    return lost <= LOST_HOLDERS_MAX;
+}
+
+struct lost_walk {
+    const struct preparing *preparing;
+    struct bitmap *members;
+    uint32_t slot;
+};
+
+/* Does another interest keep the person in? */
+static bool visit_lost(void *context, uint32_t number)
+{
+    struct lost_walk *walk = context;
+    const struct cohorts *cohorts = walk->preparing->cohorts;
+    const void *blob = people_blob(cohorts->world.people, number);
+    if (blob != NULL) {
+        struct profile_view view;
+        profile_view_open(blob, &view);
+        struct profile_cursor cursor = profile_interests(&view);
+        for (struct profile_interest interest; profile_interest_next(&cursor, &interest);) {
+            size_t count = 0;
+            const struct rule_hit *hits =
+                cohorts_hits_of(cohorts, walk->preparing->change->hits, interest.phrase_id, &count);
+            for (size_t i = 0; i < count; i++) {
+                if (hits[i].cohort == walk->slot) {
+                    return true;
+                }
+            }
+        }
+    }
+    (void)bitmap_remove(walk->members, number);
+    return true;
+}
+
+static struct bitmap *follow_moves(const struct preparing *preparing, uint32_t slot, const struct move *moves,
+                                   size_t count)
+{
+    const struct phrases *phrases = preparing->cohorts->world.phrases;
+    struct bitmap *members = bitmap_copy(old_cohort(preparing, slot)->members);
+    struct lost_walk walk = {preparing, members, slot};
+    for (size_t i = 0; i < count; i++) {
+        if (moves[i].won) {
+            bitmap_or(members, phrases_holders(phrases, moves[i].phrase_id));
+        } else {
+            bitmap_each(phrases_holders(phrases, moves[i].phrase_id), visit_lost, &walk);
+        }
+    }
+    return members;
+}
+
+static void set_members(struct preparing *preparing, uint32_t slot, struct bitmap *members)
+{
+    struct cohort *cohort = preparing->slots[slot];
+    if (preparing->touched[slot]) {
+        cohort->members = members;
+    } else {
+        preparing->change->swaps[preparing->change->swap_count++] = (struct member_swap){cohort, members};
+    }
+}
+
+/* What can follow its moves is done here and no longer affected. */
+static void follow_all_moves(struct preparing *preparing)
+{
+    size_t at = 0;
+    if (preparing->move_count > 0) {
+        qsort(preparing->moves, preparing->move_count, sizeof *preparing->moves, compare_moves);
+    }
+    for (uint32_t slot = 0; slot < preparing->slot_count; slot++) {
+        const size_t begin = at;
+        while (at < preparing->move_count && preparing->moves[at].slot == slot) {
+            at++;
+        }
+        const struct move *moves = at > begin ? preparing->moves + begin : NULL;
+        if (preparing->affected[slot] && can_follow_moves(preparing, slot, moves, at - begin)) {
+            set_members(preparing, slot, follow_moves(preparing, slot, moves, at - begin));
+            preparing->affected[slot] = false;
+        }
+    }
+}
+
 static err compute_members(struct preparing *preparing)
 {
     struct cohorts *cohorts = preparing->cohorts;
-    struct cohorts_change *change = preparing->change;
-    size_t swaps = 0;
+    size_t affected = 0;
     for (uint32_t slot = 0; slot < preparing->slot_count; slot++) {
         preparing->affected[slot] = preparing->slots[slot] != NULL && (preparing->affected[slot] || preparing->touched[slot]);
-        swaps += preparing->affected[slot] && !preparing->touched[slot];
+        affected += preparing->affected[slot];
     }
     struct bitmap **people = memory_zalloc((preparing->slot_count + 1) * sizeof(struct bitmap *));
-    change->swaps = memory_zalloc((swaps + 1) * sizeof *change->swaps);
-    err e = people != NULL && change->swaps != NULL ? ERR_OK : ERR_MEMORY;
+    preparing->change->swaps = memory_zalloc((affected + 1) * sizeof *preparing->change->swaps);
+    err e = people != NULL && preparing->change->swaps != NULL ? ERR_OK : ERR_MEMORY;
     if (e == ERR_OK) {
-        e = cohorts_union_holders(cohorts, change->hits, preparing->affected, preparing->slot_count, people);
+        follow_all_moves(preparing);
+        e = cohorts_union_holders(cohorts, preparing->change->hits, preparing->affected, preparing->slot_count, people);
     }
     for (uint32_t slot = 0; e == ERR_OK && slot < preparing->slot_count; slot++) {
-        struct cohort *cohort = preparing->slots[slot];
-        if (!preparing->affected[slot]) {
-            continue;
-        }
-        struct bitmap *members = cohorts_select(cohorts, cohort, people[slot]);
-        if (preparing->touched[slot]) {
-            cohort->members = members;
-        } else {
-            change->swaps[change->swap_count++] = (struct member_swap){cohort, members};
+        if (preparing->affected[slot]) {
+            set_members(preparing, slot, cohorts_select(cohorts, preparing->slots[slot], people[slot]));
         }
     }
     memory_free(people);
@@ -475,6 +604,7 @@ err cohorts_prepare(struct cohorts *cohorts, struct cohorts_edit *edits, size_t 
     memory_free(preparing.slots);
     memory_free(preparing.touched);
     memory_free(preparing.affected);
+    memory_free(preparing.moves);
     if (e != ERR_OK) {
         cohorts_change_destroy(preparing.change);
         return e == ERR_MEMORY ? no_memory(error) : e;

@@ -110,6 +110,10 @@ size_t cohorts_state_match(const struct cohorts_state *state, struct slice phras
 /* All who are in the cohort by its definition. phrase_people: holders of its phrases, owned by the callee; NULL is
  * nobody. Owned by caller. */
 struct bitmap *cohorts_select(const struct cohorts *cohorts, const struct cohort *cohort, struct bitmap *phrase_people);
+/* The phrase's hits, as they are or (reclassification not NULL) as they will be. */
+const struct rule_hit *cohorts_hits_of(const struct cohorts *cohorts,
+                                       const struct phrases_reclassification *reclassification, uint32_t phrase_id,
+                                       size_t *count);
 /* For each slot with wanted[slot], the union of the holders of its phrases into people[slot]. reclassification NULL: the
  * hits that phrases have. */
 err cohorts_union_holders(const struct cohorts *cohorts, const struct phrases_reclassification *reclassification,

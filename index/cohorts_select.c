@@ -253,12 +253,12 @@ struct bitmap *cohorts_select(const struct cohorts *cohorts, const struct cohort
     return members;
 }
 
-static const struct rule_hit *hits_of(const struct cohorts *cohorts,
-                                      const struct phrases_reclassification *reclassification, uint32_t id,
-                                      size_t *count)
+const struct rule_hit *cohorts_hits_of(const struct cohorts *cohorts,
+                                       const struct phrases_reclassification *reclassification, uint32_t phrase_id,
+                                       size_t *count)
 {
-    return reclassification != NULL ? phrases_reclassify_hits(reclassification, id, count)
-                                    : phrases_hits(cohorts->world.phrases, id, count);
+    return reclassification != NULL ? phrases_reclassify_hits(reclassification, phrase_id, count)
+                                    : phrases_hits(cohorts->world.phrases, phrase_id, count);
 }
 
 err cohorts_union_holders(const struct cohorts *cohorts, const struct phrases_reclassification *reclassification,
@@ -275,7 +275,7 @@ err cohorts_union_holders(const struct cohorts *cohorts, const struct phrases_re
     }
     for (uint32_t id = 0; id < limit; id++) {
         size_t count = 0;
-        const struct rule_hit *hits = hits_of(cohorts, reclassification, id, &count);
+        const struct rule_hit *hits = cohorts_hits_of(cohorts, reclassification, id, &count);
         for (size_t i = 0; i < count; i++) {
             ends[hits[i].cohort] += wanted[hits[i].cohort];
         }
@@ -291,7 +291,7 @@ err cohorts_union_holders(const struct cohorts *cohorts, const struct phrases_re
     }
     for (uint32_t id = 0; id < limit; id++) {
         size_t count = 0;
-        const struct rule_hit *hits = hits_of(cohorts, reclassification, id, &count);
+        const struct rule_hit *hits = cohorts_hits_of(cohorts, reclassification, id, &count);
         for (size_t i = 0; i < count; i++) {
             if (wanted[hits[i].cohort]) {
                 sets[--ends[hits[i].cohort]] = phrases_holders(phrases, id);
