@@ -24,7 +24,8 @@ static void take_all(struct splitter *s, size_t limit, struct csv_header **heade
             CHECK(split.bytes.length <= BAD_BYTES_MAX && split.error.code[0] != '\0');
         } else if (split.kind == SPLIT_HEADER) {
             CHECK(*header == NULL);
-            (void)csv_header_parse(split.bytes, header, &error);
+            err e = csv_header_parse(split.bytes, header, &error);
+            CHECK((e == ERR_OK) == (*header != NULL));
         } else {
             CHECK(split.bytes.length > 0 && split.bytes.length <= limit);
             const struct record_form form = {split.format, ETL_RULES_VERSION, *header, NULL};
