@@ -44,7 +44,7 @@ int main(int argc, char **argv)
         world.erase_weight = (unsigned)number_after(argc, argv, "--erase", 25);
         world.erase_sharers = number_after(argc, argv, "--erase-sharers", 0) != 0;
         uint64_t until = world.steps + of_a_world;
-        world_open(&world, seed + worlds++);
+        world_open(&world, seed + worlds++, NULL);
         while (world.steps < until && world.steps < operations && world.ref.person_count < WORLD_PEOPLE_MAX) {
             world_step(&world);
             if (world.steps % compare_every == 0) {

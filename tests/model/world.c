@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "engine/quarantine.h"
 #include "ingest/splitter.h"
@@ -104,13 +105,13 @@ void world_stop(struct world *world)
     world->engine = NULL;
 }
 
-void world_open(struct world *world, uint64_t seed)
+void world_open(struct world *world, uint64_t seed, const char *path)
 {
     struct error error = {0};
     uint64_t before = world->steps; /* counts on from world to world */
     world->seed = seed;
     prng_seed(&world->prng, seed);
-    snprintf(world->path, sizeof world->path, "%s", folder_make());
+    snprintf(world->path, sizeof world->path, "%s", path != NULL ? path : folder_make());
     arena_init(&world->arena, (size_t)64 << 20);
     world->now_us = 1767225600ll * 1000000 + (int64_t)prng_below(&world->prng, 1000000);
     world->steps = before;
@@ -147,7 +148,7 @@ static void count_done(struct submission *submission)
     ++*(size_t *)submission->owner;
 }
 
-static void commit(struct world *world, struct submission **submissions, size_t count)
+void world_commit(struct world *world, struct submission **submissions, size_t count)
 {
     size_t done = 0;
     for (size_t i = 0; i < count; i++) {
@@ -170,8 +171,8 @@ static void took(struct world *world, const struct submission *submission, size_
     world->last_sequence += entries;
     /* The machine's clock goes back now and then; received-at does not. */
     world->received_us = world->now_us > world->received_us ? world->now_us : world->received_us;
-    if (world->before_ack != NULL) {
-        world->before_ack(world);
+    if (world->took != NULL) {
+        world->took(world);
     }
 }
 
@@ -185,7 +186,7 @@ static void refused(struct world *world, const struct submission *submission, er
 
 static void commit_one(struct world *world, struct submission *submission, size_t entries, err expected)
 {
-    commit(world, &submission, 1);
+    world_commit(world, &submission, 1);
     if (expected == ERR_OK) {
         took(world, submission, entries);
     } else {
@@ -266,7 +267,7 @@ void world_ingest(struct world *world)
         fill_batch(world, &batches[i]);
         submissions[i] = &batches[i].submission;
     }
-    commit(world, submissions, count);
+    world_commit(world, submissions, count);
     for (size_t i = 0; i < count; i++) {
         apply_batch(world, &batches[i]);
     }
@@ -291,7 +292,7 @@ static void step_repeat(struct world *world)
     batch.submission.idempotency_key = slice_from_cstr(key->key);
     batch.submission.fingerprint = key->fingerprint + conflict;
     struct submission *submission = &batch.submission;
-    commit(world, &submission, 1);
+    world_commit(world, &submission, 1);
     if (conflict) {
         refused(world, submission, ERR_CONFLICT);
     } else if (submission->err != ERR_OK || !submission->repeated ||
@@ -308,7 +309,7 @@ static void step_quarantine(struct world *world)
 {
     uint8_t type;
     char name[REF_TEXT];
-    struct world_quarantined item;
+    struct world_quarantined item = {0};
     if (world->quarantined_count == WORLD_QUARANTINE_MAX) {
         return;
     }
@@ -356,7 +357,7 @@ static void step_retry(struct world *world)
         submissions[i] = (struct submission){.kind = SUBMIT_RECORDS, .drafts = drafts[i], .draft_count = 2};
     }
     size_t count = 1 + prng_below(&world->prng, 2);
-    commit(world, both, count);
+    world_commit(world, both, count);
     took(world, &submissions[0], 2);
     uint32_t number = ref_record(&world->ref, &inputs[0].record, submissions[0].first_sequence, world->received_us,
                                  SLICE_NONE);
@@ -489,6 +490,9 @@ static bool shares_identifiers(const struct world *world, uint32_t root)
 static void step_erase(struct world *world)
 {
     uint32_t number = some_number(world);
+    for (int tries = 0; tries < 8 && (ref_root(&world->ref, number) == 0 || shares_identifiers(world, number)); tries++) {
+        number = some_number(world);
+    }
     uint32_t root = ref_root(&world->ref, number);
     if (!world->erase_sharers && shares_identifiers(world, root)) {
         return;
@@ -540,6 +544,11 @@ void world_scrub(struct world *world)
     for (uint64_t times = 1 + prng_below(&world->prng, 2); times > 0; times--) {
         must(world, engine_erasure_scrub(world->engine, sequence, &error), &error, "scrub");
     }
+    /* What is quarantined after the first run is new data; what the job is called by is gone then. */
+    for (size_t i = 0; !erasure->scrubbed && i < world->quarantined_count; i++) {
+        world->quarantined[i].scrubbed |= names_somebody(world->quarantined[i].text, erasure);
+    }
+    erasure->scrubbed = true;
     if (prng_below(&world->prng, 4) == 0) {
         return; /* the job was interrupted before it could say so */
     }
@@ -547,7 +556,7 @@ void world_scrub(struct world *world)
     commit_one(world, &submission, 1, ERR_OK);
     erasure->done = true;
     for (size_t i = world->quarantined_count; i > 0; i--) {
-        if (names_somebody(world->quarantined[i - 1].text, erasure)) {
+        if (world->quarantined[i - 1].scrubbed) {
             forget_quarantined(world, i - 1);
         }
     }
@@ -644,7 +653,7 @@ void world_step(struct world *world)
     } else if (dice < 993) {
         world_reopen(world, false, false);
     } else if (dice < 996) {
-        world_reopen(world, false, true);
+        world_reopen(world, false, !world->keep_folder);
     } else {
         world_verify(world);
     }
@@ -807,4 +816,35 @@ void world_compare(struct world *world)
     compare_cohorts(world);
     compare_rest(world);
     compare_counts(world);
+}
+
+uint64_t world_digest(const struct engine *engine)
+{
+    uint32_t numbers[256];
+    uint32_t next = 0;
+    uint64_t total;
+    uint64_t from = 0;
+    struct buffer text;
+    buffer_init(&text, (size_t)256 << 20);
+    do {
+        size_t count = engine_page(engine, COHORT_NONE, true, from, ARRAY_COUNT(numbers), numbers, &total, &next);
+        for (size_t i = 0; i < count; i++) {
+            struct json_writer json = json_writer_of(&text);
+            engine_write_user(engine, numbers[i], EXPAND_ALL, &json);
+        }
+        from = next;
+    } while (next != 0);
+    struct engine_quarantined page[WORLD_QUARANTINE_MAX];
+    size_t count = engine_quarantine_page(engine, 0, page, WORLD_QUARANTINE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_format(&text, "q%llu", (unsigned long long)page[i].sequence);
+    }
+    for (uint32_t rank = 0; rank < cohorts_count(engine_cohorts(engine)); rank++) {
+        struct json_writer json = json_writer_of(&text);
+        engine_write_cohort(engine, cohorts_at(engine_cohorts(engine), rank), true, &json);
+    }
+    CHECK(!text.failed);
+    uint64_t digest = hash64(buffer_slice(&text), 0);
+    buffer_deinit(&text);
+    return digest;
 }

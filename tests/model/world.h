@@ -25,12 +25,13 @@ struct world_key { /* an Idempotency-Key that was used */
 struct world_quarantined {
     uint64_t sequence;
     char text[200];
+    bool scrubbed; /* goes with the end of the next erasure */
 };
 
 struct world_erasure {
     uint64_t sequence;
     size_t entries;
-    bool done;
+    bool scrubbed, done;
     struct ref_identifier ids[64]; /* current ones, at that time */
     size_t id_count;
 };
@@ -60,11 +61,13 @@ struct world {
     uint64_t note_count;
     unsigned erase_weight; /* of 1,000 operations; 0: nobody is erased */
     bool erase_sharers;    /* those who have an identifier in common with somebody, too */
-    void (*before_ack)(struct world *world); /* may be NULL: called after each commit that succeeded */
+    bool keep_folder;      /* never starts from the log alone */
+    void (*took)(struct world *world); /* may be NULL: called for each submission that was taken; last_sequence is its end */
+    void *owner;
 };
 
-/* A new folder. */
-void world_open(struct world *world, uint64_t seed);
+/* A new folder, or this one, which must be empty. */
+void world_open(struct world *world, uint64_t seed, const char *path);
 /* Opens the folder there is: what a start does. */
 void world_start(struct world *world);
 void world_stop(struct world *world);
@@ -72,11 +75,15 @@ void world_close(struct world *world);
 
 /* One random operation. */
 void world_step(struct world *world);
+/* A hash of everything an engine answers. */
+uint64_t world_digest(const struct engine *engine);
 /* Everything the engine answers against the reference. */
 void world_compare(struct world *world);
 
 /* ---- single operations, for tests that choose them ---- */
 void world_ingest(struct world *world);
+/* Gives them to the engine and sees that each is answered; the reference is not told. */
+void world_commit(struct world *world, struct submission **submissions, size_t count);
 void world_checkpoint(struct world *world);
 void world_scrub(struct world *world);
 void world_reopen(struct world *world, bool checkpoint_first, bool delete_checkpoint);
