@@ -329,7 +329,7 @@ static void test_busy_consumes_nothing(void)
     struct intake *intake = intake_create(&options);
     struct error error;
     EXPECT(intake_feed(intake, buffer_slice(&body), false, &error) == ERR_OK);
-    struct submission *out[INTAKE_BATCHES_DEFAULT];
+    struct submission *out[INTAKE_BATCHES_DEFAULT + 1];
     size_t count = 0;
     while ((out[count] = intake_take(intake)) != NULL) {
         count++;
