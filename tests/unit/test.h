@@ -3,8 +3,8 @@
  *     static void test_reopen_keeps_entries(void) { EXPECT(1 + 1 == 2); }
  *     int main(void) { RUN(test_reopen_keeps_entries); return test_summary(); }
  *
- * A failed EXPECT is counted and the test goes on; a failed REQUIRE leaves the test function. Both take an optional
- * printf-style explanation. EXPECT may be used from several threads. */
+ * A failed EXPECT is counted and the test goes on; a failed REQUIRE leaves the test function. Both
+ * take an optional printf-style explanation. EXPECT may be used from several threads. */
 #ifndef KINDRED_TESTS_UNIT_TEST_H
 #define KINDRED_TESTS_UNIT_TEST_H
 
@@ -22,8 +22,8 @@ static atomic_uint test_failures_here; /* in the running test */
 static unsigned test_passed;
 static unsigned test_failed;
 
-__attribute__((format(printf, 4, 5), unused)) static inline bool test_expect(bool holds, const char *file, int line,
-                                                                             const char *format, ...)
+__attribute__((format(printf, 4, 5), unused)) static inline bool test_expect(
+    bool holds, const char *file, int line, const char *format, ...)
 {
     if (!holds) {
         atomic_fetch_add(&test_failures_here, 1);
@@ -37,13 +37,14 @@ __attribute__((format(printf, 4, 5), unused)) static inline bool test_expect(boo
     return holds;
 }
 
-#define EXPECT(condition, ...)                                                                                         \
+#define EXPECT(condition, ...)                                                                     \
     ((void)test_expect((condition), __FILE__, __LINE__, "expected " #condition "" __VA_ARGS__))
-#define REQUIRE(condition, ...)                                                                                        \
-    do {                                                                                                               \
-        if (!test_expect((condition), __FILE__, __LINE__, "required " #condition "" __VA_ARGS__)) {                    \
-            return;                                                                                                    \
-        }                                                                                                              \
+#define REQUIRE(condition, ...)                                                                    \
+    do {                                                                                           \
+        if (!test_expect((condition), __FILE__, __LINE__,                                          \
+                         "required " #condition "" __VA_ARGS__)) {                                 \
+            return;                                                                                \
+        }                                                                                          \
     } while (0)
 
 #define RUN(test) test_run(#test, test)
