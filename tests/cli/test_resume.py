@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 
 import cli
 from cli import CommandTest, FAILED, REJECTED
@@ -33,15 +34,20 @@ class Resume(CommandTest):
             process.communicate()
         return process.returncode
 
-    def kill_until_some_is_taken(self, words, number=signal.SIGKILL):
-        """Kills a few runs at random moments; true when a run was killed with some of its work done."""
-        killed = 0
+    def signal_when_some_is_taken(self, words, number):
+        process = subprocess.Popen([cli.KINDRED, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while process.poll() is None and sum(p.stat().st_size for p in self.data.glob("log/*.seg")) < 1000000:
+            time.sleep(0.002)
+        process.send_signal(number)
+        process.communicate()
+        return process.returncode
+
+    def kill_some_runs(self, words, number=signal.SIGKILL):
+        """At random moments, until one was quicker."""
         for _ in range(6):
             code = self.kill_after(0.05 + 0.12 * self.random.random(), words, number)
             if code in (0, REJECTED):
                 break
-            killed += 1
-        return killed
 
     def test_killed_imports_end_like_one_that_was_not(self):
         for mode in ("fsync", "os"):
@@ -50,7 +56,7 @@ class Resume(CommandTest):
                 self.import_file(self.file, data=quiet, expect=REJECTED)
                 rejects = (self.folder / "people.ndjson.rejects.ndjson").read_bytes()
                 words = ["import", self.file, "--data", rough, "--durability", mode]
-                self.kill_until_some_is_taken(words)
+                self.kill_some_runs(words)
                 done = self.run_kindred(*words, expect=REJECTED)
                 self.assertEqual(cli.without_times(self.export(data=rough)), cli.without_times(self.export(data=quiet)))
                 self.assertEqual((self.folder / "people.ndjson.rejects.ndjson").read_bytes(), rejects)
@@ -62,7 +68,7 @@ class Resume(CommandTest):
 
     def test_interrupted_by_ctrl_c(self):
         words = ["import", self.file, "--data", self.data]
-        code = self.kill_after(0.15, words, signal.SIGINT)
+        code = self.signal_when_some_is_taken(words, signal.SIGINT)
         self.assertIn(code, (130, REJECTED))
         if code == REJECTED:
             self.skipTest("the machine is too fast: the import was complete before the signal")
@@ -75,7 +81,7 @@ class Resume(CommandTest):
 
     def test_a_changed_file_is_noticed(self):
         words = ["import", self.file, "--data", self.data]
-        if self.kill_after(0.15, words) in (0, REJECTED):
+        if self.signal_when_some_is_taken(words, signal.SIGKILL) in (0, REJECTED):
             self.skipTest("the machine is too fast: the import was complete before it could be killed")
         content = bytearray(self.file.read_bytes())
         at = content.index(b"example.com", 100000)
