@@ -39,17 +39,17 @@ static const struct {
 } topics[TOPIC_COUNT] = {
     {"Sports", {"cricket", "football", "basketball", "tennis", "rugby", "volleyball", "badminton", "ice hockey"}},
     {"Technology",
-     {"artificial intelligence", "programming", "software", "machine learning", "smartphones", "cybersecurity", "robotics",
+     {"artificial intelligence", "programming", "software", "machine learning", "smartphones", "cybersecurity", "laptops",
       "cloud computing"}},
     {"Finance", {"investing", "stocks", "banking", "mortgages", "personal finance", "credit cards", "mutual funds", "taxes"}},
     {"Music", {"jazz", "guitar", "rock music", "hip hop", "opera", "concerts", "piano", "classical music"}},
     {"Travel", {"travel", "cruises", "hotels", "backpacking", "airlines", "vacations", "road trips", "beach holidays"}},
     {"Food & Drink", {"cooking", "baking", "wine", "coffee", "recipes", "barbecue", "vegan food", "restaurants"}},
-    {"Automotive", {"cars", "trucks", "motorcycles", "electric vehicles", "auto repair", "classic cars", "suvs", "car racing"}},
+    {"Automotive", {"cars", "trucks", "motorcycles", "electric vehicles", "auto repair", "classic cars", "suvs", "car repair"}},
     {"Fashion", {"fashion", "shoes", "handbags", "streetwear", "jewelry", "dresses", "sneakers", "designer clothes"}},
     {"Pets & Animals", {"dogs", "cats", "aquariums", "dog training", "horses", "birdwatching", "puppies", "pet care"}},
     {"Gaming",
-     {"video games", "esports", "playstation", "xbox", "nintendo", "board games", "minecraft", "role playing games"}},
+     {"video games", "nintendo switch", "playstation", "xbox", "nintendo", "board games", "minecraft", "role playing games"}},
 };
 
 void person_cookie(uint64_t i, char out[COOKIE_LENGTH])
