@@ -156,15 +156,16 @@ static void put_list(struct export_table *table, struct path *path, json_value l
     }
 }
 
-static void put_object(struct export_table *table, struct path *path, json_value object, int depth)
+/* Depth is bounded: the object came through json_read. */
+static void put_object(struct export_table *table, struct path *path, json_value object)
 {
     for (struct json_iterator i = json_iterate(object); json_next(&i);) {
         size_t length = path->length;
         if (!path_push(path, i.key)) {
             continue;
         }
-        if (json_type(i.value) == JSON_OBJECT && depth < JSON_DEPTH_MAX && !keeps_json(i.key)) {
-            put_object(table, path, i.value, depth + 1);
+        if (json_type(i.value) == JSON_OBJECT && !keeps_json(i.key)) {
+            put_object(table, path, i.value);
         } else if (json_type(i.value) == JSON_ARRAY && !keeps_json(i.key)) {
             /* An empty list still has its column. */
             (void)column_of(table, slice_of(path->text, path->length));
@@ -187,7 +188,7 @@ err export_table_add(struct export_table *table, struct slice json, struct error
         return e;
     }
     struct path path = {.length = 0};
-    put_object(table, &path, json_root(document), 0);
+    put_object(table, &path, json_root(document));
     json_document_destroy(document);
     for (size_t i = 0; i < table->column_count; i++) {
         buffer_clear(&table->columns[i].cell);
@@ -229,7 +230,7 @@ static bool write_row(struct export_table *table, struct slice json, FILE *out)
         return false;
     }
     struct path path = {.length = 0};
-    put_object(table, &path, json_root(document), 0);
+    put_object(table, &path, json_root(document));
     json_document_destroy(document);
     return write_cells(table, false, out);
 }
