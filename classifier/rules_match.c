@@ -181,6 +181,38 @@ static bool same_digits(const uint32_t *a, size_t a_count, const uint32_t *b, si
     return j == b_count;
 }
 
+static size_t word_length(const uint32_t *text, size_t count)
+{
+    size_t length = 0;
+    while (length < count && text[length] != ' ') {
+        length++;
+    }
+    return length;
+}
+
+/* Two edits: "artifical inteligence" has one a word, but "sara jacobs" is somebody else than "marc jacobs". So of several
+ * words a short one may have one only, and none may come or go. A single word is long enough by the rule of lengths. */
+static bool spread_over_words(const uint32_t *a, size_t a_count, const uint32_t *b, size_t b_count)
+{
+    const bool single = word_length(a, a_count) == a_count && word_length(b, b_count) == b_count;
+    while (!single) {
+        const size_t a_word = word_length(a, a_count);
+        const size_t b_word = word_length(b, b_count);
+        const unsigned allowed = a_word >= 9 ? 2 : 1;
+        if (typo_distance(a, a_word, b, b_word, allowed) > allowed || (a_word == a_count) != (b_word == b_count)) {
+            return false;
+        }
+        if (a_word == a_count) {
+            return true;
+        }
+        a += a_word + 1;
+        a_count -= a_word + 1;
+        b += b_word + 1;
+        b_count -= b_word + 1;
+    }
+    return true;
+}
+
 static bool already_tried(struct nearest *nearest, uint32_t text)
 {
     for (size_t i = 0; i < nearest->tried_count; i++) {
@@ -205,7 +237,8 @@ static bool visit_candidate(void *context, uint32_t text)
     const unsigned max = nearest->distance < TYPO_EDITS_MAX ? nearest->distance : TYPO_EDITS_MAX;
     unsigned distance = typo_distance(nearest->characters, nearest->character_count, characters, count, max);
     if (distance > nearest->distance || distance > max ||
-        !same_digits(nearest->characters, nearest->character_count, characters, count)) {
+        !same_digits(nearest->characters, nearest->character_count, characters, count) ||
+        (distance == 2 && !spread_over_words(nearest->characters, nearest->character_count, characters, count))) {
         return true;
     }
     if (distance < nearest->distance) {

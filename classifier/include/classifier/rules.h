@@ -7,9 +7,10 @@
  *   exact     the folded phrase is a pattern, or is one but for a plural ending of the last word
  *   wildcard  '*' stands for any run of characters; text and pattern stand between spaces, so that "nike *" is "nike" too
  *   typo      the phrase, at least 5 characters, is one edit (insert, delete, replace, swap; Damerau 1964) from an exact
- *             pattern, or two from 9 up, and all patterns that are as near (at most 32) are the cohort's; found by
- *             deletion neighbourhoods (SymSpell, Garbe 2012). Not for a phrase that is itself an exact pattern of
- *             anybody (it is a known word), nor when the two differ in a digit.
+ *             pattern, or two from 9 up (of several words, not both in one shorter than 9), and all patterns that are
+ *             as near (at most 32) are the cohort's; found by deletion neighbourhoods (SymSpell, Garbe 2012). Not for
+ *             a phrase that is itself an exact pattern of anybody (it is a known word), nor when the two differ in a
+ *             digit.
  * Per cohort the most telling hit decides and is the one reported; exact and wildcard hits of one cohort do not depend on
  * any other cohort. A "not" pattern takes part like the others (exact, plural or wildcard, never typo): where it is the
  * more telling one, or as telling, it takes that cohort out. So "* football" with not "fantasy football" leaves that one

@@ -95,6 +95,8 @@ static void test_examples(void)
     expect_hits(rules, "Rock&Roll", "3:x");
     expect_hits(rules, "tailor swift", "3:t");
     expect_hits(rules, "artifical inteligence", "2:t");
+    expect_hits(rules, "tom grade", ""); /* somebody else: two edits in one short word */
+    expect_hits(rules, "runing shoos", "0:t");
     expect_hits(rules, "c++", "2:x");
     expect_hits(rules, "ai", "2:x");
     expect_hits(rules, "aj", "");
@@ -268,13 +270,41 @@ static void digits_of(const char *text, char *out)
     *out = '\0';
 }
 
+/* Two edits in several words: as many words, and two in one of them only when it has 9 letters. */
+static bool two_edits_allowed(const char *phrase, const char *pattern)
+{
+    char a[PHRASE_FOLD_MAX + 1];
+    char b[PHRASE_FOLD_MAX + 1];
+    char *a_rest = NULL;
+    char *b_rest = NULL;
+    if (strchr(phrase, ' ') == NULL && strchr(pattern, ' ') == NULL) {
+        return true;
+    }
+    snprintf(a, sizeof a, "%s", phrase);
+    snprintf(b, sizeof b, "%s", pattern);
+    char *a_word = strtok_r(a, " ", &a_rest);
+    char *b_word = strtok_r(b, " ", &b_rest);
+    while (a_word != NULL && b_word != NULL) {
+        if (distance(a_word, b_word) > (strlen(a_word) >= 9 ? 2U : 1U)) {
+            return false;
+        }
+        a_word = strtok_r(NULL, " ", &a_rest);
+        b_word = strtok_r(NULL, " ", &b_rest);
+    }
+    return a_word == NULL && b_word == NULL;
+}
+
 static unsigned edits_between(const char *phrase, const char *pattern)
 {
     char a[PHRASE_FOLD_MAX + 1];
     char b[PHRASE_FOLD_MAX + 1];
     digits_of(phrase, a);
     digits_of(pattern, b);
-    return strcmp(a, b) == 0 ? distance(phrase, pattern) : 1000;
+    if (strcmp(a, b) != 0) {
+        return 1000;
+    }
+    const unsigned edits = distance(phrase, pattern);
+    return edits == 2 && !two_edits_allowed(phrase, pattern) ? 1000 : edits;
 }
 
 /* 1 same, 2 plural, 3 wildcard, 0 none of these. */
