@@ -400,10 +400,7 @@ static err apply_kind(struct engine *engine, const struct log_entry *entry, cons
     case ENTRY_SETTINGS: return registry_add_settings(engine, entry->sequence, entry->payload, error);
     case ENTRY_QUARANTINE: return registry_add_quarantined(engine, entry->sequence, entry->received_at_us);
     case ENTRY_QUARANTINE_END:
-        if (entry->payload.length == 8) {
-            registry_end_quarantined(engine, load_u64(entry->payload.data));
-        }
-        return ERR_OK;
+        return entry->payload.length == 8 ? registry_end_quarantined(engine, load_u64(entry->payload.data)) : ERR_OK;
     case ENTRY_PATCH: return apply_patch(engine, entry, error);
     case ENTRY_ERASE: return apply_erase(engine, entry, error);
     case ENTRY_ERASE_KEYS: return ERR_OK; /* for the scrubbing job only */

@@ -172,6 +172,11 @@ static void snapshot_destroy(struct engine_snapshot *snapshot)
 err engine_checkpoint_begin(struct engine *engine, struct engine_snapshot **out, struct error *error)
 {
     CHECK(engine->snapshot == NULL && engine->options.checkpoint != NULL);
+    /* A checkpoint must never be ahead of its log: after a power failure nothing could explain it. */
+    err synced = engine->options.durability == DURABILITY_FSYNC ? ERR_OK : engine_sync(engine, error);
+    if (synced != ERR_OK) {
+        return synced;
+    }
     struct engine_snapshot *snapshot = memory_zalloc(sizeof *snapshot);
     uint64_t count = bitmap_count(engine->dirty);
     struct snapshot_blob *blobs = memory_alloc((count + 1) * sizeof *blobs);

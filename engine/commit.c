@@ -72,7 +72,9 @@ static err append(struct engine *engine, struct log_entry *entries, size_t count
         entries[i].received_at_us = now;
     }
     err e = log->ops->append(log, entries, count, first, error);
-    note_failure(engine, e);
+    if (e != ERR_MEMORY) { /* then the log is as it was */
+        note_failure(engine, e);
+    }
     for (size_t i = 0; e == ERR_OK && i < count; i++) {
         entries[i].sequence = *first + i;
     }
@@ -236,6 +238,11 @@ static err append_records(struct engine *engine, struct submission *submission, 
         struct window_key key = window_key_of(submission->idempotency_key);
         buffer_clear(receipt);
         receipt_encode(&key, submission->fingerprint, submission->answer_status, submission->answer, receipt);
+        if (receipt->failed) {
+            bool large = submission->answer.length > LOG_PAYLOAD_MAX / 2;
+            return error_set(&submission->error, large ? ERR_TOO_LARGE : ERR_MEMORY,
+                             large ? "answer_too_large" : "out_of_memory", 0, "no room for the answer to keep");
+        }
         item->entries[count] = (struct log_entry){.kind = ENTRY_RECEIPT, .payload = buffer_slice(receipt)};
         count++;
     }

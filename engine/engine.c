@@ -98,6 +98,7 @@ static void free_registry(struct engine *engine)
     memory_free(engine->settings);
     memory_free(engine->mappings);
     memory_free(engine->quarantined);
+    memory_free(engine->ended);
     memory_free(engine->erasures);
     memory_free(engine->moved);
 }

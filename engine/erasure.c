@@ -297,10 +297,11 @@ err apply_erase_done(struct engine *engine, const struct log_entry *entry)
         erasure->done_at_us = entry->received_at_us;
         store_erasure(engine, erasure);
     }
-    while (!reader.failed && byte_reader_left(&reader) > 0) {
-        registry_end_quarantined(engine, byte_reader_varint(&reader));
+    err e = ERR_OK;
+    while (e == ERR_OK && !reader.failed && byte_reader_left(&reader) > 0) {
+        e = registry_end_quarantined(engine, byte_reader_varint(&reader));
     }
-    return ERR_OK;
+    return e;
 }
 
 bool engine_erasure_next(const struct engine *engine, uint64_t *sequence)
@@ -400,13 +401,18 @@ static bool names_person(struct slice bytes, struct slice keys)
     return false;
 }
 
+/* Those waiting and those retried or dropped. */
 static uint64_t *copy_quarantined(struct engine *engine, size_t *count)
 {
     pthread_mutex_lock(&engine->quarantine_lock);
-    *count = engine->quarantined_count;
+    size_t ended = engine->ended_count;
+    *count = engine->quarantined_count + ended;
     uint64_t *copy = memory_alloc((*count + 1) * sizeof *copy);
-    for (size_t i = 0; copy != NULL && i < *count; i++) {
-        copy[i] = engine->quarantined[i].sequence;
+    if (copy != NULL && ended > 0) {
+        memcpy(copy, engine->ended, ended * sizeof *copy);
+    }
+    for (size_t i = ended; copy != NULL && i < *count; i++) {
+        copy[i] = engine->quarantined[i - ended].sequence;
     }
     pthread_mutex_unlock(&engine->quarantine_lock);
     return copy;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "engine/engine.h"
+#include "ingest/limits.h"
 
 #include "history.h"
 #include "window.h"
@@ -68,6 +69,8 @@ struct engine {
     struct window *messages;
     struct sequence_time *quarantined; /* ascending */
     size_t quarantined_count, quarantined_capacity;
+    uint64_t *ended; /* entries that were quarantined once: retried or dropped, their bytes are still in the log */
+    size_t ended_count, ended_capacity;
     pthread_mutex_t quarantine_lock; /* for the scrubbing job, which reads the list from its own thread */
     struct engine_erasure *erasures; /* ascending */
     size_t erasures_count, erasures_capacity;
@@ -128,9 +131,8 @@ err apply_cohort_entries(struct engine *engine, const struct log_entry *entries,
 
 struct resolution {
     uint32_t number;     /* the person; PERSON_NONE: nobody yet */
-    uint32_t merges[IDENTIFIER_TYPE_MAX]; /* other roots to merge into it, in order */
+    uint32_t merges[IDENTIFIER_COUNT_MAX]; /* other roots to merge into it, in order */
     size_t merge_count;
-    uint32_t owners[IDENTIFIER_TYPE_MAX]; /* per identifier of the record: whose it is now */
 };
 /* Reads only. `event_time_us` is the record's. */
 void resolve_record(struct engine *engine, const struct record *record, struct resolution *out);
@@ -192,7 +194,8 @@ err registry_load_message(struct engine *engine, const struct window_item *item)
 /* The person who has it; too old at now_us, or erased: PERSON_NONE. */
 uint32_t registry_find_message(const struct engine *engine, struct slice message_id, int64_t now_us);
 err registry_add_quarantined(struct engine *engine, uint64_t sequence, int64_t at_us) MUST_USE;
-void registry_end_quarantined(struct engine *engine, uint64_t sequence);
+err registry_end_quarantined(struct engine *engine, uint64_t sequence) MUST_USE;
+err registry_add_ended(struct engine *engine, uint64_t sequence) MUST_USE;
 /* Stored forms, for the checkpoint's tables. */
 void receipt_encode(const struct window_key *key, uint64_t fingerprint, uint16_t status, struct slice answer,
                     struct buffer *out);

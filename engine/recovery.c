@@ -158,6 +158,9 @@ static err load_message(void *context, struct slice key, struct slice value)
 static err load_quarantined(void *context, struct slice key, struct slice value)
 {
     struct load *load = context;
+    if (key.length == 8 && slice_equal_cstr(value, "ended")) {
+        return registry_add_ended(load->engine, load_u64_be(key.data));
+    }
     if (key.length != 8 || value.length != 8) {
         return load_corrupt(load, "quarantine");
     }

@@ -249,10 +249,11 @@ err registry_add_quarantined(struct engine *engine, uint64_t sequence, int64_t a
     return room ? ERR_OK : ERR_MEMORY;
 }
 
-void registry_end_quarantined(struct engine *engine, uint64_t sequence)
+/* It is not offered any more, but its bytes stay in the log: an erasure has to look at them, too. */
+err registry_end_quarantined(struct engine *engine, uint64_t sequence)
 {
     if (!engine_quarantine_has(engine, sequence)) {
-        return;
+        return ERR_OK;
     }
     size_t at = quarantine_position(engine, sequence);
     pthread_mutex_lock(&engine->quarantine_lock);
@@ -262,7 +263,19 @@ void registry_end_quarantined(struct engine *engine, uint64_t sequence)
     pthread_mutex_unlock(&engine->quarantine_lock);
     char key[8];
     store_u64_be(key, sequence);
-    pending_delete(engine, TABLE_QUARANTINE, slice_of(key, 8));
+    pending_put(engine, TABLE_QUARANTINE, slice_of(key, 8), SLICE_LITERAL("ended"));
+    return registry_add_ended(engine, sequence);
+}
+
+err registry_add_ended(struct engine *engine, uint64_t sequence)
+{
+    pthread_mutex_lock(&engine->quarantine_lock);
+    bool room = VECTOR_RESERVE(engine, ended);
+    if (room) {
+        engine->ended[engine->ended_count++] = sequence;
+    }
+    pthread_mutex_unlock(&engine->quarantine_lock);
+    return room ? ERR_OK : ERR_MEMORY;
 }
 
 uint64_t engine_quarantine_count(const struct engine *engine)

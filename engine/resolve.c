@@ -140,12 +140,11 @@ static bool already_merging(const struct resolution *resolution, uint32_t root)
 
 void resolve_record(struct engine *engine, const struct record *record, struct resolution *out)
 {
-    CHECK(record->identifier_count <= IDENTIFIER_TYPE_MAX);
+    CHECK(record->identifier_count <= IDENTIFIER_COUNT_MAX);
     *out = (struct resolution){.number = PERSON_NONE};
     for (size_t i = 0; i < record->identifier_count; i++) {
         const struct record_identifier *item = &record->identifiers[i];
         uint32_t owner = find_owner(engine, item->type, item->value);
-        out->owners[i] = owner;
         if (owner == PERSON_NONE) {
             continue;
         }

@@ -7,6 +7,8 @@
 #include "identifier.h"
 #include "ingest/limits.h"
 #include "number.h"
+#include "phone.h"
+#include "places.h"
 #include "text.h"
 
 static const struct value null_value = {.kind = VALUE_NULL};
@@ -265,7 +267,8 @@ static void lose_identifier(struct builder *b, struct slice path, const char *co
     builder_warn(b, path, code, message);
 }
 
-err builder_identifier(struct builder *b, uint8_t type, struct slice path, struct slice typed)
+static err take_identifier(struct builder *b, uint8_t type, struct slice path, struct slice typed,
+                           const char *phone_country)
 {
     if (b->is_patch) {
         return record_fail(b->error, ERR_INVALID, "identifier_in_patch", path, 0,
@@ -277,7 +280,7 @@ err builder_identifier(struct builder *b, uint8_t type, struct slice path, struc
     }
     struct slice value;
     struct identifier_problem problem;
-    err e = identifier_canonical(b->arena, type, typed, b->phone_country, b->settings, &value, &problem);
+    err e = identifier_canonical(b->arena, type, typed, phone_country, b->settings, &value, &problem);
     if (e == ERR_INVALID) {
         lose_identifier(b, path, problem.code, problem.message);
     }
@@ -309,6 +312,47 @@ err builder_identifier(struct builder *b, uint8_t type, struct slice path, struc
     return ERR_OK;
 }
 
+/* Only a mapping that names the phone's country, or the calling code itself, says more than the record's country. */
+static bool waits_for_country(const struct builder *b, uint8_t type, struct slice typed)
+{
+    struct slice trimmed = slice_trim(typed);
+    return type == IDENTIFIER_PHONE && b->phone_country[0] == '\0' && !b->is_patch && trimmed.length > 0 &&
+           trimmed.data[0] != '+' && b->waiting_phone_count < WAITING_PHONES_MAX;
+}
+
+err builder_identifier(struct builder *b, uint8_t type, struct slice path, struct slice typed)
+{
+    if (!waits_for_country(b, type, typed)) {
+        return take_identifier(b, type, path, typed, b->phone_country);
+    }
+    struct waiting_phone waiting = {arena_copy(b->arena, path), arena_copy(b->arena, typed)};
+    if (waiting.path.data == NULL || waiting.typed.data == NULL) {
+        return ERR_MEMORY;
+    }
+    b->waiting_phones[b->waiting_phone_count++] = waiting;
+    return ERR_OK;
+}
+
+static const char *country_of_record(const struct builder *b)
+{
+    const struct value *country = builder_field_value(b, FIELD_COUNTRY);
+    const struct country *found =
+        country != NULL && country->kind == VALUE_TEXT ? country_find(country->text) : NULL;
+    const char *alpha2 = found != NULL ? country_alpha2(found) : "";
+    return phone_country_known(alpha2) ? alpha2 : "";
+}
+
+static err take_waiting_phones(struct builder *b)
+{
+    err e = ERR_OK;
+    const char *country = b->waiting_phone_count > 0 ? country_of_record(b) : "";
+    for (size_t i = 0; e == ERR_OK && i < b->waiting_phone_count; i++) {
+        const struct waiting_phone *waiting = &b->waiting_phones[i];
+        e = take_identifier(b, IDENTIFIER_PHONE, waiting->path, waiting->typed, country);
+    }
+    return e;
+}
+
 static unsigned rank_of(const struct settings *settings, uint8_t type)
 {
     unsigned rank = 0;
@@ -336,6 +380,9 @@ static void sort_identifiers(struct builder *b)
 err builder_finish(struct builder *b)
 {
     err e = b->out_of_memory ? ERR_MEMORY : cleanse_state(b);
+    if (e == ERR_OK) {
+        e = take_waiting_phones(b);
+    }
     if (e != ERR_OK) {
         return e;
     }

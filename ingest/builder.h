@@ -13,12 +13,19 @@
 #include "ingest/record.h"
 #include "names.h"
 
+enum { WAITING_PHONES_MAX = 4 };
+
 struct builder {
     struct arena *arena;
     const struct settings *settings;
     struct record *out;
     struct record_error *error;
     const char *phone_country; /* "": the settings' default */
+    /* Phones without a calling code wait for the record's country, which may come after them. */
+    struct waiting_phone {
+        struct slice path, typed; /* in the arena */
+    } waiting_phones[WAITING_PHONES_MAX];
+    size_t waiting_phone_count;
     bool is_patch;
     bool may_hold_nul; /* the input has what could become U+0000: look for it */
     size_t identifier_room, field_room, interest_room, item_room, warning_room;

@@ -38,7 +38,7 @@ static err parse_failed(const yyjson_read_err *problem, size_t skipped, struct r
     }
     bool encoding = problem->code == YYJSON_READ_ERROR_INVALID_STRING;
     char message[ERROR_MESSAGE_MAX];
-    snprintf(message, sizeof message, "The record is not valid JSON at byte %zu: %s. Mend it there and send it again.",
+    snprintf(message, sizeof message, "This is not valid JSON at byte %zu: %s. Mend it there and send it again.",
              problem->pos + skipped, problem->msg);
     return record_fail(error, ERR_INVALID, encoding ? "json_string" : "json_syntax", SLICE_LITERAL(""),
                        problem->pos + skipped, message);
@@ -53,7 +53,7 @@ err json_parse(struct arena *arena, struct slice bytes, yyjson_doc **out, struct
         bytes = slice_of(bytes.data + skipped, bytes.length - skipped);
     }
     if (bytes.length == 0) {
-        return record_fail(error, ERR_INVALID, "json_syntax", SLICE_LITERAL(""), 0, "The record is empty.");
+        return record_fail(error, ERR_INVALID, "json_syntax", SLICE_LITERAL(""), 0, "There is no JSON here; not even {}.");
     }
     /* yyjson takes a char * because it can parse in place; without that flag it does not write. */
     char *data = (char *)(uintptr_t)bytes.data;
@@ -107,7 +107,7 @@ static yyjson_val *find_duplicate(yyjson_val *object, size_t count)
 static err too_deep(struct slice path, struct record_error *error)
 {
     return record_fail(error, ERR_INVALID, "too_deep", path, 0,
-                       "The record has more than 32 levels of objects and arrays; flatten it.");
+                       "There are more than 32 levels of objects and arrays; flatten them.");
 }
 
 err json_gate_object(struct json_gate *gate, yyjson_val *object, size_t depth, struct slice path,

@@ -1,10 +1,13 @@
 #include "ingest/json_reader.h"
 
-#include <yyjson.h>
-
 #include "base/memory.h"
+#include "ingest/limits.h"
+#include "json_gate.h"
+
+static const size_t DOCUMENT_MEMORY_MAX = (size_t)256 << 20;
 
 struct json_document {
+    struct arena arena;
     yyjson_doc *doc;
 };
 
@@ -23,124 +26,55 @@ static json_value outer(yyjson_val *value)
     return (json_value)(const void *)value;
 }
 
-static err check_string(yyjson_val *value, const char *what, struct error *error)
+static err check_text(struct slice text, struct error *error)
 {
-    if (memchr(yyjson_get_str(value), '\0', yyjson_get_len(value)) != NULL) {
-        return error_set(error, ERR_INVALID, "json_nul", 0,
-                         "a %s holds the character U+0000, which is not accepted", what);
-    }
-    return ERR_OK;
+    return text.length > 0 && memchr(text.data, '\0', text.length) != NULL
+               ? error_set(error, ERR_INVALID, "json_nul", 0, "a text holds the character U+0000, which is not accepted")
+               : ERR_OK;
 }
 
-static err check_keys(yyjson_val *object, struct error *error)
+/* What the gate leaves to its caller: NUL in texts, and whole numbers beyond 64 bits. Depth was checked by the gate. */
+static err check_values(yyjson_val *value, struct error *error)
 {
-    if (yyjson_obj_size(object) > JSON_KEYS_MAX) {
-        return error_set(error, ERR_INVALID, "json_keys", 0, "an object has more than %d keys",
-                         JSON_KEYS_MAX);
-    }
-    yyjson_obj_iter outer_iter = yyjson_obj_iter_with(object);
-    for (yyjson_val *key; (key = yyjson_obj_iter_next(&outer_iter)) != NULL;) {
-        err e = check_string(key, "key", error);
-        if (e != ERR_OK) {
-            return e;
-        }
-        yyjson_val *first = yyjson_obj_getn(object, yyjson_get_str(key), yyjson_get_len(key));
-        if (first != yyjson_obj_iter_get_val(key)) {
-            return error_set(error, ERR_INVALID, "json_duplicate_key", 0,
-                             "the key \"%.60s\" stands twice in one object", yyjson_get_str(key));
-        }
-    }
-    return ERR_OK;
-}
-
-static err check_value(yyjson_val *value, int depth, struct error *error)
-{
-    if (depth > JSON_DEPTH_MAX) {
-        return error_set(error, ERR_INVALID, "json_depth", 0, "nested more than %d deep", JSON_DEPTH_MAX);
-    }
-    size_t index = 0;
-    size_t count = 0;
-    yyjson_val *key = NULL;
-    yyjson_val *member = NULL;
-    err e = ERR_OK;
-    switch (yyjson_get_type(value)) {
-    case YYJSON_TYPE_STR: return check_string(value, "string", error);
-    case YYJSON_TYPE_RAW:
+    if (yyjson_is_raw(value)) {
         return error_set(error, ERR_INVALID, "json_number", 0,
-                         "a number does not fit into 64 bits; send it as a string");
-    case YYJSON_TYPE_ARR:
-        yyjson_arr_foreach(value, index, count, member) {
-            e = check_value(member, depth + 1, error);
-            if (e != ERR_OK) {
-                return e;
-            }
-        }
-        return ERR_OK;
-    case YYJSON_TYPE_OBJ:
-        e = check_keys(value, error);
-        yyjson_obj_foreach(value, index, count, key, member) {
-            if (e != ERR_OK) {
-                return e;
-            }
-            e = check_value(member, depth + 1, error);
-        }
-        return e;
-    default: return ERR_OK;
+                         "a whole number does not fit into 64 bits; send it as a text");
     }
-}
-
-/* yyjson reads nested input with a loop, but check_value recurses: count the brackets first. */
-static bool too_deep(struct slice text, size_t *at)
-{
-    int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.length; i++) {
-        char c = text.data[i];
-        if (in_string) {
-            if (c == '\\') {
-                i++;
-            } else if (c == '"') {
-                in_string = false;
-            }
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > JSON_DEPTH_MAX) {
-                *at = i;
-                return true;
-            }
-        } else if (c == '}' || c == ']') {
-            depth--;
+    err e = yyjson_is_str(value) ? check_text(yyjson_text(value), error) : ERR_OK;
+    struct json_iterator members = json_iterate(outer(value));
+    while (e == ERR_OK && json_next(&members)) {
+        e = check_text(members.key, error);
+        if (e == ERR_OK) {
+            e = check_values(inner(members.value), error);
         }
     }
-    return false;
+    return e;
 }
 
 err json_read(struct slice text, struct json_document **out, struct error *error)
 {
-    size_t deep_at = 0;
-    if (too_deep(text, &deep_at)) {
-        return error_set(error, ERR_INVALID, "json_depth", deep_at, "nested more than %d deep",
-                         JSON_DEPTH_MAX);
-    }
-    yyjson_read_err read_error = {0};
-    union {
-        const char *in;
-        char *out;
-    } bytes = {.in = text.data ? text.data : ""};
-    yyjson_doc *doc = yyjson_read_opts(bytes.out, text.length, YYJSON_READ_BIGNUM_AS_RAW, NULL, &read_error);
-    if (doc == NULL) {
-        err e = read_error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? ERR_MEMORY : ERR_INVALID;
-        return error_set(error, e, "json_syntax", read_error.pos, "not valid JSON at byte %zu: %s",
-                         read_error.pos, read_error.msg);
-    }
-    err e = check_value(yyjson_doc_get_root(doc), 1, error);
-    struct json_document *document = e == ERR_OK ? memory_alloc(sizeof *document) : NULL;
+    struct json_document *document = memory_zalloc(sizeof *document);
     if (document == NULL) {
-        yyjson_doc_free(doc);
-        return e != ERR_OK ? e : error_set(error, ERR_MEMORY, "out_of_memory", 0, "out of memory");
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "out of memory");
     }
-    document->doc = doc;
+    arena_init(&document->arena, DOCUMENT_MEMORY_MAX);
+    struct record_error reason = {0};
+    err e = json_parse(&document->arena, text, &document->doc, &reason);
+    if (e == ERR_OK) {
+        struct json_gate gate = {.unlimited = true};
+        e = json_gate_subtree(&gate, yyjson_doc_get_root(document->doc), 1, SLICE_LITERAL(""), &reason);
+    }
+    if (e != ERR_OK) {
+        e = error_set(error, e, reason.code[0] != '\0' ? reason.code : err_name(e), reason.position, "%s%s%s%s",
+                      reason.message[0] != '\0' ? reason.message : "out of memory", reason.field[0] != '\0' ? " (" : "",
+                      reason.field, reason.field[0] != '\0' ? ")" : "");
+    } else {
+        e = check_values(yyjson_doc_get_root(document->doc), error);
+    }
+    if (e != ERR_OK) {
+        json_document_destroy(document);
+        return e;
+    }
     *out = document;
     return ERR_OK;
 }
@@ -148,7 +82,7 @@ err json_read(struct slice text, struct json_document **out, struct error *error
 void json_document_destroy(struct json_document *document)
 {
     if (document != NULL) {
-        yyjson_doc_free(document->doc);
+        arena_deinit(&document->arena);
         memory_free(document);
     }
 }

@@ -1,4 +1,4 @@
-/* json_reader.h: the one gated door through which Kindred reads JSON.
+/* json_reader.h: the gated door through which the other folders read JSON.
  *
  * yyjson accepts things that would hurt later: duplicate keys (two readers of one text could see two truths), NUL
  * in strings, any depth, integers beyond 64 bits turned into doubles. json_read refuses them, with the place.
@@ -11,7 +11,7 @@
 #include "base/json_writer.h"
 #include "base/slice.h"
 
-enum { JSON_DEPTH_MAX = 32, JSON_KEYS_MAX = 4096 };
+enum { JSON_DEPTH_MAX = 32 };
 
 struct json_document;
 /* NULL stands for "absent" in every call below. */

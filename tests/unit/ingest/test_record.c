@@ -39,6 +39,19 @@ static void test_the_sample(void)
     run(samples, ARRAY_COUNT(samples));
 }
 
+/* What a local number is depends on the country, wherever in the record that stands. */
+static void test_phones_of_the_records_country(void)
+{
+    static const struct sample samples[] = {
+        {"{\"phone\":\"020 7031 3000\",\"location\":{\"country\":\"UK\"}}", "phone=+442070313000 country='United Kingdom'"},
+        {"{\"country\":\"Germany\",\"phone\":\"0151 12345678\"}", "phone=+4915112345678 country='Germany'"},
+        {"{\"phone\":\"0044 20 7031 3000\",\"country\":\"France\"}", "phone=+442070313000 country='France'"},
+        {"{\"phone\":\"+1 650-253-0000\",\"country\":\"France\"}", "phone=+16502530000 country='France'"},
+        {"{\"phone\":\"(650) 253-0000\",\"country\":\"Atlantis\"}", "phone=+16502530000 country='Atlantis' !country_unknown"},
+    };
+    run(samples, ARRAY_COUNT(samples));
+}
+
 static void test_identifiers(void)
 {
     static const struct sample samples[] = {
@@ -335,6 +348,7 @@ static void test_newer_rules_are_refused(void)
 int main(void)
 {
     RUN(test_the_sample);
+    RUN(test_phones_of_the_records_country);
     RUN(test_identifiers);
     RUN(test_blocked);
     RUN(test_fields);
