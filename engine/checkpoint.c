@@ -172,6 +172,12 @@ static void snapshot_destroy(struct engine_snapshot *snapshot)
 err engine_checkpoint_begin(struct engine *engine, struct engine_snapshot **out, struct error *error)
 {
     CHECK(engine->snapshot == NULL && engine->options.checkpoint != NULL);
+    err failed = engine_failed(engine);
+    if (failed != ERR_OK) {
+        /* An entry may be applied by half: what is in RAM must not become the truth. */
+        return error_set(error, failed, "storage_failed", 0,
+                         "an earlier write or change failed; the next start goes on from the log");
+    }
     /* A checkpoint must never be ahead of its log: after a power failure nothing could explain it. */
     err synced = engine->options.durability == DURABILITY_FSYNC ? ERR_OK : engine_sync(engine, error);
     if (synced != ERR_OK) {
