@@ -189,6 +189,7 @@ void handle_classify(struct exchange *x)
         json_key(json, "confidence");
         /* A float's own digits (0.95), not those of the double it becomes. */
         json_double(json, (double)(int)(hits[i].confidence * 10000.0f + 0.5f) / 10000.0);
+        json_member_cstr(json, "decided_by", "rule");
         json_member_cstr(json, "method", method_name(hits[i].method));
         json_member_string(json, "pattern", cohorts_pattern_text(cohorts, hits[i].cohort, hits[i].pattern));
         json_object_end(json);

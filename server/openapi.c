@@ -122,13 +122,15 @@ static void write_response(struct json_writer *json, const struct route *route, 
     json_key(json, key);
     json_object_begin(json);
     json_member_cstr(json, "description", reply_reason((uint16_t)status));
-    bool health = strcmp(route->path, "/readyz") == 0;
-    if (status >= 400 && !health && status != 422) {
+    /* These say no in their own shape. */
+    bool own_shape = (strcmp(route->path, "/readyz") == 0 && status == 503) ||
+                     (route->flags & ROUTE_STREAM && (status == 413 || status == 422));
+    if (status >= 400 && !own_shape) {
         write_content(json, "application/problem+json", "Problem");
     } else if (status < 300 && status != 204) {
         bool metrics = strcmp(route->path, "/metrics") == 0;
         write_content(json, metrics ? "text/plain" : "application/json", route->response_schema);
-    } else if (health || status == 422) {
+    } else if (own_shape) {
         write_content(json, "application/json", route->response_schema);
     }
     json_object_end(json);

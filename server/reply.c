@@ -1,6 +1,4 @@
 /* reply.c: the bytes of an answer, written in one pass: Content-Length's digits are filled in when the body is there. */
-#include <stdio.h>
-
 #include "problem.h"
 #include "worker.h"
 
@@ -95,11 +93,15 @@ struct json_writer *reply_json(struct exchange *x, uint16_t status)
     return reply_body(x);
 }
 
+/* Right-aligned in the room that was left for it. */
 static void fill_in_length(char *digits, size_t length)
 {
-    char text[LENGTH_DIGITS + 1];
-    snprintf(text, sizeof text, "%*zu", LENGTH_DIGITS, length);
-    memcpy(digits, text, LENGTH_DIGITS);
+    size_t at = LENGTH_DIGITS;
+    do {
+        CHECK(at > 0);
+        digits[--at] = (char)('0' + length % 10);
+        length /= 10;
+    } while (length > 0);
 }
 
 /* The buffer's maximum or the heap was reached in the middle: nothing half-written may leave. */

@@ -1,7 +1,6 @@
 """Tries to break: start and stop, one folder for one process, slow and rude clients, bounded memory."""
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -9,7 +8,7 @@ import threading
 import time
 import unittest
 
-from support import BINARY, Answer, Server, answers, kindred, read_all, read_answers
+from support import BINARY, Server, answers, kindred, read_answers
 
 
 def ndjson(first, count, size=0):
@@ -93,7 +92,6 @@ class Life(unittest.TestCase):
             self.assertEqual(export(), before)
 
     def test_listens_before_it_is_ready(self):
-        folder = None
         with Server(args=["--demo", "3000"], wait=False) as s:
             seen = set()
             end = time.monotonic() + 60
@@ -113,7 +111,6 @@ class Life(unittest.TestCase):
             s.wait_ready()
             self.assertIn((503, "starting"), seen)
             self.assertIn((200, "ready"), seen)
-        del folder
 
     def test_durability_is_named(self):
         for mode in ("interval", "os"):
@@ -201,7 +198,7 @@ class Streams(unittest.TestCase):
             request = b"GET /api/users?limit=1000&expand=all HTTP/1.1\r\nHost: localhost\r\n\r\n"
             size = len(s.get("/api/users?limit=1000&expand=all").body)
             with s.connect(timeout=60) as sock:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
                 sock.sendall(request * 10)
                 sock.shutdown(socket.SHUT_WR)
                 data = b""
