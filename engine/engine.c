@@ -22,8 +22,8 @@ static err create_parts(struct engine *engine)
     engine->history = history_create();
     engine->everybody = bitmap_create();
     engine->dirty = bitmap_create();
-    engine->receipts = window_create(RECEIPT_COUNT_MAX, RECEIPT_AGE_MAX_US);
-    engine->messages = window_create(MESSAGE_COUNT_MAX, MESSAGE_AGE_MAX_US);
+    engine->receipts = window_create(RECEIPT_COUNT_MAX, RECEIPT_BYTES_MAX, RECEIPT_AGE_MAX_US);
+    engine->messages = window_create(MESSAGE_COUNT_MAX, 0, MESSAGE_AGE_MAX_US);
     if (engine->identifiers == NULL || engine->people == NULL || engine->names == NULL || engine->phrases == NULL ||
         engine->attributes == NULL || engine->history == NULL || engine->receipts == NULL ||
         engine->messages == NULL) {

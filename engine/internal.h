@@ -13,6 +13,7 @@
 
 enum {
     RECEIPT_COUNT_MAX = 200000,
+    RECEIPT_BYTES_MAX = 256 * 1024 * 1024, /* of stored answers; the oldest are forgotten first */
     MESSAGE_COUNT_MAX = 4000000,
     MAPPING_COUNT_MAX = 4096,
 };

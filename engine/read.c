@@ -1,7 +1,6 @@
 /* read.c: answers from RAM: who is this, who is like this. */
 #include "internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -61,12 +60,31 @@ uint32_t engine_find_id(const struct engine *engine, struct slice id)
     return people_blob(engine->people, root) != NULL ? root : PERSON_NONE;
 }
 
+/* Lower case, at least `digits_min` digits. */
+static size_t write_hex(uint64_t value, size_t digits_min, char *out)
+{
+    size_t digits = digits_min;
+    while (digits < 16 && value >> (4 * digits) != 0) {
+        digits++;
+    }
+    for (size_t i = digits; i-- > 0; value >>= 4) {
+        out[i] = "0123456789abcdef"[value & 15];
+    }
+    return digits;
+}
+
 size_t engine_etag(const struct engine *engine, uint32_t number, char out[ENGINE_ETAG_MAX])
 {
     const void *blob = people_blob(engine->people, number);
     uint64_t hash = hash64(slice_of(blob, profile_blob_bytes(blob)), 0);
-    return (size_t)snprintf(out, ENGINE_ETAG_MAX, "\"%016llx-%llx\"", (unsigned long long)hash,
-                            (unsigned long long)cohorts_generation(engine->cohorts));
+    size_t length = 0;
+    out[length++] = '"';
+    length += write_hex(hash, 16, out + length);
+    out[length++] = '-';
+    length += write_hex(cohorts_generation(engine->cohorts), 1, out + length);
+    out[length++] = '"';
+    out[length] = '\0';
+    return length;
 }
 
 /* ---- pages ---- */

@@ -161,6 +161,7 @@ err registry_add_receipt(struct engine *engine, int64_t at_us, uint64_t sequence
     *receipt = (struct receipt){fingerprint, load_u16(status.data), (uint32_t)answer.length};
     memcpy(receipt->answer, answer.data, answer.length);
     item.more = receipt;
+    item.more_bytes = (uint32_t)(sizeof *receipt + answer.length + 1);
     err e = window_add(engine->receipts, &item, forget_receipt, engine);
     if (e != ERR_OK) {
         memory_free(receipt);

@@ -12,6 +12,8 @@ static const int64_t REMOVED = INT64_MIN;
 /* A ring in order of arrival (oldest at `head`) and an open-addressing table of ring positions, at most half full. */
 struct window {
     uint64_t count_max;
+    uint64_t bytes_max;
+    uint64_t bytes; /* of `more`, in all items */
     int64_t age_max_us;
     struct window_item *ring;
     uint64_t ring_capacity; /* a power of two */
@@ -23,13 +25,14 @@ struct window {
 
 enum { WINDOW_FIRST_CAPACITY = 1024 };
 
-struct window *window_create(uint64_t count_max, int64_t age_max_us)
+struct window *window_create(uint64_t count_max, uint64_t bytes_max, int64_t age_max_us)
 {
     struct window *window = memory_zalloc(sizeof *window);
     if (window == NULL) {
         return NULL;
     }
     window->count_max = count_max;
+    window->bytes_max = bytes_max;
     window->age_max_us = age_max_us;
     window->ring_capacity = WINDOW_FIRST_CAPACITY;
     window->slot_count = WINDOW_FIRST_CAPACITY * 2;
@@ -157,26 +160,34 @@ static err grow(struct window *window)
     return ERR_OK;
 }
 
-static bool must_forget_oldest(const struct window *window, int64_t now_us)
+static void drop_more(struct window *window, struct window_item *item)
+{
+    memory_free(item->more);
+    window->bytes -= item->more_bytes;
+    item->more = NULL;
+    item->more_bytes = 0;
+}
+
+static bool must_forget_oldest(const struct window *window, const struct window_item *coming)
 {
     if (window->head == window->tail) {
         return false;
     }
     return window->tail - window->head >= window->count_max ||
-           item_at(window, window->head)->at_us < now_us - window->age_max_us;
+           window->bytes + coming->more_bytes > window->bytes_max ||
+           item_at(window, window->head)->at_us < coming->at_us - window->age_max_us;
 }
 
 err window_add(struct window *window, const struct window_item *item,
                void (*forgotten)(void *context, const struct window_key *key), void *context)
 {
-    while (must_forget_oldest(window, item->at_us)) {
+    while (must_forget_oldest(window, item)) {
         struct window_item *oldest = item_at(window, window->head);
         if (oldest->at_us != REMOVED) {
             take_slot(window, window->head);
             forgotten(context, &oldest->key);
         }
-        memory_free(oldest->more);
-        oldest->more = NULL;
+        drop_more(window, oldest);
         window->head++;
     }
     if (window->tail - window->head == window->ring_capacity && grow(window) != ERR_OK) {
@@ -185,6 +196,7 @@ err window_add(struct window *window, const struct window_item *item,
     *item_at(window, window->tail) = *item;
     put_slot(window, window->tail);
     window->tail++;
+    window->bytes += item->more_bytes;
     return ERR_OK;
 }
 
@@ -196,8 +208,7 @@ void window_remove(struct window *window, const struct window_key *key)
     }
     struct window_item *item = item_at(window, counter - 1);
     take_slot(window, counter - 1);
-    memory_free(item->more);
-    item->more = NULL;
+    drop_more(window, item);
     item->at_us = REMOVED;
 }
 

@@ -1,4 +1,4 @@
-/* window.h: keys seen lately, each with a value, forgotten by age and by number.
+/* window.h: keys seen lately, each with a value, forgotten by age, by number and by size.
  *
  * Two of them make retries idempotent: receipts (Idempotency-Key ─▶ answer) and message ids (─▶ person). Keys are 128-bit digests,
  * so that what a client chose as a key is stored nowhere. Time is the log entry's, so forgetting is part of the fold.
@@ -21,12 +21,13 @@ struct window_item {
     int64_t at_us;
     uint64_t number;           /* the value, or part of it */
     void *more;                /* owned by the window: memory_free */
+    uint32_t more_bytes;       /* counted towards the window's maximum */
 };
 
 struct window;
 
-/* Remembers at most count_max items, none older than age_max_us. */
-struct window *window_create(uint64_t count_max, int64_t age_max_us) MUST_USE;
+/* Remembers at most count_max items with bytes_max bytes of `more`, none older than age_max_us. */
+struct window *window_create(uint64_t count_max, uint64_t bytes_max, int64_t age_max_us) MUST_USE;
 void window_destroy(struct window *window);
 
 struct window_key window_key_of(struct slice text);
