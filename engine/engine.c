@@ -149,7 +149,5 @@ void engine_stats(const struct engine *engine, struct engine_stats *out)
     }
     out->applied_sequence = engine->applied_sequence;
     out->checkpoint_sequence = engine->checkpoint_sequence;
-    out->index_bytes = identifier_table_memory_bytes(engine->identifiers) + people_memory_bytes(engine->people) +
-                       names_memory_bytes(engine->names) + phrases_memory_bytes(engine->phrases) +
-                       attributes_memory_bytes(engine->attributes);
+    out->index_bytes = identifier_table_memory_bytes(engine->identifiers) + people_memory_bytes(engine->people);
 }

@@ -202,7 +202,7 @@ static void write_engine(struct exchange *x, struct buffer *out)
     plain(out, "kindred_duplicates_total", "counter", "Records known by their message id since the start.",
           stats.duplicates);
     plain(out, "kindred_profile_bytes", "gauge", "Memory of all profiles.", stats.profile_bytes);
-    plain(out, "kindred_index_bytes", "gauge", "Memory of identifiers, bitmaps and other indexes.", stats.index_bytes);
+    plain(out, "kindred_index_bytes", "gauge", "Memory of the identifier and people tables.", stats.index_bytes);
 }
 
 void handle_metrics(struct exchange *x)

@@ -214,8 +214,10 @@ struct engine_stats {
     uint64_t people, identifiers, phrases, cohorts, quarantined, erasures_pending;
     uint64_t applied_sequence, checkpoint_sequence;
     uint64_t records_applied, merges, duplicates; /* since start */
-    uint64_t profile_bytes, index_bytes;
+    uint64_t profile_bytes; /* of all blobs */
+    uint64_t index_bytes;   /* of the identifier and people tables; bitmaps would have to be walked */
 };
+/* Cheap: counters only. */
 void engine_stats(const struct engine *engine, struct engine_stats *out);
 
 /* Compares profiles, identifiers, bitmaps and cohorts with each other, and (full) with a fresh fold of the log. ERR_CORRUPT says where

@@ -121,7 +121,7 @@ static bool is_reserved_address(const char *email)
 /* American numbers can be told without knowing dial plans: the last ten digits, of ten, or of eleven that begin with 1. */
 static bool american_number(struct slice text, char out[16])
 {
-    char digits[32];
+    char digits[32] = {0};
     size_t length = 0;
     for (size_t i = 0; i < text.length && length < sizeof digits - 1; i++) {
         if (text.data[i] >= '0' && text.data[i] <= '9') {
