@@ -207,13 +207,13 @@ static int gate_framing(struct http_parser *parser, const struct http_request *r
         if (request->http_1_0) {
             return refuse(parser, 400, "transfer_encoding_on_1_0", "HTTP/1.0 has no Transfer-Encoding.");
         }
-        if (!slice_equal_ignoring_case(slice_trim(coding), SLICE_LITERAL("chunked"))) {
+        if (!slice_equal_ignoring_case(coding, SLICE_LITERAL("chunked"))) {
             return refuse(parser, 501, "transfer_coding_unknown",
                           "The only transfer coding understood is chunked.");
         }
     }
     struct slice expect = request->fields[HEADER_EXPECT];
-    if (expect.data != NULL && !slice_equal_ignoring_case(slice_trim(expect), SLICE_LITERAL("100-continue"))) {
+    if (expect.data != NULL && !slice_equal_ignoring_case(expect, SLICE_LITERAL("100-continue"))) {
         return refuse(parser, 417, "expectation_unknown", "Only Expect: 100-continue is understood.");
     }
     return 0;
@@ -269,7 +269,8 @@ static int on_headers_complete(llhttp_t *llhttp)
     }
     for (int i = 0; i < HEADER_COUNT; i++) {
         if (parser->fields_seen & (1u << i)) {
-            request->fields[i] = slice_at(parser, parser->fields[i]);
+            /* llhttp takes the white space before a value away, not that behind it. */
+            request->fields[i] = slice_trim(slice_at(parser, parser->fields[i]));
         }
     }
     request->http_1_0 = llhttp->http_minor == 0;
