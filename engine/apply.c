@@ -95,21 +95,23 @@ static err take_from(struct engine *engine, uint32_t owner, uint8_t type, struct
 }
 
 /* Is the record newer than the link that the present owner has? A late record does not pull a device back. */
-static bool record_is_newer(struct engine *engine, const struct change *change, uint32_t owner, uint8_t type,
-                            struct slice value)
+static err record_is_newer(struct engine *engine, const struct change *change, uint32_t owner, uint8_t type,
+                           struct slice value, bool *newer)
 {
     struct profile theirs;
-    if (profile_unpack(&engine->arena, people_blob(engine->people, owner), 0, &theirs) != ERR_OK) {
-        return true;
+    *newer = true;
+    err e = profile_unpack(&engine->arena, people_blob(engine->people, owner), 0, &theirs);
+    if (e != ERR_OK) {
+        return e;
     }
     for (size_t i = 0; i < theirs.identifier_count; i++) {
         const struct profile_identifier *item = &theirs.identifiers[i];
         if (item->type == type && slice_equal(item->value, value)) {
-            return origin_compare(engine, &change->profile.origins[change->origin],
-                                  &theirs.origins[item->origin]) > 0;
+            *newer = origin_compare(engine, &change->profile.origins[change->origin],
+                                    &theirs.origins[item->origin]) > 0;
         }
     }
-    return true;
+    return ERR_OK;
 }
 
 /* A person has at most so many of a type; the one not seen for longest gives way (of those last seen in one entry the first in
@@ -177,11 +179,15 @@ static err link_identifier(struct engine *engine, struct change *change, const s
     }
     err e = ERR_OK;
     if (owner != PERSON_NONE) {
-        if (!record_is_newer(engine, change, owner, item->type, item->value)) {
+        bool newer = true;
+        e = record_is_newer(engine, change, owner, item->type, item->value, &newer);
+        if (e == ERR_OK && !newer) {
             change_link(change, item->type, item->value, change->origin, true);
             return remember_moved(engine, item->type, item->value, number);
         }
-        e = take_from(engine, owner, item->type, item->value);
+        if (e == ERR_OK) {
+            e = take_from(engine, owner, item->type, item->value);
+        }
         if (e == ERR_OK) {
             forget_identifier(engine, hash, owner);
         }
@@ -247,12 +253,13 @@ err apply_record(struct engine *engine, const struct log_entry *entry, const str
         return apply_duplicate(engine, entry, known);
     }
     struct resolution who;
-    resolve_record(engine, record, &who);
-
     struct change change = {.engine = engine};
     uint32_t absorbed[ARRAY_COUNT(who.merges)];
     size_t absorbed_count = 0;
-    err e = begin_person(engine, &change, &who, entry, record);
+    err e = resolve_record(engine, record, &who);
+    if (e == ERR_OK) {
+        e = begin_person(engine, &change, &who, entry, record);
+    }
     for (; e == ERR_OK && absorbed_count < who.merge_count; absorbed_count++) {
         e = merge_into(engine, &change, who.merges[absorbed_count], &absorbed[absorbed_count]);
     }

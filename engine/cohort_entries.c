@@ -34,7 +34,7 @@ void cohort_row_encode(uint64_t sequence, int64_t changed_at_us, struct slice js
     buffer_append_slice(out, json);
 }
 
-static void remember_definition(struct engine *engine, const struct log_entry *entry, struct slice name,
+static err remember_definition(struct engine *engine, const struct log_entry *entry, struct slice name,
                                 struct slice json)
 {
     uint32_t old = cohorts_find(engine->cohorts, name);
@@ -45,9 +45,14 @@ static void remember_definition(struct engine *engine, const struct log_entry *e
         struct buffer row;
         buffer_init(&row, LOG_PAYLOAD_MAX + 32);
         cohort_row_encode(entry->sequence, entry->received_at_us, json, &row);
-        pending_put(engine, TABLE_COHORTS, name, buffer_slice(&row));
+        bool whole = !row.failed;
+        if (whole) {
+            pending_put(engine, TABLE_COHORTS, name, buffer_slice(&row));
+        }
         buffer_deinit(&row);
+        return whole ? ERR_OK : ERR_MEMORY;
     }
+    return ERR_OK;
 }
 
 static err edit_of(struct engine *engine, const struct log_entry *entry, struct cohorts_edit *edit,
@@ -64,8 +69,10 @@ static err edit_of(struct engine *engine, const struct log_entry *entry, struct 
     if (entry->kind == ENTRY_COHORT_PUT) {
         e = cohort_definition_parse(edit->name, json, &edit->definition, error);
     }
+    if (e == ERR_OK && (e = remember_definition(engine, entry, edit->name, json)) != ERR_OK) {
+        cohort_definition_destroy(edit->definition);
+    }
     if (e == ERR_OK) {
-        remember_definition(engine, entry, edit->name, json);
         if (version > engine->shipped_version) {
             engine->shipped_version = version;
         }

@@ -136,7 +136,7 @@ struct resolution {
     size_t merge_count;
 };
 /* Reads only. `event_time_us` is the record's. */
-void resolve_record(struct engine *engine, const struct record *record, struct resolution *out);
+err resolve_record(struct engine *engine, const struct record *record, struct resolution *out) MUST_USE;
 uint32_t find_owner(const struct engine *engine, uint8_t type, struct slice value);
 
 /* ---- profile_change.c: what a record, a merge or a correction does to one profile ---- */

@@ -172,9 +172,12 @@ err registry_add_receipt(struct engine *engine, int64_t at_us, uint64_t sequence
     buffer_append_varint(&stored, (uint64_t)at_us);
     buffer_append_varint(&stored, sequence);
     buffer_append_slice(&stored, payload);
-    pending_put(engine, TABLE_RECEIPTS, key, buffer_slice(&stored));
+    e = stored.failed ? ERR_MEMORY : ERR_OK; /* half a row would be refused at the next start */
+    if (e == ERR_OK) {
+        pending_put(engine, TABLE_RECEIPTS, key, buffer_slice(&stored));
+    }
     buffer_deinit(&stored);
-    return ERR_OK;
+    return e;
 }
 
 uint32_t registry_find_message(const struct engine *engine, struct slice message_id, int64_t now_us)

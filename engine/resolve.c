@@ -83,12 +83,8 @@ static bool within_limits(const struct engine *engine, const struct identifier_u
 
 /* May `other` become one with the person found so far and the record's first `upto` identifiers? */
 static bool may_merge(struct engine *engine, const struct resolution *so_far, uint32_t other,
-                      const struct record *record, size_t upto)
+                      const struct record *record, size_t upto, struct identifier_union *all)
 {
-    struct identifier_union *all = arena_alloc(&engine->arena, sizeof *all);
-    if (all == NULL) {
-        return false;
-    }
     all->count = 0;
     bool fits = union_add_person(engine, all, so_far->number) && union_add_person(engine, all, other);
     for (size_t i = 0; fits && i < so_far->merge_count; i++) {
@@ -138,8 +134,9 @@ static bool already_merging(const struct resolution *resolution, uint32_t root)
     return root == resolution->number;
 }
 
-void resolve_record(struct engine *engine, const struct record *record, struct resolution *out)
+err resolve_record(struct engine *engine, const struct record *record, struct resolution *out)
 {
+    struct identifier_union *all = NULL; /* made when somebody may have to be merged */
     CHECK(record->identifier_count <= IDENTIFIER_COUNT_MAX);
     *out = (struct resolution){.number = PERSON_NONE};
     for (size_t i = 0; i < record->identifier_count; i++) {
@@ -152,8 +149,15 @@ void resolve_record(struct engine *engine, const struct record *record, struct r
             if (may_adopt(engine, owner, record, i)) {
                 out->number = owner;
             }
-        } else if (!already_merging(out, owner) && may_merge(engine, out, owner, record, i)) {
-            out->merges[out->merge_count++] = owner;
+        } else if (!already_merging(out, owner)) {
+            all = all != NULL ? all : arena_alloc(&engine->arena, sizeof *all);
+            if (all == NULL) {
+                return ERR_MEMORY; /* deciding without would decide otherwise than a replay */
+            }
+            if (may_merge(engine, out, owner, record, i, all)) {
+                out->merges[out->merge_count++] = owner;
+            }
         }
     }
+    return ERR_OK;
 }
