@@ -39,11 +39,11 @@ static const struct {
 } topics[TOPIC_COUNT] = {
     {"Sports", {"cricket", "football", "basketball", "tennis", "rugby", "volleyball", "badminton", "ice hockey"}},
     {"Technology",
-     {"artificial intelligence", "programming", "software", "machine learning", "smartphones", "cybersecurity", "laptops",
+     {"web development", "programming", "software", "gadgets", "smartphones", "cybersecurity", "laptops",
       "cloud computing"}},
     {"Finance", {"investing", "stocks", "banking", "mortgages", "personal finance", "credit cards", "mutual funds", "taxes"}},
     {"Music", {"jazz", "guitar", "rock music", "hip hop", "opera", "concerts", "piano", "classical music"}},
-    {"Travel", {"travel", "cruises", "hotels", "backpacking", "airlines", "vacations", "road trips", "beach holidays"}},
+    {"Travel", {"travel", "cruises", "hotels", "backpacking", "airlines", "vacations", "camping", "beach holidays"}},
     {"Food & Drink", {"cooking", "baking", "wine", "coffee", "recipes", "barbecue", "vegan food", "restaurants"}},
     {"Automotive", {"cars", "trucks", "motorcycles", "electric vehicles", "auto repair", "classic cars", "suvs", "car repair"}},
     {"Fashion", {"fashion", "shoes", "handbags", "streetwear", "jewelry", "dresses", "sneakers", "designer clothes"}},

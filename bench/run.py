@@ -69,6 +69,7 @@ class Bench:
         self.groups, self.rows, self.growth, self.facts = {}, [], [], []
         self.servers = []
         self.loaded = 0  # people 0 .. loaded - 1 are everywhere
+        self.others, self.measured = 0.0, 0.0  # CPU seconds of other processes while measuring; seconds of measuring
 
     # ---- running -----------------------------------------------------------------------------------
 
@@ -78,11 +79,16 @@ class Bench:
         for name, value in options.items():
             command += ["--" + name.replace("_", "-"), str(value)]
         pinned = cores or self.load_core
+        busy, begin = report.busy_seconds(), time.monotonic()
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                              preexec_fn=lambda: os.sched_setaffinity(0, pinned))
+        busy, took = report.busy_seconds() - busy, time.monotonic() - begin
         if run.returncode != 0:
             raise RuntimeError(f"load --work {work} against {server.title}: {run.stderr.strip()}")
         result = json.loads(run.stdout)
+        if took - result["seconds"] < 0.5:  # otherwise preparing the requests was most of it
+            self.measured += took
+            self.others += max(0.0, busy - result["server_cpu_seconds"] - result["own_cpu_seconds"])
         if result["errors"] or result["unanswered"]:
             say(f"  {server.title}: {result['errors']} errors, {result['unanswered']} without answer")
         return result
@@ -400,6 +406,11 @@ class Bench:
         if self.wants("meanwhile") and not self.options.quick:
             self.meanwhile_rows()
 
+    def other_load(self):
+        share = 100 * self.others / (self.measured * len(os.sched_getaffinity(0)) or 1)
+        return (f"While measuring, other processes used {share:.0f} % of the processors"
+                + ("." if share < 5 else ": **trust the ratios of CPU time, not the throughput**."))
+
     def stop(self):
         for server in reversed(self.servers):
             server.stop()
@@ -463,6 +474,7 @@ def main():
         bench.run()
     finally:
         bench.stop()
+    bench.facts.append(bench.other_load())
     micro = micro_benches(options)
     print("\n" + report.terminal_table(bench.rows) + "\n")
     for fact in bench.facts:
