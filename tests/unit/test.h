@@ -22,14 +22,15 @@ static atomic_uint test_failures_here; /* in the running test */
 static unsigned test_passed;
 static unsigned test_failed;
 
-__attribute__((format(printf, 4, 5), unused)) static inline bool test_expect(
-    bool holds, const char *file, int line, const char *format, ...)
+/* The condition is a text of its own and not part of the format: it may hold a percent sign. */
+__attribute__((format(printf, 5, 6), unused)) static inline bool test_expect(
+    bool holds, const char *file, int line, const char *wanted, const char *format, ...)
 {
     if (!holds) {
         atomic_fetch_add(&test_failures_here, 1);
         va_list args;
         va_start(args, format);
-        fprintf(stderr, "%s:%d: ", file, line);
+        fprintf(stderr, "%s:%d: %s", file, line, wanted);
         vfprintf(stderr, format, args);
         fputc('\n', stderr);
         va_end(args);
@@ -38,11 +39,12 @@ __attribute__((format(printf, 4, 5), unused)) static inline bool test_expect(
 }
 
 #define EXPECT(condition, ...)                                                                     \
-    ((void)test_expect((condition), __FILE__, __LINE__, "expected " #condition "" __VA_ARGS__))
+    ((void)test_expect((condition), __FILE__, __LINE__, "expected " #condition,                    \
+                       " " __VA_ARGS__))
 #define REQUIRE(condition, ...)                                                                    \
     do {                                                                                           \
         if (!test_expect((condition), __FILE__, __LINE__,                                          \
-                         "required " #condition "" __VA_ARGS__)) {                                 \
+                         "required " #condition, " " __VA_ARGS__)) {                               \
             return;                                                                                \
         }                                                                                          \
     } while (0)
