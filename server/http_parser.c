@@ -433,11 +433,14 @@ static enum http_event next_body(struct http_parser *parser, char *input, size_t
     parser->decoded = input;
     llhttp_errno_t code = HPE_OK;
     const char *stop = feed(parser, input, input + length, &code);
+    parser->body = slice_of(input, (size_t)(parser->decoded - input));
     if (code != HPE_OK && code != HPE_PAUSED) {
-        return fail(parser, code, 0);
+        /* What came before the damage is handed out first, as it would have been had it come alone. */
+        (void)fail(parser, code, 0);
+        *consumed = length;
+        return parser->body.length > 0 ? EVENT_BODY : EVENT_ERROR;
     }
     *consumed = (size_t)(stop - input);
-    parser->body = slice_of(input, (size_t)(parser->decoded - input));
     if (code == HPE_PAUSED) {
         llhttp_resume(&parser->llhttp);
     }
