@@ -250,7 +250,46 @@ static err open_tables(struct checkpoint *checkpoint, struct error *error)
     return code == 0 ? ERR_OK : checkpoint_fail(error, code, "open", checkpoint->data_path);
 }
 
-/* LMDB would run into SIGBUS on pages the file does not have. */
+/* Are pages first to last all in LMDB's list of free pages (its table 0: transaction ─▶ count, page numbers)? */
+static bool pages_are_free(struct checkpoint *checkpoint, uint64_t first, uint64_t last)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val value;
+    uint64_t found = 0;
+    if (mdb_txn_begin(checkpoint->env, NULL, MDB_RDONLY, &txn) != 0) {
+        return false;
+    }
+    int code = mdb_cursor_open(txn, 0, &cursor);
+    if (code == 0) {
+        while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+            for (size_t at = sizeof(size_t); at + sizeof(size_t) <= value.mv_size; at += sizeof(size_t)) {
+                size_t page;
+                memcpy(&page, (const char *)value.mv_data + at, sizeof page);
+                found += page >= first && page <= last;
+            }
+        }
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return code == MDB_NOTFOUND && found == last - first + 1;
+}
+
+static err set_size(const char *path, uint64_t bytes, struct error *error)
+{
+    const struct file_system *files = &file_system_posix;
+    struct file *file = NULL;
+    err e = files->open(files->context, path, FILE_WRITE, &file, error);
+    if (e == ERR_OK) {
+        e = files->truncate(files->context, file, bytes, error);
+        files->close(files->context, file);
+    }
+    return e;
+}
+
+/* LMDB would run into SIGBUS on pages the file does not have. It may leave out pages at the end, though, that it took and gave
+ * back within one transaction: those are free, and the file gets its length. Any other short file was cut. */
 static err check_size(struct checkpoint *checkpoint, struct error *error)
 {
     MDB_envinfo info;
@@ -262,10 +301,20 @@ static err check_size(struct checkpoint *checkpoint, struct error *error)
         return error_set_errno(error, errno, "look at", checkpoint->data_path);
     }
     /* The first two pages are there even when nothing was committed yet. */
-    if ((uint64_t)file.st_size < ((uint64_t)info.me_last_pgno + 1) * stat_of_env.ms_psize) {
-        return corrupt_value(checkpoint, TABLE_META, "the file is shorter than its pages", error);
+    uint64_t size = (uint64_t)file.st_size;
+    uint64_t needed = ((uint64_t)info.me_last_pgno + 1) * stat_of_env.ms_psize;
+    if (size >= needed) {
+        return ERR_OK;
     }
-    return ERR_OK;
+    err e = checkpoint->read_only ? ERR_OK : set_size(checkpoint->data_path, needed, error);
+    if (e != ERR_OK || (!checkpoint->read_only &&
+                        pages_are_free(checkpoint, size / stat_of_env.ms_psize, info.me_last_pgno))) {
+        return e;
+    }
+    if (!checkpoint->read_only && (e = set_size(checkpoint->data_path, size, error)) != ERR_OK) {
+        return e;
+    }
+    return corrupt_value(checkpoint, TABLE_META, "the file is shorter than its pages", error);
 }
 
 static uint64_t used_bytes(MDB_env *env)
