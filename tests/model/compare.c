@@ -1,10 +1,11 @@
-/* One person: the engine's JSON against the reference, both as sorted lines. */
+/* The engine's answers against the reference. A person: both as sorted lines. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "ingest/json_reader.h"
 #include "world.h"
 
@@ -204,7 +205,7 @@ static void print_difference(const struct lines *ours, const struct lines *engin
     }
 }
 
-void compare_person(struct world *world, const struct ref_person *person)
+static void compare_person(struct world *world, const struct ref_person *person)
 {
     static struct lines ours;
     static struct lines engines;
@@ -235,4 +236,194 @@ void compare_person(struct world *world, const struct ref_person *person)
     }
     json_document_destroy(document);
     buffer_deinit(&text);
+}
+
+/* ---- everything -------------------------------------------------------------------------------------- */
+
+static void compare_finding(struct world *world)
+{
+    enum { MOST = 256 };
+    struct engine_key keys[MOST];
+    char values[MOST][REF_TEXT];
+    uint32_t found[MOST];
+    size_t count = 0;
+    while (count < MOST && input_identifier(count, &keys[count].type, values[count])) {
+        keys[count].value = slice_from_cstr(values[count]);
+        count++;
+    }
+    engine_find_many(world->engine, keys, count, found);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t expected = ref_find(&world->ref, keys[i].type, keys[i].value);
+        uint32_t alone = engine_find(world->engine, keys[i].type, keys[i].value);
+        if (found[i] != expected || alone != expected) {
+            world_fail(world, expected ? expected : alone, "%s is p%u, the engine says p%u and p%u", values[i], expected,
+                       alone, found[i]);
+        }
+    }
+    for (uint32_t number = 1; number <= world->ref.person_count + 1; number++) {
+        char id[16];
+        snprintf(id, sizeof id, "p%u", number);
+        if (engine_find_id(world->engine, slice_from_cstr(id)) != ref_root(&world->ref, number)) {
+            world_fail(world, number, "p%u is p%u, the engine says p%u", number, ref_root(&world->ref, number),
+                       engine_find_id(world->engine, slice_from_cstr(id)));
+        }
+    }
+}
+
+static void compare_page(struct world *world, uint32_t id, const struct ref_cohort *cohort)
+{
+    static uint32_t expected[1 << 16];
+    static uint32_t page[1 << 16];
+    size_t count = 0;
+    for (size_t i = 0; i < world->ref.person_count && count < ARRAY_COUNT(expected); i++) {
+        const struct ref_person *person = &world->ref.people[i];
+        if (person->alive && (cohort == NULL || ref_member(&world->ref, cohort, person))) {
+            expected[count++] = person->number;
+        }
+    }
+    size_t limit = 1 + prng_below(&world->prng, 40);
+    uint64_t from = 0;
+    uint64_t total = 0;
+    uint32_t next = 0;
+    size_t got = 0;
+    do { /* a cursor walk */
+        got += engine_page(world->engine, id, true, from, limit, page + got, &total, &next);
+        from = next;
+    } while (next != 0 && got + limit < ARRAY_COUNT(page));
+    if (got != count || total != count || memcmp(page, expected, count * sizeof *page) != 0) {
+        for (size_t i = 0, k = 0; i < count || k < got;) {
+            bool ours = k == got || (i < count && expected[i] < page[k]);
+            bool theirs = i == count || (k < got && page[k] < expected[i]);
+            if (ours || theirs) {
+                world_note(world, "p%u is only in the %s's", ours ? expected[i] : page[k], ours ? "reference" : "engine");
+            }
+            i += !theirs;
+            k += !ours;
+        }
+        world_fail(world, 0, "cohort %s (rules %s) has %zu members, the engine says %zu of %" PRIu64,
+                   cohort ? cohort->name : "*", cohort ? cohort->rules->json : "", count, got, total);
+    }
+    from = prng_below(&world->prng, count + 2);
+    got = engine_page(world->engine, id, false, from, limit, page, &total, &next);
+    size_t left = from < count ? count - from : 0;
+    if (got != (left < limit ? left : limit) || (got > 0 && memcmp(page, expected + from, got * sizeof *page) != 0)) {
+        world_fail(world, 0, "cohort %s: page at %" PRIu64 " differs", cohort ? cohort->name : "*", from);
+    }
+}
+
+static void compare_cohorts(struct world *world)
+{
+    const struct cohorts *cohorts = engine_cohorts(world->engine);
+    if (cohorts_count(cohorts) != world->ref.cohort_count) {
+        world_fail(world, 0, "%zu cohorts, the engine has %u", world->ref.cohort_count, cohorts_count(cohorts));
+    }
+    for (size_t i = 0; i < world->ref.cohort_count; i++) {
+        const struct ref_cohort *cohort = &world->ref.cohorts[i];
+        uint32_t id = cohorts_find(cohorts, slice_from_cstr(cohort->name));
+        if (id == COHORT_NONE) {
+            world_fail(world, 0, "cohort %s is not there", cohort->name);
+        }
+        compare_page(world, id, cohort);
+    }
+    compare_page(world, COHORT_NONE, NULL);
+}
+
+static void compare_sequences(struct world *world, const struct ref_person *person)
+{
+    uint64_t *sequences = NULL;
+    size_t count = 0;
+    CHECK(engine_person_sequences(world->engine, person->number, &world->arena, &sequences, &count) == ERR_OK);
+    if (count != person->sequence_count || memcmp(sequences, person->sequences, count * sizeof *sequences) != 0) {
+        world_fail(world, person->number, "p%u has %zu entries, the engine says %zu, or others", person->number,
+                   person->sequence_count, count);
+    }
+}
+
+static void compare_rest(struct world *world)
+{
+    struct engine_quarantined page[WORLD_QUARANTINE_MAX];
+    size_t count = engine_quarantine_page(world->engine, 0, page, WORLD_QUARANTINE_MAX);
+    bool same = count == world->quarantined_count && engine_quarantine_count(world->engine) == count;
+    for (size_t i = 0; same && i < count; i++) {
+        same = page[i].sequence == world->quarantined[count - 1 - i].sequence;
+    }
+    if (!same) {
+        world_fail(world, 0, "%zu records in quarantine, the engine says %zu, or others", world->quarantined_count, count);
+    }
+    for (size_t i = 0; i < world->erasure_count; i++) {
+        struct engine_erasure status;
+        const struct world_erasure *erasure = &world->erasures[i];
+        if (!engine_erasure_status(world->engine, erasure->sequence, &status) || status.entries != erasure->entries ||
+            (status.done_at_us != 0) != erasure->done) {
+            world_fail(world, 0, "erasure %" PRIu64 " has another state", erasure->sequence);
+        }
+    }
+}
+
+static void compare_counts(struct world *world)
+{
+    struct engine_stats stats;
+    engine_stats(world->engine, &stats);
+    uint64_t people = 0;
+    uint64_t identifiers = 0;
+    for (size_t i = 0; i < world->ref.person_count; i++) {
+        const struct ref_person *person = &world->ref.people[i];
+        people += person->alive;
+        for (size_t k = 0; person->alive && k < person->id_count; k++) {
+            identifiers += person->ids[k].current;
+        }
+    }
+    if (stats.people != people || stats.identifiers != identifiers || stats.applied_sequence != world->last_sequence) {
+        world_fail(world, 0,
+                   "%" PRIu64 " people, %" PRIu64 " identifiers, entry %" PRIu64 "; the engine says %" PRIu64 ", %" PRIu64
+                   ", %" PRIu64,
+                   people, identifiers, world->last_sequence, stats.people, stats.identifiers, stats.applied_sequence);
+    }
+}
+
+void world_compare(struct world *world)
+{
+    arena_reset(&world->arena);
+    compare_finding(world);
+    for (size_t i = 0; i < world->ref.person_count; i++) {
+        const struct ref_person *person = &world->ref.people[i];
+        if (person->alive) {
+            compare_person(world, person);
+            compare_sequences(world, person);
+        }
+    }
+    compare_cohorts(world);
+    compare_rest(world);
+    compare_counts(world);
+}
+
+uint64_t world_digest(const struct engine *engine)
+{
+    uint32_t numbers[256];
+    uint32_t next = 0;
+    uint64_t total;
+    uint64_t from = 0;
+    struct buffer text;
+    buffer_init(&text, (size_t)256 << 20);
+    do {
+        size_t count = engine_page(engine, COHORT_NONE, true, from, ARRAY_COUNT(numbers), numbers, &total, &next);
+        for (size_t i = 0; i < count; i++) {
+            struct json_writer json = json_writer_of(&text);
+            engine_write_user(engine, numbers[i], EXPAND_ALL, &json);
+        }
+        from = next;
+    } while (next != 0);
+    struct engine_quarantined page[WORLD_QUARANTINE_MAX];
+    size_t count = engine_quarantine_page(engine, 0, page, WORLD_QUARANTINE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_format(&text, "q%llu", (unsigned long long)page[i].sequence);
+    }
+    for (uint32_t rank = 0; rank < cohorts_count(engine_cohorts(engine)); rank++) {
+        struct json_writer json = json_writer_of(&text);
+        engine_write_cohort(engine, cohorts_at(engine_cohorts(engine), rank), true, &json);
+    }
+    CHECK(!text.failed);
+    uint64_t digest = hash64(buffer_slice(&text), 0);
+    buffer_deinit(&text);
+    return digest;
 }

@@ -185,6 +185,24 @@ static void resolve(const struct reference *ref, const struct record *record, st
     }
 }
 
+void ref_fold(const char *text, size_t length, char out[REF_TEXT])
+{
+    static const char *const accents[] = {"\xc3\xa9", "e", "\xc3\xad", "i", "\xc3\xb3", "o", "\xc3\x89", "e"};
+    size_t to = 0;
+    for (size_t i = 0; i < length && to + 1 < REF_TEXT; i++) {
+        char c = text[i];
+        for (size_t a = 0; a + 1 < sizeof accents / sizeof accents[0] && i + 1 < length; a += 2) {
+            if (memcmp(text + i, accents[a], 2) == 0) {
+                c = accents[a + 1][0];
+                i++;
+                break;
+            }
+        }
+        out[to++] = c == '-' ? ' ' : c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    }
+    out[to] = '\0';
+}
+
 /* ---- what is said about a person -------------------------------------------------------------- */
 
 static void drop(struct ref_facts *facts, size_t at)
@@ -474,107 +492,6 @@ void ref_erase(struct reference *ref, uint32_t number)
     *person = (struct ref_person){.number = number, .tree = person->tree};
 }
 
-/* ---- cohorts ---------------------------------------------------------------------------------- */
-
-struct ref_cohort *ref_cohort(const struct reference *ref, const char *name)
-{
-    for (size_t i = 0; i < ref->cohort_count; i++) {
-        if (strcmp(ref->cohorts[i].name, name) == 0) {
-            return &ref->cohorts[i];
-        }
-    }
-    return NULL;
-}
-
-struct ref_cohort *ref_cohort_put(struct reference *ref, const char *name)
-{
-    struct ref_cohort cohort = {0};
-    ref_cohort_delete(ref, name);
-    copy_text(cohort.name, slice_from_cstr(name));
-    PUSH(ref->cohorts, ref->cohort_count, ref->cohort_room, cohort);
-    return &ref->cohorts[ref->cohort_count - 1];
-}
-
-void ref_cohort_delete(struct reference *ref, const char *name)
-{
-    struct ref_cohort *cohort = ref_cohort(ref, name);
-    if (cohort != NULL) {
-        *cohort = ref->cohorts[--ref->cohort_count];
-    }
-}
-
-void ref_fold(const char *text, size_t length, char out[REF_TEXT])
-{
-    static const char *const accents[] = {"\xc3\xa9", "e", "\xc3\xad", "i", "\xc3\xb3", "o", "\xc3\x89", "e"};
-    size_t to = 0;
-    for (size_t i = 0; i < length && to + 1 < REF_TEXT; i++) {
-        char c = text[i];
-        for (size_t a = 0; a + 1 < sizeof accents / sizeof accents[0] && i + 1 < length; a += 2) {
-            if (memcmp(text + i, accents[a], 2) == 0) {
-                c = accents[a + 1][0];
-                i++;
-                break;
-            }
-        }
-        out[to++] = c == '-' ? ' ' : c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-    }
-    out[to] = '\0';
-}
-
-/* 2: the very phrase; 1: by a wildcard, where "* x" is "x" too; 0: not. */
-static int matches(const char *pattern, const char *fold)
-{
-    size_t length = strlen(pattern);
-    size_t fold_length = strlen(fold);
-    if (length > 2 && strncmp(pattern, "* ", 2) == 0) {
-        const char *word = pattern + 1; /* with its space */
-        return strcmp(word + 1, fold) == 0 ||
-               (fold_length > length - 1 && strcmp(fold + fold_length - (length - 1), word) == 0);
-    }
-    if (length > 2 && strcmp(pattern + length - 2, " *") == 0) {
-        return strncmp(pattern, fold, length - 2) == 0 && (fold[length - 2] == ' ' || fold[length - 2] == '\0');
-    }
-    return strcmp(pattern, fold) == 0 ? 2 : 0;
-}
-
-/* The more telling match decides; "not" wins where they are equal. */
-static bool has_phrase(const struct ref_rules *rules, const struct ref_person *person)
-{
-    for (size_t i = 0; i < person->interests.count; i++) {
-        int with = 0;
-        int without = 0;
-        for (size_t k = 0; k < 4; k++) {
-            int hit = rules->phrases[k] ? matches(rules->phrases[k], person->interests.at[i].name) : 0;
-            int not_hit = rules->not_phrases[k] ? matches(rules->not_phrases[k], person->interests.at[i].name) : 0;
-            with = hit > with ? hit : with;
-            without = not_hit > without ? not_hit : without;
-        }
-        if (with > without) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool listed(const struct reference *ref, const uint32_t list[4], const struct ref_person *person)
-{
-    for (size_t i = 0; i < 4; i++) {
-        if (list[i] != 0 && ref_root(ref, list[i]) == person->number) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool ref_member(const struct reference *ref, const struct ref_cohort *cohort, const struct ref_person *person)
-{
-    const struct ref_rules *rules = cohort->rules;
-    bool ruled = rules->phrases[0] != NULL || rules->where != NULL;
-    bool in = ruled && (rules->phrases[0] == NULL || has_phrase(rules, person)) &&
-              (rules->where == NULL || rules->where(person));
-    return (in || listed(ref, cohort->include, person)) && !listed(ref, cohort->exclude, person);
-}
-
 void ref_clear(struct reference *ref)
 {
     for (size_t i = 0; i < ref->person_count; i++) {
@@ -582,6 +499,5 @@ void ref_clear(struct reference *ref)
     }
     free(ref->people);
     free(ref->messages);
-    free(ref->cohorts);
     *ref = (struct reference){.settings = ref->settings};
 }

@@ -1,7 +1,7 @@
 /* reference.h: what Kindred should answer, by the rules alone: arrays, linear scans, nothing shared with the engine.
  *
  * Input is what the ETL made of the bytes (struct record), so that only the fold is compared. The rules stand in
- * reference.c, each above the function that follows it.
+ * reference.c and reference_cohorts.c, each above the function that follows it.
  *
  * Threading: one thread. Memory that is missing aborts: this is test code. */
 #ifndef KINDRED_TESTS_MODEL_REFERENCE_H
@@ -10,7 +10,7 @@
 #include "ingest/record.h"
 #include "ingest/settings.h"
 
-enum { REF_TEXT = 96 };
+enum { REF_TEXT = 96, REF_COHORTS_MAX = 16 };
 
 /* When something was said: newest wins by time, then priority of the source, then sequence. */
 struct ref_origin {
@@ -74,8 +74,8 @@ struct reference {
     size_t person_count, person_room;
     struct ref_message *messages;
     size_t message_count, message_room;
-    struct ref_cohort *cohorts;
-    size_t cohort_count, cohort_room;
+    struct ref_cohort cohorts[REF_COHORTS_MAX];
+    size_t cohort_count;
 };
 
 void ref_clear(struct reference *ref);
@@ -94,7 +94,7 @@ uint32_t ref_root(const struct reference *ref, uint32_t number);
 struct ref_person *ref_person(const struct reference *ref, uint32_t number);
 const struct ref_fact *ref_field(const struct ref_person *person, const char *name); /* NULL: absent or cleared */
 
-struct ref_cohort *ref_cohort(const struct reference *ref, const char *name);
+struct ref_cohort *ref_cohort(struct reference *ref, const char *name);
 struct ref_cohort *ref_cohort_put(struct reference *ref, const char *name);
 void ref_cohort_delete(struct reference *ref, const char *name);
 bool ref_member(const struct reference *ref, const struct ref_cohort *cohort, const struct ref_person *person);

@@ -93,9 +93,6 @@ __attribute__((noreturn, format(printf, 3, 4))) void world_fail(struct world *wo
                                                                ...);
 __attribute__((format(printf, 2, 3))) void world_note(struct world *world, const char *format, ...);
 
-/* compare.c: one person. */
-void compare_person(struct world *world, const struct ref_person *person);
-
 /* input.c: random input. */
 struct input {
     char text[2048];
