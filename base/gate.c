@@ -1,7 +1,10 @@
 #include "base/gate.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 
 #include "base/memory.h"
 
@@ -9,6 +12,7 @@ enum { CACHE_LINE_BYTES = 64 };
 
 struct gate_slot {
     alignas(CACHE_LINE_BYTES) pthread_mutex_t lock;
+    atomic_bool waiting; /* the reader found the gate closed and has not come in since */
 };
 
 struct gate {
@@ -54,7 +58,13 @@ void gate_destroy(struct gate *gate)
 void gate_enter(struct gate *gate, size_t slot)
 {
     CHECK(slot < gate->readers);
-    CHECK(pthread_mutex_lock(&gate->slots[slot].lock) == 0);
+    struct gate_slot *own = &gate->slots[slot];
+    if (pthread_mutex_trylock(&own->lock) == 0) {
+        return;
+    }
+    atomic_store(&own->waiting, true);
+    CHECK(pthread_mutex_lock(&own->lock) == 0);
+    atomic_store(&own->waiting, false);
 }
 
 void gate_leave(struct gate *gate, size_t slot)
@@ -62,8 +72,21 @@ void gate_leave(struct gate *gate, size_t slot)
     CHECK(pthread_mutex_unlock(&gate->slots[slot].lock) == 0);
 }
 
+/* A mutex is not fair: a writer that opens and closes again at once would take it before the reader it has woken gets
+ * a processor, slice after slice. So whoever has waited goes first; bounded, should that thread not be run at all. */
+static void let_in(struct gate_slot *slot)
+{
+    enum { YIELDS_MAX = 1000 };
+    for (int i = 0; i < YIELDS_MAX && atomic_load(&slot->waiting); i++) {
+        sched_yield();
+    }
+}
+
 void gate_close(struct gate *gate)
 {
+    for (size_t i = 0; i < gate->readers; i++) {
+        let_in(&gate->slots[i]);
+    }
     for (size_t i = 0; i < gate->readers; i++) {
         CHECK(pthread_mutex_lock(&gate->slots[i].lock) == 0);
     }

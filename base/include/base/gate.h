@@ -7,6 +7,7 @@
  *   rules  1. a reader holds its slot for one answer (or one pipelined batch), never across I/O
  *          2. the writer holds the gate for at most a few hundred records
  *          3. pointers into the state seen through the gate die when it is left
+ *          4. a reader that found the gate closed comes in before the writer's next slice
  *
  * Threading: gate_enter(slot) by the one thread that owns the slot; gate_close by the one writer. */
 #ifndef KINDRED_BASE_GATE_H
