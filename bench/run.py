@@ -392,6 +392,7 @@ class Bench:
     def run(self):
         self.start()
         say(f"started; {self.options.people:,} people, {self.rounds} rounds")
+        self.facts.append(self.sync_time())
         self.ingest_rows()
         self.start_constant()
         self.kindred.settle()
@@ -410,6 +411,18 @@ class Bench:
         share = 100 * self.others / (self.measured * len(os.sched_getaffinity(0)) or 1)
         return (f"While measuring, other processes used {share:.0f} % of the processors"
                 + ("." if share < 5 else ": **trust the ratios of CPU time, not the throughput**."))
+
+    def sync_time(self):
+        """What one sync costs here: it decides the rows that wait for it."""
+        times = []
+        with open(os.path.join(self.folder, "sync"), "wb") as file:
+            for _ in range(40):
+                file.write(b"x" * 4096)
+                file.flush()
+                begin = time.monotonic()
+                os.fdatasync(file.fileno())
+                times.append(1000 * (time.monotonic() - begin))
+        return f"One fdatasync of 4 KiB took {statistics.median(times):.1f} ms here ({min(times):.1f} to {max(times):.1f})."
 
     def stop(self):
         for server in reversed(self.servers):
