@@ -7,7 +7,6 @@
 enum { LINGER_MS = 2000, READ_AHEAD_BYTES = 64 * 1024, REFUSED_MAX = 64, ARENA_BYTES_MAX = 64 * 1024 * 1024 };
 
 static void go_on(struct connection *connection);
-static void settle(struct connection *connection);
 
 static uint64_t now_ms(const struct connection *connection)
 {
@@ -128,11 +127,16 @@ static void send_later(struct connection *connection, const char *rest, size_t l
     connection->unsent_bytes = uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp);
 }
 
-static void send_now(struct connection *connection, const struct buffer *out)
+void connection_send(struct connection *connection, struct slice answers)
 {
     size_t done = 0;
+    if (answers.length == 0 || connection->closing) {
+        return;
+    }
+    counter_add(&connection->worker->metrics.bytes_out, answers.length);
     if (connection->writes == 0) {
-        uv_buf_t bytes = uv_buf_init(out->data, (unsigned)out->length);
+        /* libuv does not write to what it sends. */
+        uv_buf_t bytes = {.base = (char *)(uintptr_t)answers.data, .len = answers.length};
         int sent = uv_try_write((uv_stream_t *)&connection->tcp, &bytes, 1);
         if (sent < 0 && sent != UV_EAGAIN) {
             connection_close(connection);
@@ -140,8 +144,8 @@ static void send_now(struct connection *connection, const struct buffer *out)
         }
         done = sent < 0 ? 0 : (size_t)sent;
     }
-    if (done < out->length) {
-        send_later(connection, out->data + done, out->length - done);
+    if (done < answers.length) {
+        send_later(connection, answers.data + done, answers.length - done);
     }
 }
 
@@ -149,10 +153,7 @@ void connection_flush(struct connection *connection)
 {
     struct worker *worker = connection->worker;
     struct buffer *out = &worker->out;
-    if (out->length > 0 && !connection->closing) {
-        counter_add(&worker->metrics.bytes_out, out->length);
-        send_now(connection, out);
-    }
+    connection_send(connection, buffer_slice(out));
     buffer_clear(out);
     if (out->capacity > 4 * WORKER_FLUSH_BYTES) {
         buffer_deinit(out);
@@ -166,7 +167,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     (void)suggested;
     struct connection *connection = (struct connection *)handle;
     if (connection->input.length == 0) {
-        *out = uv_buf_init(connection->worker->read_buffer, WORKER_READ_BYTES);
+        *out = uv_buf_init(worker_read_room(connection->worker), WORKER_READ_BYTES);
         return;
     }
     char *room = buffer_reserve(&connection->input, READ_AHEAD_BYTES);
@@ -175,12 +176,18 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 
 static void on_input_ended(struct connection *connection, bool cleanly)
 {
+    if (connection->gathered) {
+        conversation_answer_gathered(connection->worker, NULL);
+    }
+    if (connection->closing) {
+        return;
+    }
     if (!cleanly || connection->phase == CONNECTION_LINGER) {
         connection_close(connection);
         return;
     }
     connection->end_of_input = true;
-    settle(connection);
+    connection_settle(connection);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
@@ -197,19 +204,28 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
     size_t length = (size_t)got;
     counter_add(&worker->metrics.bytes_in, length);
     connection->window_bytes += length;
-    if (buffer->base != worker->read_buffer) {
+    if (connection->input.length > 0) {
         buffer_commit(&connection->input, length);
         go_on(connection);
         return;
     }
-    size_t used = conversation_take(connection, worker->read_buffer, length);
+    connection->may_gather = true;
+    size_t used = conversation_take(connection, buffer->base, length);
+    connection->may_gather = false;
+    if (connection->gathered) {
+        /* Answered at the end of this turn; till then its bytes stay. */
+        CHECK(used == length);
+        worker->read_used += length;
+        connection_flush(connection);
+        return;
+    }
     if (used < length) {
-        buffer_append(&connection->input, worker->read_buffer + used, length - used);
+        buffer_append(&connection->input, buffer->base + used, length - used);
         if (connection->input.failed) {
             connection_close(connection);
         }
     }
-    settle(connection);
+    connection_settle(connection);
 }
 
 static void go_on(struct connection *connection)
@@ -218,13 +234,15 @@ static void go_on(struct connection *connection)
         buffer_clear(&connection->worker->out);
         return;
     }
+    /* An answer that was waited for leaves before lookups of other clients, gathered in this turn, are answered with ours. */
+    connection_flush(connection);
     /* An upload may have its last piece to hand in although no byte is left. */
     char nothing[1];
     struct buffer *input = &connection->input;
     size_t used = conversation_take(connection, input->data != NULL ? input->data : nothing, input->length);
     if (!connection->closing) {
         buffer_consume(input, used);
-        settle(connection);
+        connection_settle(connection);
     }
 }
 
@@ -298,7 +316,7 @@ static bool nothing_can_follow(const struct connection *connection)
 }
 
 /* After every event: send, then decide whether to read, to wait or to end. */
-static void settle(struct connection *connection)
+void connection_settle(struct connection *connection)
 {
     connection_flush(connection);
     if (connection->closing) {
@@ -347,7 +365,7 @@ static void renew(struct connection *connection)
 static void time_out(struct connection *connection, const char *detail)
 {
     conversation_refuse(connection, 408, "timeout", detail);
-    settle(connection);
+    connection_settle(connection);
 }
 
 void connection_sweep(struct connection *connection, uint64_t now)
@@ -397,7 +415,7 @@ void connection_wind_up(struct connection *connection)
 static void refuse_crowd(struct connection *connection)
 {
     conversation_refuse(connection, 503, "too_many_connections", "Too many connections are open; try again in a moment.");
-    settle(connection);
+    connection_settle(connection);
 }
 
 void connection_accept(struct worker *worker)
@@ -432,6 +450,6 @@ void connection_accept(struct worker *worker)
         counter_add(&worker->metrics.connections_refused, 1);
         refuse_crowd(connection);
     } else {
-        settle(connection);
+        connection_settle(connection);
     }
 }

@@ -1,6 +1,6 @@
 /* connection.h: one client's connection, from its first byte to its last.
  *
- *   HEAD ──lookup──▶ batch: parse up to 64, find them together, write together ──▶ HEAD
+ *   HEAD ──lookup──▶ gathered: up to 64, of all clients; found together, written together ──▶ HEAD
  *     └──other──▶ BODY (collected) or UPLOAD (streamed) ──▶ handler ──▶ HEAD
  *                                                             └─ submitted ─▶ WAITING ─ completion ─▶ HEAD
  *   any ── error, Connection: close ──▶ LINGER (our FIN is out; what still comes is dropped) ──▶ closed
@@ -55,6 +55,8 @@ struct connection {
     bool closing;     /* uv_close was called */
     bool closed;      /* ... and is done */
     bool starved;     /* in worker->starved */
+    bool may_gather;  /* the bytes being taken stay where they are till the end of this turn */
+    bool gathered;    /* has lookups in worker->batch */
     unsigned in_flight;
     struct http_parser parser;
     struct buffer input;
@@ -97,8 +99,15 @@ bool connection_completed(struct connection *connection);
 size_t conversation_take(struct connection *connection, char *data, size_t length);
 /* Refuses the request being read, 408 and the like; the connection ends with that. */
 void conversation_refuse(struct connection *connection, uint16_t status, const char *code, const char *detail);
+/* Looks up and answers everything the worker has gathered. Every connection it was for is settled, but `current` (may be
+ * NULL), whose caller goes on with it. */
+void conversation_answer_gathered(struct worker *worker, const struct connection *current);
+/* Sends bytes; what the kernel does not take now is copied and sent later. */
+void connection_send(struct connection *connection, struct slice answers);
 /* Sends what is in worker->out. */
 void connection_flush(struct connection *connection);
+/* After every event: sends, then decides whether to read, to wait or to end. */
+void connection_settle(struct connection *connection);
 
 /* The exchange's answer is written: counts it, frees its memory, back to HEAD. */
 void connection_answered(struct connection *connection);

@@ -69,7 +69,11 @@ static void refuse_malformed(struct connection *connection)
     conversation_refuse(connection, parser->status, parser->code, parser->detail);
 }
 
-/* ---- batches of lookups ---------------------------------------------------------------------------- */
+/* ---- batches of lookups ----------------------------------------------------------------------------
+ *
+ * Lookups are gathered: from one client's pipeline, and from all clients whose bytes came in one turn of the loop. Then they are
+ * looked up together (a random person is a chain of cache misses; many chains at a time cost little more than one), written
+ * under one hold of the gate, and sent. */
 
 static bool is_lookup(const struct http_request *request)
 {
@@ -79,14 +83,14 @@ static bool is_lookup(const struct http_request *request)
 }
 
 /* Checks each request and reads its key; refusals are written aside, so that the answers keep their order. */
-static size_t prepare_batch(struct worker *worker, size_t count, struct engine_key *keys)
+static size_t prepare_batch(struct worker *worker, struct engine_key *keys)
 {
     size_t lookups = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < worker->batch_count; i++) {
         struct exchange *x = &worker->batch[i];
         x->out = &worker->aside;
         if (exchange_check(x) && user_key(x, &x->key, &x->by_id)) {
-            x->out = &worker->out;
+            x->out = &worker->answers;
             if (!x->by_id) {
                 keys[lookups++] = x->key;
             }
@@ -102,7 +106,7 @@ static void answer_one(struct exchange *x, const uint32_t *found, size_t *next_f
 {
     struct worker *worker = x->worker;
     if (x->refused) {
-        buffer_append(&worker->out, worker->aside.data + x->reply.start, x->aside_end - x->reply.start);
+        buffer_append(&worker->answers, worker->aside.data + x->reply.start, x->aside_end - x->reply.start);
         return;
     }
     x->person = x->by_id ? engine_find_id(x->engine, x->key.value) : found[(*next_found)++];
@@ -110,12 +114,11 @@ static void answer_one(struct exchange *x, const uint32_t *found, size_t *next_f
     CHECK(x->reply.complete);
 }
 
-static void answer_batch(struct connection *connection, size_t count)
+static void write_answers(struct worker *worker)
 {
-    struct worker *worker = connection->worker;
     struct engine_key keys[WORKER_BATCH_MAX];
     uint32_t found[WORKER_BATCH_MAX];
-    size_t lookups = prepare_batch(worker, count, keys);
+    size_t lookups = prepare_batch(worker, keys);
     size_t next_found = 0;
     struct engine *engine = atomic_load_explicit(&worker->server->engine, memory_order_acquire);
     gate_enter(worker->server->gate, worker->index);
@@ -124,18 +127,54 @@ static void answer_batch(struct connection *connection, size_t count)
     } else if (lookups > 1) {
         engine_find_many(engine, keys, lookups, found);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < worker->batch_count; i++) {
         answer_one(&worker->batch[i], found, &next_found);
+        worker->batch[i].aside_end = worker->answers.length;
+        /* Memory is out and an answer is missing: no later one may take its place. */
+        worker->batch[i].close_after |= worker->answers.failed;
     }
     gate_leave(worker->server->gate, worker->index);
-    uint64_t took_us = now_us() - worker->batch[0].started_us;
-    for (size_t i = 0; i < count; i++) {
-        count_answer(&worker->batch[i], took_us);
-        connection->close_after |= worker->batch[i].close_after;
-    }
     counter_add(&worker->metrics.lookups_batched, lookups);
+}
+
+void conversation_answer_gathered(struct worker *worker, const struct connection *current)
+{
+    if (worker->batch_count == 0) {
+        return;
+    }
+    write_answers(worker);
+    uint64_t took_us = now_us() - worker->batch[0].started_us;
+    size_t count = worker->batch_count;
+    size_t sent = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct exchange *x = &worker->batch[i];
+        struct connection *connection = x->connection;
+        count_answer(x, took_us);
+        connection->close_after |= x->close_after;
+        if (i + 1 < count && worker->batch[i + 1].connection == connection) {
+            continue;
+        }
+        connection->gathered = false;
+        connection->deadline_kind = DEADLINE_NONE;
+        struct slice answers = slice_of(worker->answers.data + sent, x->aside_end - sent);
+        sent = x->aside_end;
+        if (connection == current) {
+            /* Behind what it was answered earlier in this turn. */
+            buffer_append_slice(&worker->out, answers);
+        } else {
+            /* `out` belongs to `current`, whose lookups are always the last ones gathered. */
+            CHECK(worker->out.length == 0);
+            connection_send(connection, answers);
+            connection_settle(connection);
+        }
+    }
+    worker->batch_count = 0;
+    buffer_clear(&worker->answers);
     buffer_clear(&worker->aside);
     arena_reset(&worker->arena);
+    if (worker->answers.capacity > 4 * WORKER_FLUSH_BYTES) {
+        buffer_deinit(&worker->answers);
+    }
 }
 
 /* ---- everything else, one at a time ----------------------------------------------------------------- */
@@ -270,32 +309,35 @@ static void begin_exchange(struct connection *connection, const char *head, size
 static bool take_heads(struct connection *connection, char *data, size_t length, size_t *used)
 {
     struct worker *worker = connection->worker;
-    uint64_t started_us = now_us();
+    uint64_t started_us = worker->batch_count > 0 ? worker->batch[0].started_us : now_us();
     size_t at = 0;
-    size_t count = 0;
     size_t head = 0;
-    enum http_event event = EVENT_NEED_MORE;
+    bool lookup = true;
     bool last = false;
-    while (count < WORKER_BATCH_MAX && !last) {
+    enum http_event event = EVENT_HEAD;
+    while (worker->batch_count < WORKER_BATCH_MAX && !last) {
         event = http_parser_next(&connection->parser, data + at, length - at, &head);
-        if (event != EVENT_HEAD || !is_lookup(&connection->parser.request)) {
+        lookup = event == EVENT_HEAD && is_lookup(&connection->parser.request);
+        if (!lookup) {
             break;
         }
-        struct exchange *x = &worker->batch[count++];
+        struct exchange *x = &worker->batch[worker->batch_count++];
         exchange_init(x, connection, &worker->arena, started_us);
+        connection->gathered = true;
         last = x->close_after;
         at += head;
     }
-    if (count > 0) {
-        connection->deadline_kind = DEADLINE_NONE;
-        answer_batch(connection, count);
-    }
     *used = at;
+    if (event == EVENT_NEED_MORE && at == length && connection->may_gather) {
+        return false;
+    }
+    /* What follows is not for a batch, or there is no more room: everything gathered is answered first. */
+    conversation_answer_gathered(worker, connection);
     if (event == EVENT_ERROR) {
         refuse_malformed(connection);
         return false;
     }
-    if (event == EVENT_HEAD && !is_lookup(&connection->parser.request)) {
+    if (event == EVENT_HEAD && !lookup) {
         *used = at + head;
         begin_exchange(connection, data + at, head, length > at + head);
         return true;

@@ -73,6 +73,7 @@ static void close_own_handles(struct worker *worker)
     if (!uv_is_closing((uv_handle_t *)&worker->wake)) {
         uv_close((uv_handle_t *)&worker->wake, NULL);
         uv_close((uv_handle_t *)&worker->sweep, NULL);
+        uv_close((uv_handle_t *)&worker->turn, NULL);
     }
 }
 
@@ -149,6 +150,22 @@ static void on_sweep(uv_timer_t *timer)
     }
 }
 
+static void on_turn(uv_check_t *handle)
+{
+    conversation_answer_gathered(handle->data, NULL);
+}
+
+char *worker_read_room(struct worker *worker)
+{
+    if (WORKER_READ_BUFFER_BYTES - worker->read_used < WORKER_READ_BYTES) {
+        conversation_answer_gathered(worker, NULL);
+    }
+    if (worker->batch_count == 0) {
+        worker->read_used = 0;
+    }
+    return worker->read_buffer + worker->read_used;
+}
+
 static void on_client(uv_stream_t *listener, int status)
 {
     struct worker *worker = listener->data;
@@ -169,8 +186,9 @@ err worker_init(struct worker *worker, struct server *server, unsigned index, st
     }
     arena_init(&worker->arena, WORKER_ARENA_BYTES_MAX);
     buffer_init(&worker->out, WORKER_OUT_BYTES_MAX);
+    buffer_init(&worker->answers, WORKER_OUT_BYTES_MAX);
     buffer_init(&worker->aside, WORKER_OUT_BYTES_MAX);
-    worker->read_buffer = memory_alloc(WORKER_READ_BYTES);
+    worker->read_buffer = memory_alloc(WORKER_READ_BUFFER_BYTES);
     worker->batch = memory_zalloc(WORKER_BATCH_MAX * sizeof *worker->batch);
     if (worker->read_buffer == NULL || worker->batch == NULL) {
         return error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for a worker's buffers.");
@@ -200,7 +218,9 @@ err worker_start(struct worker *worker, int socket, struct error *error)
     (void)uv_async_init(&worker->loop, &worker->wake, on_wake);
     (void)uv_timer_init(&worker->loop, &worker->sweep);
     (void)uv_tcp_init(&worker->loop, &worker->listener);
-    worker->wake.data = worker->sweep.data = worker->listener.data = worker;
+    (void)uv_check_init(&worker->loop, &worker->turn);
+    worker->turn.data = worker->wake.data = worker->sweep.data = worker->listener.data = worker;
+    (void)uv_check_start(&worker->turn, on_turn);
     (void)uv_timer_start(&worker->sweep, on_sweep, WORKER_SWEEP_MS, WORKER_SWEEP_MS);
     code = uv_tcp_open(&worker->listener, socket);
     if (code == 0) {
@@ -242,6 +262,7 @@ void worker_deinit(struct worker *worker)
 {
     arena_deinit(&worker->arena);
     buffer_deinit(&worker->out);
+    buffer_deinit(&worker->answers);
     buffer_deinit(&worker->aside);
     memory_free(worker->read_buffer);
     memory_free(worker->batch);

@@ -1,6 +1,6 @@
 /* worker.h: one thread, one loop, one listening socket, its own buffers; and the list of its connections.
  *
- *   socket ─▶ read_buffer ─▶ parser ─▶ batch of exchanges ─▶ out ─▶ socket       all reused, nothing allocated per lookup
+ *   socket ─▶ read_buffer ─▶ parser ─▶ batch of exchanges ─▶ answers ─▶ socket   all reused, nothing allocated per lookup
  *                                          └─ writes ─▶ writer ─▶ completed (many producers, one consumer) ─▶ wake ─▶ finish
  *
  * Between two connections `out` and `arena` are empty.
@@ -19,7 +19,8 @@
 #include "server.h"
 
 enum {
-    WORKER_READ_BYTES = 64 * 1024,
+    WORKER_READ_BYTES = 64 * 1024,          /* one read */
+    WORKER_READ_BUFFER_BYTES = 256 * 1024,  /* the reads of one turn that wait to be answered together */
     WORKER_BATCH_MAX = 64,
     WORKER_OUT_BYTES_MAX = 256 * 1024 * 1024, /* one answer at most */
     WORKER_FLUSH_BYTES = 256 * 1024,          /* answers collected before they are sent */
@@ -34,6 +35,8 @@ struct completion {
     struct submission *submission;
     void (*resume)(struct completion *completion); /* on the worker */
 };
+/* WORKER_READ_BYTES to read into; behind those that gathered requests still need. */
+char *worker_read_room(struct worker *worker);
 /* Lets uploads that found the queue full try again. */
 void worker_feed_starved(struct worker *worker);
 /* One connection less: ends the loop when it was the last and the worker is stopping. */
@@ -62,6 +65,7 @@ struct worker {
     uv_tcp_t listener;
     uv_async_t wake;
     uv_timer_t sweep;
+    uv_check_t turn; /* after the events of one poll: what was gathered is answered */
     _Atomic(struct completion *) completed;
     _Atomic int stopping; /* 1: no new connections, finish; 2: now */
     bool listening;
@@ -72,9 +76,12 @@ struct worker {
     struct connection *starved; /* uploads whose batch found the queue full */
     struct arena arena;
     struct buffer out;
+    struct buffer answers; /* of a batch */
     struct buffer aside; /* refusals of a batch, till it is their turn */
     char *read_buffer;
-    struct exchange *batch; /* WORKER_BATCH_MAX */
+    size_t read_used;       /* by requests in the batch */
+    struct exchange *batch; /* WORKER_BATCH_MAX; lookups gathered in this turn of the loop */
+    size_t batch_count;
     char date[40];          /* "Date: …\r\n" */
     size_t date_length;
     struct worker_metrics metrics;

@@ -203,6 +203,31 @@ class Abuse(unittest.TestCase):
             got = read_answers(sock, 5)
         self.assertEqual([one[0] for one in got], [404, 200, 200, 202, 404])
 
+    def test_many_clients_in_one_turn(self):
+        """Lookups of many clients are answered together: everybody must get their own, in order, whatever else they ask."""
+        count = 60
+        self.server.ingest([{"cookie": f"turn-{i}"} for i in range(count)])
+        socks = [self.server.connect() for _ in range(count)]
+        rounds = ((b"lookup",), (b"lookup", b"list", b"lookup"), (b"list", b"lookup"), (b"lookup", b"unknown", b"lookup", b"bad"),
+                  (b"lookup",) * 70, (b"write", b"lookup"))
+        for turn in range(40):
+            plans = [rounds[(turn * 7 + i * i) % len(rounds)] for i in range(count)]
+            kinds = {b"lookup": lambda i: get(b"/api/user?cookie=turn-%d" % i), b"list": lambda i: get(b"/api/cohorts"),
+                     b"unknown": lambda i: get(b"/api/user?cookie=nobody"), b"bad": lambda i: get(b"/api/user"),
+                     b"write": lambda i: post(b"Content-Length: %d" % len(b'{"cookie":"turn-%d"}' % i),
+                                              body=b'{"cookie":"turn-%d"}' % i)}
+            for i, sock in enumerate(socks):
+                sock.sendall(b"".join(kinds[kind](i) for kind in plans[i]))
+            for i, sock in enumerate(socks):
+                got = read_answers(sock, len(plans[i]))
+                self.assertEqual(len(got), len(plans[i]))
+                for kind, (status, _, body) in zip(plans[i], got):
+                    self.assertEqual(status, {b"unknown": 404, b"bad": 400}.get(kind, 200))
+                    if kind == b"lookup":
+                        self.assertIn(b'"turn-%d"' % i, body)
+        for sock in socks:
+            sock.close()
+
     def test_keep_alive(self):
         for data, closes in ((get(version=b"HTTP/1.0"), True),
                              (get(b"/livez", b"Connection: keep-alive", version=b"HTTP/1.0"), False),
