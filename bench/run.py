@@ -410,7 +410,7 @@ class Bench:
     def other_load(self):
         share = 100 * self.others / (self.measured * len(os.sched_getaffinity(0)) or 1)
         return (f"While measuring, other processes used {share:.0f} % of the processors"
-                + ("." if share < 5 else ": **trust the ratios of CPU time, not the throughput**."))
+                + ("." if share < 5 else ": **trust the ratios of CPU time, not throughput or latency**."))
 
     def sync_time(self):
         """What one sync costs here: it decides the rows that wait for it."""
