@@ -47,8 +47,10 @@ static void path_of(const char *folder, const char *name, char out[PATH_BYTES_MA
 
 static err bad_file(struct error *error, const char *why)
 {
-    return error_set(error, ERR_INVALID, "keys_file", 0, "keys.json is damaged (%s). Restore it, or remove it and "
-                     "make new keys with `kindred key create`.", why);
+    return error_set(error, ERR_INVALID, "keys_file", 0,
+                     "keys.json is damaged (%s). Restore it, or remove it and "
+                     "make new keys with `kindred key create`.",
+                     why);
 }
 
 static bool hex_to_bytes(struct slice hex, unsigned char *out, size_t length)
@@ -77,7 +79,9 @@ static void bytes_to_hex(const unsigned char *bytes, size_t length, char *out)
 static void copy_text(struct slice from, char *to, size_t room)
 {
     size_t length = from.length < room - 1 ? from.length : room - 1;
-    memcpy(to, from.data, length);
+    if (length > 0) { /* an absent slice has no address to copy from */
+        memcpy(to, from.data, length);
+    }
     to[length] = '\0';
 }
 
@@ -193,7 +197,8 @@ void keys_destroy(struct keys *keys)
 struct slice keys_bearer(struct slice authorization)
 {
     struct slice scheme = slice_of(authorization.data, authorization.length < 7 ? 0 : 7);
-    if (authorization.data == NULL || !slice_equal_ignoring_case(scheme, SLICE_LITERAL("bearer "))) {
+    if (authorization.data == NULL ||
+        !slice_equal_ignoring_case(scheme, SLICE_LITERAL("bearer "))) {
         return SLICE_NONE;
     }
     return slice_trim(slice_of(authorization.data + 7, authorization.length - 7));
@@ -267,13 +272,16 @@ static err replace_file(const char *folder, const struct keys *keys, struct erro
     struct buffer text;
     buffer_init(&text, KEYS_FILE_BYTES_MAX);
     write_json(keys, &text);
-    err e = text.failed ? error_set(error, ERR_TOO_LARGE, "keys_too_many", 0, "There are too many keys.") : ERR_OK;
+    err e = text.failed
+                ? error_set(error, ERR_TOO_LARGE, "keys_too_many", 0, "There are too many keys.")
+                : ERR_OK;
     int fd = e == ERR_OK ? open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
     if (e == ERR_OK && fd < 0) {
         e = error_set_errno(error, errno, "create", beside);
     }
     if (e == ERR_OK) {
-        bool written = fchmod(fd, 0600) == 0 && write(fd, text.data, text.length) == (ssize_t)text.length &&
+        bool written = fchmod(fd, 0600) == 0 &&
+                       write(fd, text.data, text.length) == (ssize_t)text.length &&
                        fsync(fd) == 0 && rename(beside, path) == 0;
         e = written ? sync_folder(folder, error) : error_set_errno(error, errno, "write", beside);
     }
@@ -306,7 +314,8 @@ static int lock_keys(const char *folder, struct error *error)
 
 static void make_text(enum role role, const struct random_source *random, char text[KEY_TEXT_MAX])
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     unsigned char bytes[KEY_RANDOM_BYTES + 1] = {0};
     random_fill(random, bytes, KEY_RANDOM_BYTES);
     int length = snprintf(text, KEY_TEXT_MAX, "kd_%s_", role_name(role));
@@ -318,9 +327,9 @@ static void make_text(enum role role, const struct random_source *random, char t
     OPENSSL_cleanse(bytes, sizeof bytes);
 }
 
-err keys_file_add(const char *data_folder, enum role role, struct slice name, int64_t now_us, int64_t expires_at_us,
-                  const struct random_source *random, char text[KEY_TEXT_MAX], struct key *added,
-                  struct error *error)
+err keys_file_add(const char *data_folder, enum role role, struct slice name, int64_t now_us,
+                  int64_t expires_at_us, const struct random_source *random,
+                  char text[KEY_TEXT_MAX], struct key *added, struct error *error)
 {
     CHECK(role != ROLE_NONE);
     int lock = lock_keys(data_folder, error);
@@ -330,10 +339,12 @@ err keys_file_add(const char *data_folder, enum role role, struct slice name, in
     struct keys *keys = NULL;
     err e = keys_load(data_folder, &keys, error);
     if (e == ERR_OK && keys->count >= KEYS_MAX) {
-        e = error_set(error, ERR_TOO_LARGE, "keys_too_many", 0, "There are 1,024 keys already; revoke some first.");
+        e = error_set(error, ERR_TOO_LARGE, "keys_too_many", 0,
+                      "There are 1,024 keys already; revoke some first.");
     }
     if (e == ERR_OK) {
-        struct keys *grown = memory_realloc(keys, sizeof *keys + (keys->count + 1) * sizeof keys->keys[0]);
+        struct keys *grown =
+            memory_realloc(keys, sizeof *keys + (keys->count + 1) * sizeof keys->keys[0]);
         if (grown == NULL) {
             e = error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for the keys.");
         } else {
