@@ -1,4 +1,5 @@
-/* background.h: a thread that does one long thing at a time for the writer: writes a checkpoint, or scrubs an erasure.
+/* background.h: a thread that does one long thing at a time for the writer: writes a checkpoint, or
+ * scrubs an erasure.
  *
  * Threading: all calls by the writer. When the work is done the writer's queue is woken. */
 #ifndef KINDRED_SERVER_BACKGROUND_H

@@ -23,14 +23,16 @@ void config_deinit(struct config *config)
 
 static err wrong(struct error *error, const char *name, const char *what)
 {
-    return error_set(error, ERR_INVALID, "config_value", 0, "'%s' in the configuration must be %s.", name, what);
+    return error_set(error, ERR_INVALID, "config_value", 0, "'%s' in the configuration must be %s.",
+                     name, what);
 }
 
-static err read_count(const char *name, json_value value, uint64_t least, uint64_t most, uint64_t *out,
-                      struct error *error)
+static err read_count(const char *name, json_value value, uint64_t least, uint64_t most,
+                      uint64_t *out, struct error *error)
 {
     int64_t number = json_integer(value);
-    if (json_type(value) != JSON_INTEGER || number < 0 || (uint64_t)number < least || (uint64_t)number > most) {
+    if (json_type(value) != JSON_INTEGER || number < 0 || (uint64_t)number < least ||
+        (uint64_t)number > most) {
         char what[80];
         snprintf(what, sizeof what, "a whole number from %llu to %llu", (unsigned long long)least,
                  (unsigned long long)most);
@@ -45,7 +47,10 @@ struct count_rule {
     uint64_t least, most;
     size_t offset; /* in struct server_options */
 };
-#define COUNT(name, least, most, field) {name, least, most, offsetof(struct server_options, field)}
+#define COUNT(name, least, most, field)                                                            \
+    {                                                                                              \
+        name, least, most, offsetof(struct server_options, field)                                  \
+    }
 
 static const struct count_rule limit_rules[] = {
     COUNT("connections", 1, 1000000, connections_max),
@@ -63,13 +68,14 @@ static const struct count_rule checkpoint_rules[] = {
 
 static err unknown(struct error *error, struct slice name)
 {
-    return error_set(error, ERR_INVALID, "config_unknown", 0,
-                     "The configuration has a member '%.*s' that means nothing here; `kindred help serve` lists all.",
-                     SLICE_ARGS(name));
+    return error_set(
+        error, ERR_INVALID, "config_unknown", 0,
+        "The configuration has a member '%.*s' that means nothing here; `kindred help serve` lists all.",
+        SLICE_ARGS(name));
 }
 
-static err read_group(struct config *config, const char *group, json_value value, const struct count_rule *rules,
-                      size_t count, struct error *error)
+static err read_group(struct config *config, const char *group, json_value value,
+                      const struct count_rule *rules, size_t count, struct error *error)
 {
     if (json_type(value) != JSON_OBJECT) {
         return wrong(error, group, "an object");
@@ -89,11 +95,13 @@ static err read_group(struct config *config, const char *group, json_value value
     return e;
 }
 
-static err read_text_member(struct config *config, struct slice name, json_value value, struct error *error)
+static err read_text_member(struct config *config, struct slice name, json_value value,
+                            struct error *error)
 {
     struct slice text = json_text(value);
     if (slice_equal_cstr(name, "data")) {
-        if (text.length == 0 || text.length >= sizeof config->data || memchr(text.data, '\0', text.length) != NULL) {
+        if (text.length == 0 || text.length >= sizeof config->data ||
+            memchr(text.data, '\0', text.length) != NULL) {
             return wrong(error, "data", "the path of a folder");
         }
         memcpy(config->data, text.data, text.length);
@@ -101,8 +109,9 @@ static err read_text_member(struct config *config, struct slice name, json_value
         return ERR_OK;
     }
     if (slice_equal_cstr(name, "listen")) {
-        return text.data != NULL ? listen_parse(text, config->options.host, &config->options.port, error)
-                                 : wrong(error, "listen", "\"HOST:PORT\"");
+        return text.data != NULL
+                   ? listen_parse(text, config->options.host, &config->options.port, error)
+                   : wrong(error, "listen", "\"HOST:PORT\"");
     }
     char word[16] = "";
     if (text.length < sizeof word && text.data != NULL) {
@@ -113,9 +122,11 @@ static err read_text_member(struct config *config, struct slice name, json_value
                : wrong(error, "durability", "\"fsync\", \"interval\" or \"os\"");
 }
 
-static err read_member(struct config *config, struct slice name, json_value value, struct error *error)
+static err read_member(struct config *config, struct slice name, json_value value,
+                       struct error *error)
 {
-    if (slice_equal_cstr(name, "data") || slice_equal_cstr(name, "listen") || slice_equal_cstr(name, "durability")) {
+    if (slice_equal_cstr(name, "data") || slice_equal_cstr(name, "listen") ||
+        slice_equal_cstr(name, "durability")) {
         return read_text_member(config, name, value, error);
     }
     if (slice_equal_cstr(name, "workers")) {
@@ -131,7 +142,8 @@ static err read_member(struct config *config, struct slice name, json_value valu
         return read_group(config, "limits", value, limit_rules, ARRAY_COUNT(limit_rules), error);
     }
     if (slice_equal_cstr(name, "checkpoint")) {
-        return read_group(config, "checkpoint", value, checkpoint_rules, ARRAY_COUNT(checkpoint_rules), error);
+        return read_group(config, "checkpoint", value, checkpoint_rules,
+                          ARRAY_COUNT(checkpoint_rules), error);
     }
     if (slice_equal_cstr(name, "settings")) {
         buffer_clear(&config->settings);
@@ -155,7 +167,8 @@ err config_parse(struct config *config, struct slice json, struct error *error)
     }
     json_value root = json_root(document);
     if (json_type(root) != JSON_OBJECT) {
-        e = error_set(error, ERR_INVALID, "config_value", 0, "The configuration must be a JSON object.");
+        e = error_set(error, ERR_INVALID, "config_value", 0,
+                      "The configuration must be a JSON object.");
     }
     for (struct json_iterator i = json_iterate(root); e == ERR_OK && json_next(&i);) {
         e = read_member(config, i.key, i.value, error);

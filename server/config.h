@@ -1,4 +1,5 @@
-/* config.h: `kindred serve --config FILE`: the options of the command line as JSON, plus the settings of intake.
+/* config.h: `kindred serve --config FILE`: the options of the command line as JSON, plus the
+ * settings of intake.
  *
  *   {"data": "./data", "listen": "127.0.0.1:8080", "workers": 4, "durability": "fsync", "demo": 0,
  *    "limits": {"connections": 16384, "queue": 4096, "header_timeout_ms": 10000, …},
@@ -24,7 +25,8 @@ struct config {
 
 void config_init(struct config *config);
 void config_deinit(struct config *config);
-/* Takes over what the text says, leaves the rest. error->position is the byte in `json` where that is known. */
+/* Takes over what the text says, leaves the rest. error->position is the byte in `json` where that
+ * is known. */
 err config_parse(struct config *config, struct slice json, struct error *error) MUST_USE;
 err config_read_file(struct config *config, const char *path, struct error *error) MUST_USE;
 

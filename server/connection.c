@@ -4,7 +4,12 @@
 #include "problem.h"
 #include "upload.h"
 
-enum { LINGER_MS = 2000, READ_AHEAD_BYTES = 64 * 1024, REFUSED_MAX = 64, ARENA_BYTES_MAX = 64 * 1024 * 1024 };
+enum {
+    LINGER_MS = 2000,
+    READ_AHEAD_BYTES = 64 * 1024,
+    REFUSED_MAX = 64,
+    ARENA_BYTES_MAX = 64 * 1024 * 1024
+};
 
 static void go_on(struct connection *connection);
 
@@ -13,7 +18,7 @@ static uint64_t now_ms(const struct connection *connection)
     return uv_now(&connection->worker->loop);
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 static void unlink_from_worker(struct connection *connection)
 {
@@ -26,7 +31,8 @@ static void unlink_from_worker(struct connection *connection)
     if (connection->next != NULL) {
         connection->next->previous = connection->previous;
     }
-    for (struct connection **link = &worker->starved; *link != NULL; link = &(*link)->next_starved) {
+    for (struct connection **link = &worker->starved; *link != NULL;
+         link = &(*link)->next_starved) {
         if (*link == connection) {
             *link = connection->next_starved;
             break;
@@ -72,8 +78,8 @@ static void on_shutdown(uv_shutdown_t *request, int status)
     (void)status;
 }
 
-/* Everything is sent. Our FIN goes out; the client's remaining bytes are read and dropped for a while, because closing
- * with unread bytes would send a reset that can overtake the answer. */
+/* Everything is sent. Our FIN goes out; the client's remaining bytes are read and dropped for a
+ * while, because closing with unread bytes would send a reset that can overtake the answer. */
 static void begin_linger(struct connection *connection)
 {
     connection->close_after = false;
@@ -86,7 +92,7 @@ static void begin_linger(struct connection *connection)
     }
 }
 
-/* ---- sending ---------------------------------------------------------------------------------------- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 /* What the kernel did not take at once. */
 struct write {
@@ -160,7 +166,7 @@ void connection_flush(struct connection *connection)
     }
 }
 
-/* ---- receiving -------------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
@@ -234,26 +240,29 @@ static void go_on(struct connection *connection)
         buffer_clear(&connection->worker->out);
         return;
     }
-    /* An answer that was waited for leaves before lookups of other clients, gathered in this turn, are answered with ours. */
+    /* An answer that was waited for leaves before lookups of other clients, gathered in this turn,
+     * are answered with ours. */
     connection_flush(connection);
     /* An upload may have its last piece to hand in although no byte is left. */
     char nothing[1];
     struct buffer *input = &connection->input;
-    size_t used = conversation_take(connection, input->data != NULL ? input->data : nothing, input->length);
+    size_t used =
+        conversation_take(connection, input->data != NULL ? input->data : nothing, input->length);
     if (!connection->closing) {
         buffer_consume(input, used);
         connection_settle(connection);
     }
 }
 
-/* ---- what to do next -------------------------------------------------------------------------------- */
+/* ---- what to do next ------------------------------------------------------------------------ */
 
 static bool wants_bytes(const struct connection *connection)
 {
     if (connection->writes > 0 || connection->end_of_input) {
         return false;
     }
-    if (connection->phase == CONNECTION_UPLOAD && (connection->decoded > 0 || connection->body_ended)) {
+    if (connection->phase == CONNECTION_UPLOAD &&
+        (connection->decoded > 0 || connection->body_ended)) {
         return false;
     }
     return connection->input.length <= CONNECTION_INPUT_MAX - READ_AHEAD_BYTES;
@@ -263,7 +272,8 @@ static void set_reading(struct connection *connection)
 {
     bool wants = wants_bytes(connection);
     if (wants && !connection->reading) {
-        connection->reading = uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read) == 0;
+        connection->reading =
+            uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read) == 0;
     } else if (!wants && connection->reading) {
         (void)uv_read_stop((uv_stream_t *)&connection->tcp);
         connection->reading = false;
@@ -276,7 +286,8 @@ static enum deadline_kind kind_of_deadline(const struct connection *connection)
         return DEADLINE_WRITE;
     }
     switch (connection->phase) {
-    case CONNECTION_HEAD: return http_parser_idle(&connection->parser) ? DEADLINE_IDLE : DEADLINE_HEAD;
+    case CONNECTION_HEAD:
+        return http_parser_idle(&connection->parser) ? DEADLINE_IDLE : DEADLINE_HEAD;
     case CONNECTION_BODY:
     case CONNECTION_UPLOAD: return DEADLINE_BODY;
     case CONNECTION_LINGER: return DEADLINE_LINGER;
@@ -311,7 +322,8 @@ static void set_deadline(struct connection *connection)
 static bool nothing_can_follow(const struct connection *connection)
 {
     bool reads = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY ||
-                 (connection->phase == CONNECTION_UPLOAD && connection->decoded == 0 && !connection->body_ended);
+                 (connection->phase == CONNECTION_UPLOAD && connection->decoded == 0 &&
+                  !connection->body_ended);
     return connection->end_of_input && reads;
 }
 
@@ -354,12 +366,13 @@ bool connection_completed(struct connection *connection)
     return !connection->closing;
 }
 
-/* ---- deadlines -------------------------------------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------------------------------ */
 
 static void renew(struct connection *connection)
 {
     connection->window_bytes = 0;
-    connection->deadline_ms = now_ms(connection) + time_allowed_ms(connection, connection->deadline_kind);
+    connection->deadline_ms =
+        now_ms(connection) + time_allowed_ms(connection, connection->deadline_kind);
 }
 
 static void time_out(struct connection *connection, const char *detail)
@@ -376,9 +389,7 @@ void connection_sweep(struct connection *connection, uint64_t now)
     struct worker *worker = connection->worker;
     size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp);
     switch (connection->deadline_kind) {
-    case DEADLINE_HEAD:
-        time_out(connection, "The request's head did not arrive in time.");
-        break;
+    case DEADLINE_HEAD: time_out(connection, "The request's head did not arrive in time."); break;
     case DEADLINE_BODY:
         /* Held back by ourselves, or coming along: that is no slow client. */
         if (!connection->reading || connection->window_bytes >= CONNECTION_BODY_WINDOW_BYTES) {
@@ -410,11 +421,12 @@ void connection_wind_up(struct connection *connection)
     }
 }
 
-/* ---- the beginning ---------------------------------------------------------------------------------- */
+/* ---- the beginning -------------------------------------------------------------------------- */
 
 static void refuse_crowd(struct connection *connection)
 {
-    conversation_refuse(connection, 503, "too_many_connections", "Too many connections are open; try again in a moment.");
+    conversation_refuse(connection, 503, "too_many_connections",
+                        "Too many connections are open; try again in a moment.");
     connection_settle(connection);
 }
 
@@ -436,7 +448,8 @@ void connection_accept(struct worker *worker)
     }
     worker->connections = connection;
     worker->connection_count++;
-    atomic_store_explicit(&worker->metrics.connections_open, worker->connection_count, memory_order_relaxed);
+    atomic_store_explicit(&worker->metrics.connections_open, worker->connection_count,
+                          memory_order_relaxed);
     if (uv_accept((uv_stream_t *)&worker->listener, (uv_stream_t *)&connection->tcp) != 0) {
         connection_close(connection);
         return;

@@ -5,13 +5,15 @@
  *                                                             └─ submitted ─▶ WAITING ─ completion ─▶ HEAD
  *   any ── error, Connection: close ──▶ LINGER (our FIN is out; what still comes is dropped) ──▶ closed
  *
- * Order: answers leave in the order of the requests, because nothing behind a request is parsed until it is answered.
+ * Order: answers leave in the order of the requests, because nothing behind a request is parsed
+ * until it is answered.
  *
- * Memory: an idle connection holds this struct and nothing else. Bytes are read into the worker's buffer; only what could
- * not be used at once is copied into `input`. What the client does not read is at most one flush of answers; until
- * it is gone nothing more is read from that client.
+ * Memory: an idle connection holds this struct and nothing else. Bytes are read into the worker's
+ * buffer; only what could not be used at once is copied into `input`. What the client does not read
+ * is at most one flush of answers; until it is gone nothing more is read from that client.
  *
- * Deadlines: a head 10 s from its first byte; a body 1 KiB in each 30 s; 75 s idle; 30 s without the client reading anything.
+ * Deadlines: a head 10 s from its first byte; a body 1 KiB in each 30 s; 75 s idle; 30 s without
+ * the client reading anything.
  *
  * A connection with completions out is freed only after they have come back.
  *
@@ -40,7 +42,14 @@ enum connection_phase {
     CONNECTION_LINGER,
 };
 
-enum deadline_kind { DEADLINE_NONE, DEADLINE_IDLE, DEADLINE_HEAD, DEADLINE_BODY, DEADLINE_WRITE, DEADLINE_LINGER };
+enum deadline_kind {
+    DEADLINE_NONE,
+    DEADLINE_IDLE,
+    DEADLINE_HEAD,
+    DEADLINE_BODY,
+    DEADLINE_WRITE,
+    DEADLINE_LINGER
+};
 
 struct connection {
     uv_tcp_t tcp;
@@ -49,19 +58,20 @@ struct connection {
     struct connection *next_starved;
     enum connection_phase phase;
     bool reading;
-    unsigned writes;  /* under way: the kernel did not take everything; nothing is parsed until it has */
+    unsigned
+        writes; /* under way: the kernel did not take everything; nothing is parsed until it has */
     bool end_of_input; /* the client's FIN was here */
-    bool close_after; /* with the answer in `out` the connection ends */
-    bool closing;     /* uv_close was called */
-    bool closed;      /* ... and is done */
-    bool starved;     /* in worker->starved */
-    bool may_gather;  /* the bytes being taken stay where they are till the end of this turn */
-    bool gathered;    /* has lookups in worker->batch */
+    bool close_after;  /* with the answer in `out` the connection ends */
+    bool closing;      /* uv_close was called */
+    bool closed;       /* ... and is done */
+    bool starved;      /* in worker->starved */
+    bool may_gather;   /* the bytes being taken stay where they are till the end of this turn */
+    bool gathered;     /* has lookups in worker->batch */
     unsigned in_flight;
     struct http_parser parser;
     struct buffer input;
-    size_t decoded;   /* body bytes in front of `input` that the upload has not taken */
-    bool body_ended;  /* ... and they are the last */
+    size_t decoded;           /* body bytes in front of `input` that the upload has not taken */
+    bool body_ended;          /* ... and they are the last */
     struct exchange exchange; /* the one beyond a batch */
     struct arena arena;       /* its memory */
     struct buffer body;
@@ -71,7 +81,8 @@ struct connection {
     enum deadline_kind deadline_kind;
     uint64_t deadline_ms;
     uint64_t window_bytes; /* received since the body deadline was set */
-    /* The key that was good a moment ago on this connection, so that not every request is hashed. */
+    /* The key that was good a moment ago on this connection, so that not every request is
+     * hashed. */
     char key_text[KEY_TEXT_MAX];
     size_t key_length;
     uint64_t key_generation;
@@ -88,19 +99,21 @@ void connection_wind_up(struct connection *connection);
 /* At once, answered or not. */
 void connection_close(struct connection *connection);
 
-/* The exchange that was waiting has its answer in worker->out: send it and go on with what the client sent
- * meanwhile. Also lets a paused upload go on. */
+/* The exchange that was waiting has its answer in worker->out: send it and go on with what the
+ * client sent meanwhile. Also lets a paused upload go on. */
 void connection_resume(struct connection *connection);
 /* One completion came back. False when the connection is gone (and may just have been freed). */
 bool connection_completed(struct connection *connection);
 
-/* conversation.c: what the client said. Takes as many of the bytes as it can now, answers into worker->out; returns how many
- * it took. The caller keeps the others and comes again when the phase allows. */
+/* conversation.c: what the client said. Takes as many of the bytes as it can now, answers into
+ * worker->out; returns how many it took. The caller keeps the others and comes again when the phase
+ * allows. */
 size_t conversation_take(struct connection *connection, char *data, size_t length);
 /* Refuses the request being read, 408 and the like; the connection ends with that. */
-void conversation_refuse(struct connection *connection, uint16_t status, const char *code, const char *detail);
-/* Looks up and answers everything the worker has gathered. Every connection it was for is settled, but `current` (may be
- * NULL), whose caller goes on with it. */
+void conversation_refuse(struct connection *connection, uint16_t status, const char *code,
+                         const char *detail);
+/* Looks up and answers everything the worker has gathered. Every connection it was for is settled,
+ * but `current` (may be NULL), whose caller goes on with it. */
 void conversation_answer_gathered(struct worker *worker, const struct connection *current);
 /* Sends bytes; what the kernel does not take now is copied and sent later. */
 void connection_send(struct connection *connection, struct slice answers);

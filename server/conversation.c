@@ -9,7 +9,8 @@ static uint64_t now_us(void)
     return (uint64_t)clock_monotonic_us(&system_clock);
 }
 
-static void exchange_init(struct exchange *x, struct connection *connection, struct arena *arena, uint64_t started_us)
+static void exchange_init(struct exchange *x, struct connection *connection, struct arena *arena,
+                          uint64_t started_us)
 {
     struct worker *worker = connection->worker;
     memset(x, 0, offsetof(struct exchange, query));
@@ -20,7 +21,8 @@ static void exchange_init(struct exchange *x, struct connection *connection, str
     x->out = &worker->out;
     x->started_us = started_us;
     x->request = connection->parser.request;
-    x->close_after = !x->request.keep_alive || atomic_load_explicit(&worker->stopping, memory_order_relaxed) != 0;
+    x->close_after = !x->request.keep_alive ||
+                     atomic_load_explicit(&worker->stopping, memory_order_relaxed) != 0;
 }
 
 static void count_answer(const struct exchange *x, uint64_t took_us)
@@ -47,7 +49,8 @@ void connection_answered(struct connection *connection)
     }
 }
 
-void conversation_refuse(struct connection *connection, uint16_t status, const char *code, const char *detail)
+void conversation_refuse(struct connection *connection, uint16_t status, const char *code,
+                         const char *detail)
 {
     struct exchange *x = &connection->exchange;
     if (connection->phase == CONNECTION_HEAD) {
@@ -69,20 +72,25 @@ static void refuse_malformed(struct connection *connection)
     conversation_refuse(connection, parser->status, parser->code, parser->detail);
 }
 
-/* ---- batches of lookups ----------------------------------------------------------------------------
+/* ---- batches of lookups
+ * ----------------------------------------------------------------------------
  *
- * Lookups are gathered: from one client's pipeline, and from all clients whose bytes came in one turn of the loop. Then they are
- * looked up together (a random person is a chain of cache misses; many chains at a time cost little more than one), written
- * under one hold of the gate, and sent. */
+ * Lookups are gathered: from one client's pipeline, and from all clients whose bytes came in one
+ * turn of the loop. Then they are looked up together (a random person is a chain of cache misses;
+ * many chains at a time cost little more than one), written under one hold of the gate, and
+ * sent. */
 
 static bool is_lookup(const struct http_request *request)
 {
     static const char path[] = "/api/user";
-    return !request->has_body && (request->method == METHOD_GET || request->method == METHOD_HEAD) &&
-           request->path.length == sizeof path - 1 && memcmp(request->path.data, path, sizeof path - 1) == 0;
+    return !request->has_body &&
+           (request->method == METHOD_GET || request->method == METHOD_HEAD) &&
+           request->path.length == sizeof path - 1 &&
+           memcmp(request->path.data, path, sizeof path - 1) == 0;
 }
 
-/* Checks each request and reads its key; refusals are written aside, so that the answers keep their order. */
+/* Checks each request and reads its key; refusals are written aside, so that the answers keep their
+ * order. */
 static size_t prepare_batch(struct worker *worker, struct engine_key *keys)
 {
     size_t lookups = 0;
@@ -106,7 +114,8 @@ static void answer_one(struct exchange *x, const uint32_t *found, size_t *next_f
 {
     struct worker *worker = x->worker;
     if (x->refused) {
-        buffer_append(&worker->answers, worker->aside.data + x->reply.start, x->aside_end - x->reply.start);
+        buffer_append(&worker->answers, worker->aside.data + x->reply.start,
+                      x->aside_end - x->reply.start);
         return;
     }
     x->person = x->by_id ? engine_find_id(x->engine, x->key.value) : found[(*next_found)++];
@@ -177,7 +186,8 @@ void conversation_answer_gathered(struct worker *worker, const struct connection
     }
 }
 
-/* ---- everything else, one at a time ----------------------------------------------------------------- */
+/* ---- everything else, one at a time
+ * ----------------------------------------------------------------- */
 
 static struct slice moved(struct slice slice, const char *from, const char *to)
 {
@@ -232,11 +242,13 @@ static bool check_body(struct exchange *x)
                       (unsigned long long)x->route->body_max_bytes);
         return false;
     }
-    bool packed = coding.data != NULL && !slice_equal_ignoring_case(coding, SLICE_LITERAL("identity"));
+    bool packed =
+        coding.data != NULL && !slice_equal_ignoring_case(coding, SLICE_LITERAL("identity"));
     bool can_unpack = slice_equal_ignoring_case(coding, SLICE_LITERAL("gzip")) ||
                       slice_equal_ignoring_case(coding, SLICE_LITERAL("zstd"));
     if (packed && !(can_unpack && x->route->flags & ROUTE_STREAM)) {
-        problem_reply(x, 415, "content_encoding_unknown", "This Content-Encoding is not understood here%s.",
+        problem_reply(x, 415, "content_encoding_unknown",
+                      "This Content-Encoding is not understood here%s.",
                       x->route->flags & ROUTE_STREAM ? "; gzip and zstd are" : "");
         return false;
     }
@@ -279,13 +291,15 @@ static void begin_empty_upload(struct connection *connection)
     }
 }
 
-static void begin_exchange(struct connection *connection, const char *head, size_t length, bool body_is_here)
+static void begin_exchange(struct connection *connection, const char *head, size_t length,
+                           bool body_is_here)
 {
     struct exchange *x = &connection->exchange;
     exchange_init(x, connection, &connection->arena, now_us());
     bool has_body = x->request.has_body;
     bool kept_alive = x->close_after;
-    /* Until the body is known to be wanted, an answer ends the connection: what follows would be the body. */
+    /* Until the body is known to be wanted, an answer ends the connection: what follows would be
+     * the body. */
     x->close_after |= has_body;
     if (!keep_head(x, head, length)) {
         x->close_after = true;
@@ -303,7 +317,7 @@ static void begin_exchange(struct connection *connection, const char *head, size
     }
 }
 
-/* ---- taking bytes ----------------------------------------------------------------------------------- */
+/* ---- taking bytes --------------------------------------------------------------------------- */
 
 /* Heads, until one of them needs more than a lookup. True when there may be more to take. */
 static bool take_heads(struct connection *connection, char *data, size_t length, size_t *used)
@@ -331,7 +345,8 @@ static bool take_heads(struct connection *connection, char *data, size_t length,
     if (event == EVENT_NEED_MORE && at == length && connection->may_gather) {
         return false;
     }
-    /* What follows is not for a batch, or there is no more room: everything gathered is answered first. */
+    /* What follows is not for a batch, or there is no more room: everything gathered is answered
+     * first. */
     conversation_answer_gathered(worker, connection);
     if (event == EVENT_ERROR) {
         refuse_malformed(connection);
@@ -358,7 +373,8 @@ static bool take_body(struct connection *connection, char *data, size_t length, 
     buffer_append_slice(&connection->body, connection->parser.body);
     if (connection->body.failed) {
         connection->exchange.close_after = true;
-        problem_reply(&connection->exchange, 413, "body_too_large", "The body may have at most %llu bytes here.",
+        problem_reply(&connection->exchange, 413, "body_too_large",
+                      "The body may have at most %llu bytes here.",
                       (unsigned long long)connection->exchange.route->body_max_bytes);
         connection_answered(connection);
         return false;
@@ -426,7 +442,9 @@ size_t conversation_take(struct connection *connection, char *data, size_t lengt
         switch (connection->phase) {
         case CONNECTION_HEAD: more = take_heads(connection, data + at, length - at, &used); break;
         case CONNECTION_BODY: more = take_body(connection, data + at, length - at, &used); break;
-        case CONNECTION_UPLOAD: more = take_upload(connection, data + at, length - at, &used); break;
+        case CONNECTION_UPLOAD:
+            more = take_upload(connection, data + at, length - at, &used);
+            break;
         case CONNECTION_WAITING: more = false; break;
         case CONNECTION_LINGER: return length;
         }

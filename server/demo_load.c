@@ -22,8 +22,8 @@ static void commit_ready(struct engine *engine, struct intake *intake)
     }
 }
 
-static err load(struct engine *engine, struct population *population, struct intake *intake, struct buffer *piece,
-                struct error *error)
+static err load(struct engine *engine, struct population *population, struct intake *intake,
+                struct buffer *piece, struct error *error)
 {
     err e = ERR_OK;
     while (e == ERR_OK) {
@@ -55,9 +55,9 @@ err demo_load(struct engine *engine, uint64_t people, struct error *error)
     struct population *population =
         population_create(DEMO_SEED, count, clock_wall_us(&system_clock), POPULATION_NDJSON);
     struct intake *intake = intake_create(&options);
-    err e = population != NULL && intake != NULL
-                ? load(engine, population, intake, &piece, error)
-                : error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for the demo population.");
+    err e = population != NULL && intake != NULL ? load(engine, population, intake, &piece, error)
+                                                 : error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                                                             "No memory for the demo population.");
     if (population != NULL) {
         population_destroy(population);
     }

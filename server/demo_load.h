@@ -1,4 +1,5 @@
-/* demo_load.h: the demo population, taken in by the way every record takes, before the server is ready.
+/* demo_load.h: the demo population, taken in by the way every record takes, before the server is
+ * ready.
  *
  * Threading: the writer's thread. */
 #ifndef KINDRED_SERVER_DEMO_LOAD_H

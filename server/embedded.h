@@ -1,5 +1,5 @@
-/* embedded.h: files of the source tree that are built into the binary (server/CMakeLists.txt writes embedded.c), ending
- * in NUL.
+/* embedded.h: files of the source tree that are built into the binary (server/CMakeLists.txt writes
+ * embedded.c), ending in NUL.
  *
  * Threading: constant, any. */
 #ifndef KINDRED_SERVER_EMBEDDED_H

@@ -1,17 +1,19 @@
-/* exchange.c: what is checked before a handler runs, in this order: is the engine there? is the Host ours? is there such a
- * route? may this key call it? is the query well-formed and known? */
+/* exchange.c: what is checked before a handler runs, in this order: is the engine there? is the
+ * Host ours? is there such a route? may this key call it? is the query well-formed and known? */
 #include "connection.h"
 #include "problem.h"
 #include "server.h"
 
-/* ---- protection of a server without keys ----------------------------------------------------------- */
+/* ---- protection of a server without keys
+ * ----------------------------------------------------------- */
 
 /* The host of "localhost:8080", "[::1]:8080", "127.0.0.1". */
 static struct slice host_part(struct slice authority)
 {
     if (authority.length > 0 && authority.data[0] == '[') {
         const char *close = memchr(authority.data, ']', authority.length);
-        return close == NULL ? authority : slice_of(authority.data + 1, (size_t)(close - authority.data) - 1);
+        return close == NULL ? authority
+                             : slice_of(authority.data + 1, (size_t)(close - authority.data) - 1);
     }
     struct slice rest = authority;
     return slice_cut(&rest, ':');
@@ -31,28 +33,31 @@ static bool is_loopback_origin(struct slice origin)
     return false;
 }
 
-/* Without keys everybody on this machine may call, but no web page of somebody else's that this machine's browser shows:
- * neither by a name that resolves to 127.0.0.1 (DNS rebinding) nor by a form sent across origins. */
+/* Without keys everybody on this machine may call, but no web page of somebody else's that this
+ * machine's browser shows: neither by a name that resolves to 127.0.0.1 (DNS rebinding) nor by a
+ * form sent across origins. */
 static bool check_local(struct exchange *x)
 {
     struct slice host = x->request.fields[HEADER_HOST];
     struct slice origin = x->request.fields[HEADER_ORIGIN];
     if (host.data != NULL && !is_loopback_name(host_part(host))) {
-        problem_reply(x, 403, "host_denied",
-                      "A server without keys answers to localhost, 127.0.0.1 and [::1] only. Use one of these names, "
-                      "or make a key with `kindred key create`.");
+        problem_reply(
+            x, 403, "host_denied",
+            "A server without keys answers to localhost, 127.0.0.1 and [::1] only. Use one of these names, "
+            "or make a key with `kindred key create`.");
         return false;
     }
     if (origin.data != NULL && !is_loopback_origin(origin)) {
-        problem_reply(x, 403, "origin_denied",
-                      "A server without keys does not answer web pages of other origins. Make a key with `kindred "
-                      "key create`.");
+        problem_reply(
+            x, 403, "origin_denied",
+            "A server without keys does not answer web pages of other origins. Make a key with `kindred "
+            "key create`.");
         return false;
     }
     return true;
 }
 
-/* ---- keys ----------------------------------------------------------------------------------------- */
+/* ---- keys ----------------------------------------------------------------------------------- */
 
 enum { KEY_CACHE_MS = 1000 };
 
@@ -85,24 +90,27 @@ static bool check_key(struct exchange *x)
 {
     struct server *server = x->worker->server;
     enum scope scope = x->route->scope;
-    if (scope == SCOPE_PUBLIC || !atomic_load_explicit(&server->keys_required, memory_order_relaxed)) {
+    if (scope == SCOPE_PUBLIC ||
+        !atomic_load_explicit(&server->keys_required, memory_order_relaxed)) {
         return true;
     }
     enum role role = role_of(x, atomic_load_explicit(&server->keys, memory_order_acquire));
     if (role == ROLE_NONE) {
-        problem_reply(x, 401, "key_invalid",
-                      "This server needs a key: send 'Authorization: Bearer kd_…' (`kindred key create` makes one).");
+        problem_reply(
+            x, 401, "key_invalid",
+            "This server needs a key: send 'Authorization: Bearer kd_…' (`kindred key create` makes one).");
         return false;
     }
     if (!scope_allows(scope, role)) {
-        problem_reply(x, 403, "key_role", "A key of role '%s' may not call this; it needs the role '%s'%s.",
-                      role_name(role), scope_name(scope), scope == SCOPE_ADMIN ? "" : " or 'admin'");
+        problem_reply(
+            x, 403, "key_role", "A key of role '%s' may not call this; it needs the role '%s'%s.",
+            role_name(role), scope_name(scope), scope == SCOPE_ADMIN ? "" : " or 'admin'");
         return false;
     }
     return true;
 }
 
-/* ---- route and query ------------------------------------------------------------------------------ */
+/* ---- route and query ------------------------------------------------------------------------ */
 
 static bool check_route(struct exchange *x)
 {
@@ -114,12 +122,14 @@ static bool check_route(struct exchange *x)
         return false;
     }
     if (x->route == NULL) {
-        problem_reply(x, 404, "path_unknown", "There is no such path. /openapi.json lists all of them.");
+        problem_reply(x, 404, "path_unknown",
+                      "There is no such path. /openapi.json lists all of them.");
         return false;
     }
     if (name.data != NULL && percent_decode(x->arena, name, false, &x->name, NULL) != ERR_OK) {
-        problem_reply(x, 400, "path_encoding", "The path holds a '%%' without two hexadecimal digits behind it, a NUL, "
-                                               "or bytes that are not UTF-8.");
+        problem_reply(x, 400, "path_encoding",
+                      "The path holds a '%%' without two hexadecimal digits behind it, a NUL, "
+                      "or bytes that are not UTF-8.");
         return false;
     }
     return true;
@@ -127,7 +137,8 @@ static bool check_route(struct exchange *x)
 
 static bool parameter_is_known(struct exchange *x, struct slice name)
 {
-    struct slice rest = x->route->parameters != NULL ? slice_from_cstr(x->route->parameters) : SLICE_NONE;
+    struct slice rest =
+        x->route->parameters != NULL ? slice_from_cstr(x->route->parameters) : SLICE_NONE;
     while (rest.data != NULL) {
         if (slice_equal(slice_cut(&rest, ','), name)) {
             return true;
@@ -137,26 +148,31 @@ static bool parameter_is_known(struct exchange *x, struct slice name)
         return false;
     }
     uint8_t type = 0;
-    return slice_equal_cstr(name, "id") || settings_identifier_type(engine_settings(x->engine), name, &type);
+    return slice_equal_cstr(name, "id") ||
+           settings_identifier_type(engine_settings(x->engine), name, &type);
 }
 
 static bool check_query(struct exchange *x)
 {
     struct error error = {0};
-    if (query_parse(x->arena, x->request.query, x->route->parameters, &x->query, &error) != ERR_OK) {
+    if (query_parse(x->arena, x->request.query, x->route->parameters, &x->query, &error) !=
+        ERR_OK) {
         problem_from_error(x, &error);
         return false;
     }
     for (size_t i = 0; i < x->query.count; i++) {
         if (!parameter_is_known(x, x->query.parameters[i].name)) {
-            problem_reply(x, 400, "parameter_unknown", "There is no parameter '%.*s' here; it takes: %s%s%s.",
-                          SLICE_ARGS(x->query.parameters[i].name),
-                          x->route->flags & ROUTE_IDENTIFIER ? "one identifier (cookie, email, phone, user_id, device_id, "
-                                                               "id, or a configured one)"
-                                                             : "",
-                          x->route->flags & ROUTE_IDENTIFIER && x->route->parameters != NULL ? ", " : "",
-                          x->route->parameters != NULL ? x->route->parameters
-                          : x->route->flags & ROUTE_IDENTIFIER ? "" : "none");
+            problem_reply(
+                x, 400, "parameter_unknown", "There is no parameter '%.*s' here; it takes: %s%s%s.",
+                SLICE_ARGS(x->query.parameters[i].name),
+                x->route->flags & ROUTE_IDENTIFIER
+                    ? "one identifier (cookie, email, phone, user_id, device_id, "
+                      "id, or a configured one)"
+                    : "",
+                x->route->flags & ROUTE_IDENTIFIER && x->route->parameters != NULL ? ", " : "",
+                x->route->parameters != NULL         ? x->route->parameters
+                : x->route->flags & ROUTE_IDENTIFIER ? ""
+                                                     : "none");
             return false;
         }
     }
@@ -170,7 +186,8 @@ static bool check_started(struct exchange *x)
     if (x->engine != NULL || x->route->flags & ROUTE_WHILE_STARTING) {
         return true;
     }
-    problem_reply(x, 503, "starting", "The server is recovering its state; /readyz shows the progress.");
+    problem_reply(x, 503, "starting",
+                  "The server is recovering its state; /readyz shows the progress.");
     return false;
 }
 
@@ -187,7 +204,7 @@ bool exchange_check(struct exchange *x)
     return check_key(x) && check_started(x) && check_query(x);
 }
 
-/* ---- the engine ----------------------------------------------------------------------------------- */
+/* ---- the engine ----------------------------------------------------------------------------- */
 
 void exchange_enter(struct exchange *x)
 {
@@ -230,8 +247,10 @@ void exchange_submit(struct exchange *x, struct submission *submission,
         problem_reply(x, 507, "out_of_memory", "There was no memory for this request.");
         return;
     }
-    operation->completion = (struct completion){
-        .worker = x->worker, .connection = x->connection, .submission = submission, .resume = operation_resume};
+    operation->completion = (struct completion){.worker = x->worker,
+                                                .connection = x->connection,
+                                                .submission = submission,
+                                                .resume = operation_resume};
     operation->finish = finish;
     submission->done = completion_done;
     submission->owner = &operation->completion;

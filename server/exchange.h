@@ -3,8 +3,8 @@
  *   request ─▶ exchange_check (starting? host, route, key, query) ─▶ handler ─▶ reply_*  (bytes in x->out)
  *                                                                        └─▶ exchange_submit ─ writer ─▶ finish ─▶ reply_*
  *
- * A handler answers exactly once: with reply_* or problem_*, now or in the `finish` of what it submitted. What it makes
- * comes from x->arena, which dies at the reply.
+ * A handler answers exactly once: with reply_* or problem_*, now or in the `finish` of what it
+ * submitted. What it makes comes from x->arena, which dies at the reply.
  *
  * Threading: the worker that owns the connection. */
 #ifndef KINDRED_SERVER_EXCHANGE_H
@@ -35,32 +35,34 @@ struct reply {
 struct exchange {
     struct worker *worker;
     struct connection *connection;
-    struct engine *engine;  /* NULL while starting; only status routes see that */
+    struct engine *engine;     /* NULL while starting; only status routes see that */
     const struct route *route; /* NULL when the request was refused before one was found */
     struct arena *arena;
     struct buffer *out;
     struct http_request request;
-    struct slice name;      /* the {variable} of the path, decoded */
-    struct slice body;      /* all of it; not for streaming routes */
-    bool close_after;       /* the connection ends with this answer */
-    bool pending;           /* submitted: `finish` will answer */
-    uint32_t person;        /* of a lookup done ahead for a batch */
-    bool by_id;             /* ... by "p17" in key.value, which is resolved inside the gate */
-    bool refused;           /* answered before its turn; the bytes are in worker->aside, up to aside_end */
+    struct slice name; /* the {variable} of the path, decoded */
+    struct slice body; /* all of it; not for streaming routes */
+    bool close_after;  /* the connection ends with this answer */
+    bool pending;      /* submitted: `finish` will answer */
+    uint32_t person;   /* of a lookup done ahead for a batch */
+    bool by_id;        /* ... by "p17" in key.value, which is resolved inside the gate */
+    bool refused; /* answered before its turn; the bytes are in worker->aside, up to aside_end */
     size_t aside_end;
     struct engine_key key;
     unsigned expand;
     uint64_t started_us;
     struct reply reply;
-    struct query query;     /* last: only its first entries are touched */
+    struct query query; /* last: only its first entries are touched */
 };
 
-/* ---- before the handler --------------------------------------------------------------------------- */
+/* ---- before the handler
+ * --------------------------------------------------------------------------- */
 
-/* Finds the route and checks everything that does not need the body. False: it has been answered. */
+/* Finds the route and checks everything that does not need the body. False: it has been
+ * answered. */
 bool exchange_check(struct exchange *x);
 
-/* ---- answering ------------------------------------------------------------------------------------ */
+/* ---- answering ------------------------------------------------------------------------------ */
 
 void reply_begin(struct exchange *x, uint16_t status, const char *content_type);
 /* Between reply_begin and reply_body. The value must hold no control characters. */
@@ -74,11 +76,12 @@ struct json_writer *reply_json(struct exchange *x, uint16_t status);
 void reply_end_without_body(struct exchange *x);
 const char *reply_reason(uint16_t status);
 
-/* ---- asking the writer ---------------------------------------------------------------------------- */
+/* ---- asking the writer
+ * ---------------------------------------------------------------------------- */
 
-/* Makes a completion that comes back to this worker; the submission is borrowed until then. `finish` runs on the worker with the
- * submission's outcome filled in; context is the handler's own (arena). On ERR_BUSY and the like nothing was submitted and
- * the client has been answered. */
+/* Makes a completion that comes back to this worker; the submission is borrowed until then.
+ * `finish` runs on the worker with the submission's outcome filled in; context is the handler's own
+ * (arena). On ERR_BUSY and the like nothing was submitted and the client has been answered. */
 void exchange_submit(struct exchange *x, struct submission *submission,
                      void (*finish)(struct exchange *x, struct submission *submission));
 /* The engine is read between these two. Never across anything that waits. */

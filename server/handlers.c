@@ -16,7 +16,8 @@ bool read_paging(struct exchange *x, struct paging *out)
         problem_reply(x, 400, "paging_invalid", "Give offset or cursor, not both.");
         return false;
     }
-    if (query_get_u64(&x->query, "limit", 1, PAGE_MAX, PAGE_DEFAULT, &out->limit, &error) != ERR_OK ||
+    if (query_get_u64(&x->query, "limit", 1, PAGE_MAX, PAGE_DEFAULT, &out->limit, &error) !=
+            ERR_OK ||
         query_get_u64(&x->query, "offset", 0, UINT64_MAX, 0, &offset, &error) != ERR_OK ||
         query_get_u64(&x->query, "cursor", 0, UINT64_MAX, 0, &cursor, &error) != ERR_OK) {
         problem_from_error(x, &error);
@@ -30,8 +31,9 @@ bool read_expand(struct exchange *x)
 {
     struct slice words = query_get(&x->query, "expand");
     if (words.data != NULL && !engine_expand_parse(words, &x->expand)) {
-        problem_reply(x, 400, "expand_unknown",
-                      "expand takes, comma-separated: identifiers, timestamps, sources, attributes, cohorts, all.");
+        problem_reply(
+            x, 400, "expand_unknown",
+            "expand takes, comma-separated: identifiers, timestamps, sources, attributes, cohorts, all.");
         return false;
     }
     return true;

@@ -1,4 +1,5 @@
-/* handlers.h: what the route table names. Each takes a checked exchange and answers it (exchange.h). */
+/* handlers.h: what the route table names. Each takes a checked exchange and answers it
+ * (exchange.h). */
 #ifndef KINDRED_SERVER_HANDLERS_H
 #define KINDRED_SERVER_HANDLERS_H
 
@@ -6,7 +7,8 @@
 
 /* handlers_user.c */
 void handle_user_get(struct exchange *x);
-/* Reads the identifier parameters: false when it has been answered. *by_id: `key->value` is an id like "p17". */
+/* Reads the identifier parameters: false when it has been answered. *by_id: `key->value` is an id
+ * like "p17". */
 bool user_key(struct exchange *x, struct engine_key *key, bool *by_id);
 /* handlers_user_write.c */
 void handle_user_patch(struct exchange *x);

@@ -4,16 +4,17 @@
 
 enum { PAGE_NUMBERS_MAX = 1000 };
 
-/* ---- pages of people -------------------------------------------------------------------------------- */
+/* ---- pages of people ------------------------------------------------------------------------ */
 
 /* The members from "total" on; the same for a cohort and for everybody. */
-static void write_page(struct exchange *x, uint32_t cohort, const struct paging *paging, struct json_writer *json)
+static void write_page(struct exchange *x, uint32_t cohort, const struct paging *paging,
+                       struct json_writer *json)
 {
     uint32_t numbers[PAGE_NUMBERS_MAX];
     uint64_t total = 0;
     uint32_t next = 0;
-    size_t count =
-        engine_page(x->engine, cohort, paging->by_cursor, paging->from, paging->limit, numbers, &total, &next);
+    size_t count = engine_page(x->engine, cohort, paging->by_cursor, paging->from, paging->limit,
+                               numbers, &total, &next);
     json_member_u64(json, "total", total);
     json_member_u64(json, "limit", paging->limit);
     if (!paging->by_cursor) {
@@ -55,11 +56,12 @@ static uint32_t find_cohort(struct exchange *x, struct slice name)
     }
     struct slice near = cohorts_nearest(cohorts, name);
     if (near.data != NULL) {
-        problem_reply(x, 404, "cohort_unknown", "There is no cohort '%.*s'. Did you mean '%.*s'? GET /api/cohorts lists all.",
+        problem_reply(x, 404, "cohort_unknown",
+                      "There is no cohort '%.*s'. Did you mean '%.*s'? GET /api/cohorts lists all.",
                       SLICE_ARGS(name), SLICE_ARGS(near));
     } else {
-        problem_reply(x, 404, "cohort_unknown", "There is no cohort '%.*s'. GET /api/cohorts lists all.",
-                      SLICE_ARGS(name));
+        problem_reply(x, 404, "cohort_unknown",
+                      "There is no cohort '%.*s'. GET /api/cohorts lists all.", SLICE_ARGS(name));
     }
     return COHORT_NONE;
 }
@@ -69,7 +71,8 @@ void handle_cohort_users(struct exchange *x)
     struct paging paging;
     struct slice name = query_get(&x->query, "cohort");
     if (name.data == NULL || name.length == 0) {
-        problem_reply(x, 400, "cohort_missing", "Say which: ?cohort=NAME. GET /api/cohorts lists all.");
+        problem_reply(x, 400, "cohort_missing",
+                      "Say which: ?cohort=NAME. GET /api/cohorts lists all.");
         return;
     }
     if (!read_paging(x, &paging) || !read_expand(x)) {
@@ -81,13 +84,15 @@ void handle_cohort_users(struct exchange *x)
     }
     struct json_writer *json = reply_json(x, 200);
     json_object_begin(json);
-    json_member_string(json, "cohort", cohort_definition_name(cohorts_definition(engine_cohorts(x->engine), cohort)));
+    json_member_string(
+        json, "cohort",
+        cohort_definition_name(cohorts_definition(engine_cohorts(x->engine), cohort)));
     write_page(x, cohort, &paging, json);
     json_object_end(json);
     reply_end(x);
 }
 
-/* ---- cohorts ---------------------------------------------------------------------------------------- */
+/* ---- cohorts -------------------------------------------------------------------------------- */
 
 void handle_cohorts(struct exchange *x)
 {
@@ -121,7 +126,8 @@ static void put_done(struct exchange *x, struct submission *submission)
     exchange_enter(x);
     uint32_t cohort = find_cohort(x, submission->name);
     if (cohort != COHORT_NONE) {
-        engine_write_cohort(x->engine, cohort, true, reply_json(x, submission->created ? 201 : 200));
+        engine_write_cohort(x->engine, cohort, true,
+                            reply_json(x, submission->created ? 201 : 200));
         reply_end(x);
     }
     exchange_leave(x);
@@ -154,7 +160,8 @@ void handle_cohort_delete(struct exchange *x)
     }
 }
 
-/* ---- GET /api/classify ------------------------------------------------------------------------------ */
+/* ---- GET /api/classify
+ * ------------------------------------------------------------------------------ */
 
 static const char *method_name(uint8_t method)
 {
@@ -191,7 +198,8 @@ void handle_classify(struct exchange *x)
         json_double(json, (double)(int)(hits[i].confidence * 10000.0f + 0.5f) / 10000.0);
         json_member_cstr(json, "decided_by", "rule");
         json_member_cstr(json, "method", method_name(hits[i].method));
-        json_member_string(json, "pattern", cohorts_pattern_text(cohorts, hits[i].cohort, hits[i].pattern));
+        json_member_string(json, "pattern",
+                           cohorts_pattern_text(cohorts, hits[i].cohort, hits[i].pattern));
         json_object_end(json);
     }
     json_array_end(json);

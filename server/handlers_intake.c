@@ -1,6 +1,6 @@
 /* handlers_intake.c: mappings, and what was not taken. */
-#include "base/memory.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "commands/log_entry_json.h"
 #include "engine/quarantine.h"
 #include "handlers.h"
@@ -9,7 +9,7 @@
 
 enum { NAME_MAX_BYTES = 64 };
 
-/* ---- mappings --------------------------------------------------------------------------------------- */
+/* ---- mappings ------------------------------------------------------------------------------- */
 
 void handle_mappings(struct exchange *x)
 {
@@ -30,7 +30,8 @@ void handle_mapping_get(struct exchange *x)
     bool known = engine_mapping(x->engine, x->name, &sequence) != NULL;
     exchange_leave(x);
     if (!known) {
-        problem_reply(x, 404, "mapping_unknown", "There is no mapping of this name. GET /api/mappings lists all.");
+        problem_reply(x, 404, "mapping_unknown",
+                      "There is no mapping of this name. GET /api/mappings lists all.");
         return;
     }
     /* Its text is the payload of its entry. */
@@ -61,7 +62,8 @@ static void mapping_done(struct exchange *x, struct submission *submission)
 void handle_mapping_put(struct exchange *x)
 {
     if (x->name.length > NAME_MAX_BYTES || memchr(x->name.data, '/', x->name.length) != NULL) {
-        problem_reply(x, 400, "mapping_name", "A mapping's name has 1 to %d bytes and no '/'.", NAME_MAX_BYTES);
+        problem_reply(x, 400, "mapping_name", "A mapping's name has 1 to %d bytes and no '/'.",
+                      NAME_MAX_BYTES);
         return;
     }
     struct submission *submission = make_submission(x, SUBMIT_MAPPING_PUT);
@@ -77,10 +79,11 @@ void handle_mapping_put(struct exchange *x)
     exchange_submit(x, submission, mapping_done);
 }
 
-/* ---- quarantine: reading ------------------------------------------------------------------------------ */
+/* ---- quarantine: reading
+ * ------------------------------------------------------------------------------ */
 
-static err read_quarantined(struct exchange *x, uint64_t sequence, struct log_entry *entry, struct quarantine *out,
-                            struct error *error)
+static err read_quarantined(struct exchange *x, uint64_t sequence, struct log_entry *entry,
+                            struct quarantine *out, struct error *error)
 {
     struct log *log = engine_log(x->engine);
     err e = log->ops->get(log, sequence, x->arena, entry, error);
@@ -169,8 +172,9 @@ static bool find_quarantined(struct exchange *x, uint64_t *sequence)
     bool there = engine_quarantine_has(x->engine, *sequence);
     exchange_leave(x);
     if (!there) {
-        problem_reply(x, 404, "quarantine_unknown",
-                      "There is nothing of this number in quarantine (any more). GET /api/quarantine lists what is.");
+        problem_reply(
+            x, 404, "quarantine_unknown",
+            "There is nothing of this number in quarantine (any more). GET /api/quarantine lists what is.");
     }
     return there;
 }
@@ -198,7 +202,8 @@ void handle_quarantine_get(struct exchange *x)
     }
 }
 
-/* ---- quarantine: ending it ----------------------------------------------------------------------------- */
+/* ---- quarantine: ending it
+ * ----------------------------------------------------------------------------- */
 
 static bool end_draft(struct exchange *x, uint64_t sequence, struct draft *draft)
 {
@@ -242,10 +247,13 @@ void handle_quarantine_delete(struct exchange *x)
     }
 }
 
-/* ---- quarantine: trying again --------------------------------------------------------------------------- */
+/* ---- quarantine: trying again
+ * --------------------------------------------------------------------------- */
 
-/* The CSV header that the row is read with: in the quarantine entry, or for a long one in an entry before it. */
-static struct slice header_bytes(struct exchange *x, const struct log_entry *entry, const struct quarantine *quarantine)
+/* The CSV header that the row is read with: in the quarantine entry, or for a long one in an entry
+ * before it. */
+static struct slice header_bytes(struct exchange *x, const struct log_entry *entry,
+                                 const struct quarantine *quarantine)
 {
     struct log_entry header;
     if (quarantine->header.data != NULL || entry->header_back == 0) {
@@ -256,16 +264,17 @@ static struct slice header_bytes(struct exchange *x, const struct log_entry *ent
     return e == ERR_OK && !header.scrubbed ? header.payload : SLICE_NONE;
 }
 
-/* Reads the record again, by today's rules. False when it has been answered (422 with the reason). */
-static bool read_again(struct exchange *x, const struct log_entry *entry, struct slice header, struct slice bytes,
-                       struct record *record)
+/* Reads the record again, by today's rules. False when it has been answered (422 with the
+ * reason). */
+static bool read_again(struct exchange *x, const struct log_entry *entry, struct slice header,
+                       struct slice bytes, struct record *record)
 {
     struct csv_header *csv = NULL;
     struct error error = {0};
     if (entry->format == FORMAT_CSV) {
-        err e = header.data != NULL
-                    ? csv_header_parse(header, &csv, &error)
-                    : error_set(&error, ERR_INVALID, "csv_header_missing", 0, "The row's header is not there any more.");
+        err e = header.data != NULL ? csv_header_parse(header, &csv, &error)
+                                    : error_set(&error, ERR_INVALID, "csv_header_missing", 0,
+                                                "The row's header is not there any more.");
         if (e != ERR_OK) {
             problem_from_error_as(x, 422, &error);
             return false;
@@ -275,9 +284,10 @@ static bool read_again(struct exchange *x, const struct log_entry *entry, struct
     struct record_form form = {.format = entry->format == FORMAT_CSV ? FORMAT_CSV : FORMAT_JSON,
                                .etl_version = ETL_RULES_VERSION,
                                .header = csv,
-                               .mapping = entry->mapping_sequence > 0
-                                              ? engine_mapping_at(x->engine, entry->mapping_sequence)
-                                              : NULL};
+                               .mapping =
+                                   entry->mapping_sequence > 0
+                                       ? engine_mapping_at(x->engine, entry->mapping_sequence)
+                                       : NULL};
     const struct settings *settings = engine_settings(x->engine);
     exchange_leave(x);
     struct record_error why = {0};
@@ -299,9 +309,11 @@ static void retry_done(struct exchange *x, struct submission *submission)
     if (submission_failed(x, submission)) {
         return;
     }
-    struct slice answer = submission->repeated ? slice_of(submission->stored_answer, submission->stored_answer_length)
-                                               : SLICE_LITERAL(RETRIED);
-    struct json_writer *json = reply_json(x, submission->repeated ? submission->stored_status : 200);
+    struct slice answer =
+        submission->repeated ? slice_of(submission->stored_answer, submission->stored_answer_length)
+                             : SLICE_LITERAL(RETRIED);
+    struct json_writer *json =
+        reply_json(x, submission->repeated ? submission->stored_status : 200);
     json_raw(json, answer);
     reply_end(x);
     memory_free(submission->stored_answer);
@@ -327,8 +339,8 @@ static void set_key(struct exchange *x, struct submission *submission, struct sl
 }
 
 /* header (CSV only), record, end of quarantine: one batch, whole or absent. */
-static void submit_retry(struct exchange *x, const struct log_entry *entry, struct slice header, struct slice bytes,
-                         const struct record *record)
+static void submit_retry(struct exchange *x, const struct log_entry *entry, struct slice header,
+                         struct slice bytes, const struct record *record)
 {
     struct submission *submission = make_submission(x, SUBMIT_RECORDS);
     if (submission == NULL) {
@@ -383,7 +395,8 @@ void handle_quarantine_retry(struct exchange *x)
     if (bytes.length > 0 && bytes.data[bytes.length - 1] == '\n') {
         bytes = slice_trim(bytes);
     }
-    struct slice header = entry->format == FORMAT_CSV ? header_bytes(x, entry, &quarantine) : SLICE_NONE;
+    struct slice header =
+        entry->format == FORMAT_CSV ? header_bytes(x, entry, &quarantine) : SLICE_NONE;
     if (read_again(x, entry, header, bytes, record)) {
         submit_retry(x, entry, header, bytes, record);
     }

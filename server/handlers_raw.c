@@ -1,32 +1,36 @@
 /* handlers_raw.c: the raw stage: what came, byte for byte.
  *
- * Which entries is asked inside the gate; their bytes are read from the log afterwards, outside it. That may wait for a disk,
- * so a page is bounded in bytes and never part of a batch of lookups. */
+ * Which entries is asked inside the gate; their bytes are read from the log afterwards, outside it.
+ * That may wait for a disk, so a page is bounded in bytes and never part of a batch of lookups. */
 #include "commands/log_entry_json.h"
 #include "handlers.h"
 #include "problem.h"
 
 enum { RAW_LIMIT_DEFAULT = 100, RAW_LIMIT_MAX = 1000, RAW_PAGE_BYTES = 4 * 1024 * 1024 };
 
-static err read_entry(struct exchange *x, uint64_t sequence, struct log_entry *entry, struct error *error)
+static err read_entry(struct exchange *x, uint64_t sequence, struct log_entry *entry,
+                      struct error *error)
 {
     struct log *log = engine_log(x->engine);
     return log->ops->get(log, sequence, x->arena, entry, error);
 }
 
 /* The header line of a CSV row, without the dialect byte: the row says nothing without it. */
-static void write_header_of(struct exchange *x, const struct log_entry *entry, struct json_writer *json)
+static void write_header_of(struct exchange *x, const struct log_entry *entry,
+                            struct json_writer *json)
 {
     struct log_entry header;
     if (entry->header_back == 0 || entry->scrubbed ||
-        read_entry(x, entry->sequence - entry->header_back, &header, NULL) != ERR_OK || header.payload.length < 1) {
+        read_entry(x, entry->sequence - entry->header_back, &header, NULL) != ERR_OK ||
+        header.payload.length < 1) {
         return;
     }
     json_key(json, "csv_header");
     json_string(json, slice_of(header.payload.data + 1, header.payload.length - 1));
 }
 
-static void write_entry_with_header(struct exchange *x, const struct log_entry *entry, struct json_writer *json)
+static void write_entry_with_header(struct exchange *x, const struct log_entry *entry,
+                                    struct json_writer *json)
 {
     json_object_begin(json);
     log_entry_write_members(entry, json);
@@ -43,7 +47,8 @@ static size_t first_from(const uint64_t *sequences, size_t count, uint64_t from)
     return i;
 }
 
-static void write_raw_page(struct exchange *x, const uint64_t *sequences, size_t count, uint64_t from, uint64_t limit)
+static void write_raw_page(struct exchange *x, const uint64_t *sequences, size_t count,
+                           uint64_t from, uint64_t limit)
 {
     struct error error = {0};
     size_t at = first_from(sequences, count, from);
@@ -53,7 +58,8 @@ static void write_raw_page(struct exchange *x, const uint64_t *sequences, size_t
     json_member_u64(json, "total", count);
     json_key(json, "entries");
     json_array_begin(json);
-    for (uint64_t n = 0; n < limit && at < count && x->out->length - begin < RAW_PAGE_BYTES; n++, at++) {
+    for (uint64_t n = 0; n < limit && at < count && x->out->length - begin < RAW_PAGE_BYTES;
+         n++, at++) {
         struct log_entry entry;
         err e = read_entry(x, sequences[at], &entry, &error);
         if (e != ERR_OK) {
@@ -81,7 +87,8 @@ void handle_user_raw(struct exchange *x)
     struct error error = {0};
     uint64_t limit = 0;
     uint64_t from = 0;
-    if (query_get_u64(&x->query, "limit", 1, RAW_LIMIT_MAX, RAW_LIMIT_DEFAULT, &limit, &error) != ERR_OK ||
+    if (query_get_u64(&x->query, "limit", 1, RAW_LIMIT_MAX, RAW_LIMIT_DEFAULT, &limit, &error) !=
+            ERR_OK ||
         query_get_u64(&x->query, "cursor", 0, UINT64_MAX, 0, &from, &error) != ERR_OK) {
         problem_from_error(x, &error);
         return;
@@ -95,7 +102,8 @@ void handle_user_raw(struct exchange *x)
     size_t count = 0;
     err e = ERR_OK;
     exchange_enter(x);
-    uint32_t number = by_id ? engine_find_id(x->engine, key.value) : engine_find(x->engine, key.type, key.value);
+    uint32_t number =
+        by_id ? engine_find_id(x->engine, key.value) : engine_find(x->engine, key.type, key.value);
     if (number != PERSON_NONE) {
         e = engine_person_sequences(x->engine, number, x->arena, &sequences, &count);
     }
@@ -103,20 +111,22 @@ void handle_user_raw(struct exchange *x)
     if (number == PERSON_NONE) {
         user_unknown(x);
     } else if (e != ERR_OK) {
-        problem_reply(x, problem_status(e), err_name(e), "The entries could not be listed; ask for fewer.");
+        problem_reply(x, problem_status(e), err_name(e),
+                      "The entries could not be listed; ask for fewer.");
     } else {
         write_raw_page(x, sequences, count, from, limit);
     }
 }
 
-/* ---- GET /api/log ----------------------------------------------------------------------------------- */
+/* ---- GET /api/log --------------------------------------------------------------------------- */
 
 void handle_log(struct exchange *x)
 {
     struct error error = {0};
     uint64_t limit = 0;
     uint64_t from = 0;
-    if (query_get_u64(&x->query, "limit", 1, RAW_LIMIT_MAX, RAW_LIMIT_DEFAULT, &limit, &error) != ERR_OK ||
+    if (query_get_u64(&x->query, "limit", 1, RAW_LIMIT_MAX, RAW_LIMIT_DEFAULT, &limit, &error) !=
+            ERR_OK ||
         query_get_u64(&x->query, "from", 1, UINT64_MAX, 1, &from, &error) != ERR_OK) {
         problem_from_error(x, &error);
         return;
@@ -153,7 +163,8 @@ void handle_log(struct exchange *x)
         return;
     }
     json_array_end(json);
-    /* The newest entry is reached: nothing follows yet, but asking again from there is fine later. */
+    /* The newest entry is reached: nothing follows yet, but asking again from there is fine
+     * later. */
     bool more = next <= log->ops->position(log).last_sequence && next > from;
     json_key(json, "next_from");
     if (more) {

@@ -23,7 +23,8 @@ void handle_root(struct exchange *x)
     json_object_begin(json);
     json_member_cstr(json, "name", "kindred");
     json_member_cstr(json, "version", KINDRED_VERSION);
-    json_member_cstr(json, "description", "A customer data platform: data in, one profile per person, cohorts out.");
+    json_member_cstr(json, "description",
+                     "A customer data platform: data in, one profile per person, cohorts out.");
     json_key(json, "links");
     json_object_begin(json);
     json_member_cstr(json, "openapi", "/openapi.json");
@@ -80,7 +81,7 @@ void handle_openapi(struct exchange *x)
     reply_end(x);
 }
 
-/* ---- GET /metrics ------------------------------------------------------------------------------------ */
+/* ---- GET /metrics --------------------------------------------------------------------------- */
 
 static uint64_t sum_workers(const struct server *server, size_t offset)
 {
@@ -92,8 +93,8 @@ static uint64_t sum_workers(const struct server *server, size_t offset)
     return sum;
 }
 
-static void worker_value(const struct server *server, struct buffer *out, const char *name, const char *type,
-                         const char *help, size_t offset)
+static void worker_value(const struct server *server, struct buffer *out, const char *name,
+                         const char *type, const char *help, size_t offset)
 {
     metrics_describe(out, name, type, help);
     metrics_value(out, name, NULL, sum_workers(server, offset));
@@ -102,13 +103,15 @@ static void worker_value(const struct server *server, struct buffer *out, const 
 
 static void write_requests(const struct server *server, struct buffer *out)
 {
-    metrics_describe(out, "kindred_requests_total", "counter", "Answers, by route, method and class of status.");
+    metrics_describe(out, "kindred_requests_total", "counter",
+                     "Answers, by route, method and class of status.");
     for (size_t route = 0; route <= ROUTES_MAX; route++) {
         bool named = route < routes_count;
-        for (unsigned class = 2; class <= 5; class++) {
+        for (unsigned class = 2; class <= 5; class ++) {
             uint64_t count =
                 sum_workers(server, WORKER_METRIC(routes) + route * sizeof(struct route_metrics) +
-                                        offsetof(struct route_metrics, by_class) + class * sizeof(struct counter));
+                                        offsetof(struct route_metrics, by_class) +
+                                        class * sizeof(struct counter));
             if (count > 0) {
                 char labels[160];
                 snprintf(labels, sizeof labels, "route=\"%s\",method=\"%s\",status=\"%uxx\"",
@@ -118,7 +121,8 @@ static void write_requests(const struct server *server, struct buffer *out)
             }
         }
     }
-    metrics_describe(out, "kindred_request_seconds", "histogram", "Time from the request's head to its answer, by route.");
+    metrics_describe(out, "kindred_request_seconds", "histogram",
+                     "Time from the request's head to its answer, by route.");
     for (size_t route = 0; route < routes_count; route++) {
         size_t offset = WORKER_METRIC(routes) + route * sizeof(struct route_metrics);
         const char *first = (const char *)&server->workers[0].metrics + offset;
@@ -126,8 +130,8 @@ static void write_requests(const struct server *server, struct buffer *out)
         snprintf(labels, sizeof labels, "route=\"%s\",method=\"%s\"", routes[route].path,
                  http_method_name(routes[route].method));
         metrics_histogram(out, "kindred_request_seconds", labels,
-                          (const void *)(first + offsetof(struct route_metrics, latency_us)), server->worker_count,
-                          sizeof(struct worker), histogram_bounds_us, 1);
+                          (const void *)(first + offsetof(struct route_metrics, latency_us)),
+                          server->worker_count, sizeof(struct worker), histogram_bounds_us, 1);
     }
 }
 
@@ -135,25 +139,27 @@ static void write_connections(const struct server *server, struct buffer *out)
 {
     uint64_t open = 0;
     for (unsigned i = 0; i < server->worker_count; i++) {
-        open += atomic_load_explicit(&server->workers[i].metrics.connections_open, memory_order_relaxed);
+        open += atomic_load_explicit(&server->workers[i].metrics.connections_open,
+                                     memory_order_relaxed);
     }
     metrics_describe(out, "kindred_connections_open", "gauge", "Open connections.");
     metrics_value(out, "kindred_connections_open", NULL, open);
     worker_value(server, out, "kindred_connections_total", "counter", "Connections accepted.",
                  WORKER_METRIC(connections_accepted));
-    worker_value(server, out, "kindred_connections_refused_total", "counter", "Connections over the limit.",
-                 WORKER_METRIC(connections_refused));
-    worker_value(server, out, "kindred_connections_timed_out_total", "counter", "Connections ended by a deadline.",
-                 WORKER_METRIC(connections_timed_out));
+    worker_value(server, out, "kindred_connections_refused_total", "counter",
+                 "Connections over the limit.", WORKER_METRIC(connections_refused));
+    worker_value(server, out, "kindred_connections_timed_out_total", "counter",
+                 "Connections ended by a deadline.", WORKER_METRIC(connections_timed_out));
     worker_value(server, out, "kindred_received_bytes_total", "counter", "Bytes read from clients.",
                  WORKER_METRIC(bytes_in));
     worker_value(server, out, "kindred_sent_bytes_total", "counter", "Bytes written to clients.",
                  WORKER_METRIC(bytes_out));
-    worker_value(server, out, "kindred_lookups_total", "counter", "Identifiers looked up by GET /api/user.",
-                 WORKER_METRIC(lookups_batched));
+    worker_value(server, out, "kindred_lookups_total", "counter",
+                 "Identifiers looked up by GET /api/user.", WORKER_METRIC(lookups_batched));
 }
 
-static void plain(struct buffer *out, const char *name, const char *type, const char *help, uint64_t value)
+static void plain(struct buffer *out, const char *name, const char *type, const char *help,
+                  uint64_t value)
 {
     metrics_describe(out, name, type, help);
     metrics_value(out, name, NULL, value);
@@ -162,21 +168,33 @@ static void plain(struct buffer *out, const char *name, const char *type, const 
 static void write_writer(const struct writer *writer, struct buffer *out)
 {
     const struct writer_metrics *metrics = writer_metrics(writer);
-    plain(out, "kindred_writer_queue", "gauge", "Submissions waiting for the writer.", writer_queue_length(writer));
-    plain(out, "kindred_writer_queue_max", "gauge", "The most that may wait.", writer_queue_max(writer));
-    plain(out, "kindred_submissions_total", "counter", "Submissions committed.", counter_get(&metrics->submissions));
-    plain(out, "kindred_checkpoints_total", "counter", "Checkpoints written.", counter_get(&metrics->checkpoints));
+    plain(out, "kindred_writer_queue", "gauge", "Submissions waiting for the writer.",
+          writer_queue_length(writer));
+    plain(out, "kindred_writer_queue_max", "gauge", "The most that may wait.",
+          writer_queue_max(writer));
+    plain(out, "kindred_submissions_total", "counter", "Submissions committed.",
+          counter_get(&metrics->submissions));
+    plain(out, "kindred_checkpoints_total", "counter", "Checkpoints written.",
+          counter_get(&metrics->checkpoints));
     plain(out, "kindred_checkpoint_failures_total", "counter", "Checkpoints not written.",
           counter_get(&metrics->checkpoint_failures));
-    plain(out, "kindred_erasures_total", "counter", "Erasures finished.", counter_get(&metrics->erasures));
-    metrics_describe(out, "kindred_commit_group_size", "histogram", "Submissions in a group (one append, one sync).");
-    metrics_histogram(out, "kindred_commit_group_size", NULL, &metrics->group_size, 1, 0, histogram_bounds_size, 0);
-    metrics_describe(out, "kindred_commit_seconds", "histogram", "Time to append, sync and apply a group.");
-    metrics_histogram(out, "kindred_commit_seconds", NULL, &metrics->commit_us, 1, 0, histogram_bounds_us, 1);
-    metrics_describe(out, "kindred_sync_seconds", "histogram", "Time of a sync of its own (durability interval).");
-    metrics_histogram(out, "kindred_sync_seconds", NULL, &metrics->sync_us, 1, 0, histogram_bounds_us, 1);
+    plain(out, "kindred_erasures_total", "counter", "Erasures finished.",
+          counter_get(&metrics->erasures));
+    metrics_describe(out, "kindred_commit_group_size", "histogram",
+                     "Submissions in a group (one append, one sync).");
+    metrics_histogram(out, "kindred_commit_group_size", NULL, &metrics->group_size, 1, 0,
+                      histogram_bounds_size, 0);
+    metrics_describe(out, "kindred_commit_seconds", "histogram",
+                     "Time to append, sync and apply a group.");
+    metrics_histogram(out, "kindred_commit_seconds", NULL, &metrics->commit_us, 1, 0,
+                      histogram_bounds_us, 1);
+    metrics_describe(out, "kindred_sync_seconds", "histogram",
+                     "Time of a sync of its own (durability interval).");
+    metrics_histogram(out, "kindred_sync_seconds", NULL, &metrics->sync_us, 1, 0,
+                      histogram_bounds_us, 1);
     metrics_describe(out, "kindred_checkpoint_seconds", "histogram", "Time to write a checkpoint.");
-    metrics_histogram(out, "kindred_checkpoint_seconds", NULL, &metrics->checkpoint_us, 1, 0, histogram_bounds_us, 1);
+    metrics_histogram(out, "kindred_checkpoint_seconds", NULL, &metrics->checkpoint_us, 1, 0,
+                      histogram_bounds_us, 1);
 }
 
 static void write_engine(struct exchange *x, struct buffer *out)
@@ -190,19 +208,22 @@ static void write_engine(struct exchange *x, struct buffer *out)
     plain(out, "kindred_phrases", "gauge", "Distinct interest phrases.", stats.phrases);
     plain(out, "kindred_cohorts", "gauge", "Cohorts.", stats.cohorts);
     plain(out, "kindred_quarantined", "gauge", "Records in quarantine.", stats.quarantined);
-    plain(out, "kindred_erasures_pending", "gauge", "Erasures whose raw bytes are not scrubbed yet.",
-          stats.erasures_pending);
-    plain(out, "kindred_applied_sequence", "gauge", "Newest log entry applied.", stats.applied_sequence);
+    plain(out, "kindred_erasures_pending", "gauge",
+          "Erasures whose raw bytes are not scrubbed yet.", stats.erasures_pending);
+    plain(out, "kindred_applied_sequence", "gauge", "Newest log entry applied.",
+          stats.applied_sequence);
     plain(out, "kindred_checkpoint_sequence", "gauge", "Newest log entry that a checkpoint holds.",
           stats.checkpoint_sequence);
     plain(out, "kindred_checkpoint_lag", "gauge", "Entries applied since the last checkpoint.",
           engine_checkpoint_lag(x->engine));
-    plain(out, "kindred_records_applied_total", "counter", "Records applied since the start.", stats.records_applied);
+    plain(out, "kindred_records_applied_total", "counter", "Records applied since the start.",
+          stats.records_applied);
     plain(out, "kindred_merges_total", "counter", "Profiles merged since the start.", stats.merges);
-    plain(out, "kindred_duplicates_total", "counter", "Records known by their message id since the start.",
-          stats.duplicates);
+    plain(out, "kindred_duplicates_total", "counter",
+          "Records known by their message id since the start.", stats.duplicates);
     plain(out, "kindred_profile_bytes", "gauge", "Memory of all profiles.", stats.profile_bytes);
-    plain(out, "kindred_index_bytes", "gauge", "Memory of the identifier and people tables.", stats.index_bytes);
+    plain(out, "kindred_index_bytes", "gauge", "Memory of the identifier and people tables.",
+          stats.index_bytes);
 }
 
 void handle_metrics(struct exchange *x)
@@ -220,7 +241,8 @@ void handle_metrics(struct exchange *x)
           atomic_load(&server->state) == SERVER_READY ? 1 : 0);
     plain(out, "process_start_time_seconds", "gauge", "Start, seconds since 1970.",
           (uint64_t)(server->started_at_us / 1000000));
-    plain(out, "process_resident_memory_bytes", "gauge", "Resident memory.", metrics_resident_bytes());
+    plain(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
+          metrics_resident_bytes());
     write_connections(server, out);
     write_requests(server, out);
     write_writer(server->writer, out);

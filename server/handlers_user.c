@@ -1,4 +1,5 @@
-/* handlers_user.c: GET /api/user: the hot path. conversation.c has found the person already, many at once. */
+/* handlers_user.c: GET /api/user: the hot path. conversation.c has found the person already, many
+ * at once. */
 #include "handlers.h"
 #include "problem.h"
 
@@ -33,7 +34,8 @@ static const struct query_parameter *identifier_parameter(struct exchange *x)
             continue;
         }
         if (found != NULL) {
-            problem_reply(x, 400, "identifier_many", "Give one identifier, not several: '%.*s' or '%.*s'.",
+            problem_reply(x, 400, "identifier_many",
+                          "Give one identifier, not several: '%.*s' or '%.*s'.",
                           SLICE_ARGS(found->name), SLICE_ARGS(parameter->name));
             return NULL;
         }
@@ -62,7 +64,8 @@ bool user_key(struct exchange *x, struct engine_key *key, bool *by_id)
     if (e == ERR_MEMORY) {
         problem_reply(x, 507, "out_of_memory", "There was no memory for this request.");
     } else if (e != ERR_OK) {
-        problem_reply(x, 400, "identifier_invalid", "This is not a valid '%.*s'; no record could hold it.",
+        problem_reply(x, 400, "identifier_invalid",
+                      "This is not a valid '%.*s'; no record could hold it.",
                       SLICE_ARGS(parameter->name));
     }
     return e == ERR_OK;

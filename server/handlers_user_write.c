@@ -13,7 +13,8 @@ uint32_t find_person(struct exchange *x)
         return PERSON_NONE;
     }
     exchange_enter(x);
-    uint32_t number = by_id ? engine_find_id(x->engine, key.value) : engine_find(x->engine, key.type, key.value);
+    uint32_t number =
+        by_id ? engine_find_id(x->engine, key.value) : engine_find(x->engine, key.type, key.value);
     exchange_leave(x);
     if (number == PERSON_NONE) {
         user_unknown(x);
@@ -21,7 +22,7 @@ uint32_t find_person(struct exchange *x)
     return number;
 }
 
-/* ---- PATCH ---------------------------------------------------------------------------------------- */
+/* ---- PATCH ---------------------------------------------------------------------------------- */
 
 static void patch_done(struct exchange *x, struct submission *submission)
 {
@@ -48,7 +49,9 @@ static void patch_done(struct exchange *x, struct submission *submission)
 void handle_user_patch(struct exchange *x)
 {
     if (x->body.length == 0) {
-        problem_reply(x, 400, "body_missing", "A PATCH needs a JSON merge patch as its body: {\"location\": {\"city\": null}}.");
+        problem_reply(
+            x, 400, "body_missing",
+            "A PATCH needs a JSON merge patch as its body: {\"location\": {\"city\": null}}.");
         return;
     }
     uint32_t number = find_person(x);
@@ -65,7 +68,7 @@ void handle_user_patch(struct exchange *x)
     exchange_submit(x, submission, patch_done);
 }
 
-/* ---- DELETE --------------------------------------------------------------------------------------- */
+/* ---- DELETE --------------------------------------------------------------------------------- */
 
 static void delete_done(struct exchange *x, struct submission *submission)
 {
@@ -73,7 +76,8 @@ static void delete_done(struct exchange *x, struct submission *submission)
         return;
     }
     char location[64];
-    snprintf(location, sizeof location, "/api/erasures/%llu", (unsigned long long)submission->first_sequence);
+    snprintf(location, sizeof location, "/api/erasures/%llu",
+             (unsigned long long)submission->first_sequence);
     reply_begin(x, 202, "application/json");
     reply_header(x, "Location", slice_from_cstr(location));
     struct json_writer *json = reply_body(x);

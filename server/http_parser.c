@@ -1,11 +1,13 @@
 #include "http_parser.h"
 
-
 static const struct {
     const char *name;
     size_t length;
 } field_names[HEADER_COUNT] = {
-#define NAME(text) {text, sizeof(text) - 1}
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
     [HEADER_HOST] = NAME("host"),
     [HEADER_AUTHORIZATION] = NAME("authorization"),
     [HEADER_CONTENT_TYPE] = NAME("content-type"),
@@ -35,7 +37,7 @@ const char *http_method_name(enum http_method method)
     return "OTHER";
 }
 
-/* ---- refusing ------------------------------------------------------------------------------------- */
+/* ---- refusing ------------------------------------------------------------------------------- */
 
 /* The first reason counts. Returns what makes llhttp stop. */
 static int refuse(struct http_parser *parser, uint16_t status, const char *code, const char *detail)
@@ -48,8 +50,8 @@ static int refuse(struct http_parser *parser, uint16_t status, const char *code,
     return HPE_USER;
 }
 
-/* `offset` is how far into the head parsing got. Called wherever it moves on, so that a head over the limit gets the
- * same status whether it came in one piece or in many. */
+/* `offset` is how far into the head parsing got. Called wherever it moves on, so that a head over
+ * the limit gets the same status whether it came in one piece or in many. */
 static int check_head_size(struct http_parser *parser, size_t offset)
 {
     if (parser->headers_at == 0) {
@@ -62,14 +64,16 @@ static int check_head_size(struct http_parser *parser, size_t offset)
     return 0;
 }
 
-/* ---- llhttp's callbacks --------------------------------------------------------------------------- */
+/* ---- llhttp's callbacks
+ * --------------------------------------------------------------------------- */
 
 static struct http_parser *parser_of(llhttp_t *llhttp)
 {
     return (struct http_parser *)llhttp->data;
 }
 
-static void extend(struct http_parser *parser, struct http_span *span, const char *at, size_t length)
+static void extend(struct http_parser *parser, struct http_span *span, const char *at,
+                   size_t length)
 {
     if (span->length == 0) {
         span->at = (uint32_t)(at - parser->base);
@@ -77,7 +81,8 @@ static void extend(struct http_parser *parser, struct http_span *span, const cha
     span->length += (uint32_t)length;
 }
 
-static int on_span(struct http_parser *parser, struct http_span *span, const char *at, size_t length)
+static int on_span(struct http_parser *parser, struct http_span *span, const char *at,
+                   size_t length)
 {
     int code = check_head_size(parser, (size_t)(at - parser->base) + length);
     if (code == 0) {
@@ -173,9 +178,10 @@ static int on_header_value_complete(llhttp_t *llhttp)
     int field = known_field(slice_of(parser->base + parser->name.at, parser->name.length));
     if (field >= 0) {
         if (parser->fields_seen & (1u << field)) {
-            return refuse(parser, 400, "header_doubled",
-                          "A header field that may stand only once is there twice (Host, Authorization, "
-                          "Transfer-Encoding, a condition, a key).");
+            return refuse(
+                parser, 400, "header_doubled",
+                "A header field that may stand only once is there twice (Host, Authorization, "
+                "Transfer-Encoding, a condition, a key).");
         }
         parser->fields_seen |= 1u << field;
         parser->fields[field] = parser->value;
@@ -184,15 +190,16 @@ static int on_header_value_complete(llhttp_t *llhttp)
     return 0;
 }
 
-/* ---- the gate: what llhttp accepts and we do not -------------------------------------------------- */
+/* ---- the gate: what llhttp accepts and we do not
+ * -------------------------------------------------- */
 
 static bool host_is_well_formed(struct slice host)
 {
     /* uri-host [":" port], RFC 3986 3.2.2, without percent-encoding: letters, digits, and these. */
     for (size_t i = 0; i < host.length; i++) {
         char c = host.data[i];
-        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                    c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
         if (!fine) {
             return false;
         }
@@ -205,7 +212,8 @@ static int gate_framing(struct http_parser *parser, const struct http_request *r
     struct slice coding = request->fields[HEADER_TRANSFER_ENCODING];
     if (coding.data != NULL) {
         if (request->http_1_0) {
-            return refuse(parser, 400, "transfer_encoding_on_1_0", "HTTP/1.0 has no Transfer-Encoding.");
+            return refuse(parser, 400, "transfer_encoding_on_1_0",
+                          "HTTP/1.0 has no Transfer-Encoding.");
         }
         if (!slice_equal_ignoring_case(coding, SLICE_LITERAL("chunked"))) {
             return refuse(parser, 501, "transfer_coding_unknown",
@@ -214,16 +222,19 @@ static int gate_framing(struct http_parser *parser, const struct http_request *r
     }
     struct slice expect = request->fields[HEADER_EXPECT];
     if (expect.data != NULL && !slice_equal_ignoring_case(expect, SLICE_LITERAL("100-continue"))) {
-        return refuse(parser, 417, "expectation_unknown", "Only Expect: 100-continue is understood.");
+        return refuse(parser, 417, "expectation_unknown",
+                      "Only Expect: 100-continue is understood.");
     }
     return 0;
 }
 
-static int gate_target(struct http_parser *parser, const struct http_request *request, struct slice target)
+static int gate_target(struct http_parser *parser, const struct http_request *request,
+                       struct slice target)
 {
     if (target.length == 0 || target.data[0] != '/') {
-        return refuse(parser, 400, "target_form",
-                      "The request target must be a path that begins with '/'. This server is no proxy.");
+        return refuse(
+            parser, 400, "target_form",
+            "The request target must be a path that begins with '/'. This server is no proxy.");
     }
     if (memchr(target.data, '#', target.length) != NULL) {
         return refuse(parser, 400, "target_form", "A request target has no fragment.");
@@ -233,7 +244,8 @@ static int gate_target(struct http_parser *parser, const struct http_request *re
         return refuse(parser, 400, "host_missing", "HTTP/1.1 needs a Host header field.");
     }
     if (host.data != NULL && (host.length == 0 || !host_is_well_formed(host))) {
-        return refuse(parser, 400, "host_malformed", "The Host header field is not a host and port.");
+        return refuse(parser, 400, "host_malformed",
+                      "The Host header field is not a host and port.");
     }
     return 0;
 }
@@ -292,7 +304,7 @@ static int on_headers_complete(llhttp_t *llhttp)
     return request->has_body ? HPE_PAUSED : 0;
 }
 
-/* ---- the body ------------------------------------------------------------------------------------- */
+/* ---- the body ------------------------------------------------------------------------------- */
 
 static int on_body(llhttp_t *llhttp, const char *at, size_t length)
 {
@@ -310,7 +322,8 @@ static int on_chunk_extension(llhttp_t *llhttp, const char *at, size_t length)
     struct http_parser *parser = parser_of(llhttp);
     parser->extension_bytes += (uint32_t)length;
     if (parser->extension_bytes > EXTENSION_BYTES_MAX) {
-        return refuse(parser, 400, "chunk_extensions_too_large", "Chunk extensions are over 4 KiB.");
+        return refuse(parser, 400, "chunk_extensions_too_large",
+                      "Chunk extensions are over 4 KiB.");
     }
     return 0;
 }
@@ -336,7 +349,7 @@ static const llhttp_settings_t callbacks = {
     .on_message_complete = on_message_complete,
 };
 
-/* ---- driving -------------------------------------------------------------------------------------- */
+/* ---- driving -------------------------------------------------------------------------------- */
 
 void http_parser_init(struct http_parser *parser)
 {
@@ -363,7 +376,8 @@ static void explain_llhttp(struct http_parser *parser, llhttp_errno_t code)
 {
     switch (code) {
     case HPE_PAUSED_H2_UPGRADE:
-        refuse(parser, 505, "http_version_unsupported", "Speak HTTP/1.1: HTTP/2 is not understood here.");
+        refuse(parser, 505, "http_version_unsupported",
+               "Speak HTTP/1.1: HTTP/2 is not understood here.");
         return;
     case HPE_INVALID_VERSION:
         /* llhttp says this of a bare line feed behind a good version, too. */
@@ -378,7 +392,8 @@ static void explain_llhttp(struct http_parser *parser, llhttp_errno_t code)
         return;
     case HPE_INVALID_TRANSFER_ENCODING:
     case HPE_UNEXPECTED_CONTENT_LENGTH:
-        refuse(parser, 400, "framing_ambiguous", "Content-Length and Transfer-Encoding contradict each other.");
+        refuse(parser, 400, "framing_ambiguous",
+               "Content-Length and Transfer-Encoding contradict each other.");
         return;
     case HPE_INVALID_CONTENT_LENGTH:
         refuse(parser, 400, "content_length_malformed", "Content-Length is not a number.");
@@ -386,13 +401,13 @@ static void explain_llhttp(struct http_parser *parser, llhttp_errno_t code)
     case HPE_INVALID_CHUNK_SIZE:
         refuse(parser, 400, "chunk_malformed", "A chunk's size line or end is malformed.");
         return;
-    default:
-        refuse(parser, 400, "http_malformed", "The request is not well-formed HTTP/1.1.");
+    default: refuse(parser, 400, "http_malformed", "The request is not well-formed HTTP/1.1.");
     }
 }
 
 /* Feeds [from, end); returns where llhttp stopped. */
-static const char *feed(struct http_parser *parser, const char *from, const char *end, llhttp_errno_t *code)
+static const char *feed(struct http_parser *parser, const char *from, const char *end,
+                        llhttp_errno_t *code)
 {
     *code = llhttp_execute(&parser->llhttp, from, (size_t)(end - from));
     return *code == HPE_OK ? end : llhttp_get_error_pos(&parser->llhttp);
@@ -410,7 +425,8 @@ static enum http_event fail(struct http_parser *parser, llhttp_errno_t code, siz
     return EVENT_ERROR;
 }
 
-static enum http_event next_head(struct http_parser *parser, char *input, size_t length, size_t *consumed)
+static enum http_event next_head(struct http_parser *parser, char *input, size_t length,
+                                 size_t *consumed)
 {
     parser->base = input;
     llhttp_errno_t code = HPE_OK;
@@ -428,14 +444,16 @@ static enum http_event next_head(struct http_parser *parser, char *input, size_t
     return EVENT_HEAD;
 }
 
-static enum http_event next_body(struct http_parser *parser, char *input, size_t length, size_t *consumed)
+static enum http_event next_body(struct http_parser *parser, char *input, size_t length,
+                                 size_t *consumed)
 {
     parser->decoded = input;
     llhttp_errno_t code = HPE_OK;
     const char *stop = feed(parser, input, input + length, &code);
     parser->body = slice_of(input, (size_t)(parser->decoded - input));
     if (code != HPE_OK && code != HPE_PAUSED) {
-        /* What came before the damage is handed out first, as it would have been had it come alone. */
+        /* What came before the damage is handed out first, as it would have been had it come
+         * alone. */
         (void)fail(parser, code, 0);
         *consumed = length;
         return parser->body.length > 0 ? EVENT_BODY : EVENT_ERROR;
@@ -450,7 +468,8 @@ static enum http_event next_body(struct http_parser *parser, char *input, size_t
     return parser->body.length > 0 ? EVENT_BODY : EVENT_NEED_MORE;
 }
 
-enum http_event http_parser_next(struct http_parser *parser, char *input, size_t length, size_t *consumed)
+enum http_event http_parser_next(struct http_parser *parser, char *input, size_t length,
+                                 size_t *consumed)
 {
     *consumed = 0;
     if (parser->status != 0) {

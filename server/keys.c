@@ -38,7 +38,7 @@ enum role role_parse(struct slice name)
     return ROLE_NONE;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------- */
 
 static void path_of(const char *folder, const char *name, char out[PATH_BYTES_MAX])
 {
@@ -192,7 +192,7 @@ void keys_destroy(struct keys *keys)
     memory_free(keys);
 }
 
-/* ---- asking --------------------------------------------------------------------------------------- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 struct slice keys_bearer(struct slice authorization)
 {
@@ -222,7 +222,8 @@ enum role keys_role(const struct keys *keys, struct slice token, int64_t now_us)
     return role;
 }
 
-/* ---- changing the file ---------------------------------------------------------------------------- */
+/* ---- changing the file
+ * ---------------------------------------------------------------------------- */
 
 static void write_json(const struct keys *keys, struct buffer *out)
 {
@@ -292,7 +293,8 @@ static err replace_file(const char *folder, const struct keys *keys, struct erro
     return e;
 }
 
-/* Two `kindred key` at the same time must not lose one's change. Returns a descriptor to close, or -1. */
+/* Two `kindred key` at the same time must not lose one's change. Returns a descriptor to close, or
+ * -1. */
 static int lock_keys(const char *folder, struct error *error)
 {
     char path[PATH_BYTES_MAX];

@@ -7,13 +7,15 @@
  *   ingest   ingest; it cannot read anything back
  *   admin    all
  *
- * A key with 256 random bits needs no slow hash. Comparison of digests takes the same time wherever they differ, and all
- * keys are compared with, whichever matches.
+ * A key with 256 random bits needs no slow hash. Comparison of digests takes the same time wherever
+ * they differ, and all keys are compared with, whichever matches.
  *
- * The file is replaced whole (written beside, synced, renamed), so a reader sees the old or the new one. The server
- * loads it again on SIGHUP and when it changed; a file it cannot read leaves the old keys in force.
+ * The file is replaced whole (written beside, synced, renamed), so a reader sees the old or the new
+ * one. The server loads it again on SIGHUP and when it changed; a file it cannot read leaves the
+ * old keys in force.
  *
- * Threading: a loaded set is immutable; keys_file_* change the file, one process at a time (a lock file). */
+ * Threading: a loaded set is immutable; keys_file_* change the file, one process at a time (a lock
+ * file). */
 #ifndef KINDRED_SERVER_KEYS_H
 #define KINDRED_SERVER_KEYS_H
 
@@ -25,7 +27,13 @@ enum role { ROLE_NONE = 0, ROLE_READ, ROLE_INGEST, ROLE_ADMIN };
 const char *role_name(enum role role);
 enum role role_parse(struct slice name); /* ROLE_NONE when it is none */
 
-enum { KEY_TEXT_MAX = 64, KEY_ID_MAX = 16, KEY_NAME_MAX = 64, KEYS_MAX = 1024, KEY_DIGEST_BYTES = 32 };
+enum {
+    KEY_TEXT_MAX = 64,
+    KEY_ID_MAX = 16,
+    KEY_NAME_MAX = 64,
+    KEYS_MAX = 1024,
+    KEY_DIGEST_BYTES = 32
+};
 
 struct key {
     char id[KEY_ID_MAX]; /* first hexadecimal digits of the digest: names it in list and revoke */
@@ -42,8 +50,8 @@ struct keys {
     struct key keys[];
 };
 
-/* An absent file is an empty set. Owned by caller, keys_destroy. ERR_INVALID when the file is no such file,
- * ERR_IO when it cannot be read. */
+/* An absent file is an empty set. Owned by caller, keys_destroy. ERR_INVALID when the file is no
+ * such file, ERR_IO when it cannot be read. */
 err keys_load(const char *data_folder, struct keys **out, struct error *error) MUST_USE;
 void keys_destroy(struct keys *keys);
 
@@ -54,9 +62,9 @@ enum role keys_role(const struct keys *keys, struct slice token, int64_t now_us)
 struct slice keys_bearer(struct slice authorization);
 
 /* Makes the data folder when absent. `text` gets the key itself, the only time it is seen. */
-err keys_file_add(const char *data_folder, enum role role, struct slice name, int64_t now_us, int64_t expires_at_us,
-                  const struct random_source *random, char text[KEY_TEXT_MAX], struct key *added,
-                  struct error *error) MUST_USE;
+err keys_file_add(const char *data_folder, enum role role, struct slice name, int64_t now_us,
+                  int64_t expires_at_us, const struct random_source *random,
+                  char text[KEY_TEXT_MAX], struct key *added, struct error *error) MUST_USE;
 /* ERR_NOT_FOUND when no key has that id. */
 err keys_file_remove(const char *data_folder, struct slice id, struct error *error) MUST_USE;
 

@@ -7,9 +7,8 @@
 #include "commands/options.h"
 
 static const struct command *const commands[] = {
-    &command_serve,  &command_import, &command_export,  &command_verify, &command_generate,
-    &command_key,    &command_version,
-    &command_routes, /* not listed: it has no summary */
+    &command_serve, &command_import,  &command_export, &command_verify, &command_generate,
+    &command_key,   &command_version, &command_routes, /* not listed: it has no summary */
 };
 
 static void print_overview(FILE *to)
@@ -22,7 +21,8 @@ static void print_overview(FILE *to)
             fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
         }
     }
-    fputs("\n`kindred help COMMAND` explains one of them. To begin: kindred serve --demo 2000\n", to);
+    fputs("\n`kindred help COMMAND` explains one of them. To begin: kindred serve --demo 2000\n",
+          to);
 }
 
 static const struct command *find_command(const char *name)

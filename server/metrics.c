@@ -4,15 +4,16 @@
 #include <unistd.h>
 
 const uint64_t histogram_bounds_us[HISTOGRAM_BUCKETS - 1] = {
-    5,     10,    25,     50,     100,    250,     500,     1000,    2500,     5000,
-    10000, 25000, 50000,  100000, 250000, 500000,  1000000, 2500000, 10000000,
+    5,     10,    25,    50,     100,    250,    500,     1000,    2500,     5000,
+    10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 10000000,
 };
 const uint64_t histogram_bounds_size[HISTOGRAM_BUCKETS - 1] = {
-    1,    2,    4,    8,     16,    32,    64,     128,    256,    512,
+    1,    2,    4,    8,    16,    32,    64,    128,    256,    512,
     1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144,
 };
 
-void histogram_add(struct histogram *histogram, const uint64_t *bounds, uint64_t value, uint64_t times)
+void histogram_add(struct histogram *histogram, const uint64_t *bounds, uint64_t value,
+                   uint64_t times)
 {
     size_t i = 0;
     while (i < HISTOGRAM_BUCKETS - 1 && value > bounds[i]) {
@@ -40,7 +41,8 @@ void metrics_value(struct buffer *out, const char *name, const char *labels, uin
     buffer_append_char(out, '\n');
 }
 
-static void bucket_line(struct buffer *out, const char *name, const char *labels, const char *bound, uint64_t value)
+static void bucket_line(struct buffer *out, const char *name, const char *labels, const char *bound,
+                        uint64_t value)
 {
     buffer_append_format(out, "%s_bucket{%s%sle=\"%s\"} ", name, labels != NULL ? labels : "",
                          labels != NULL ? "," : "", bound);
@@ -48,22 +50,26 @@ static void bucket_line(struct buffer *out, const char *name, const char *labels
     buffer_append_char(out, '\n');
 }
 
-static void sum_lines(struct buffer *out, const char *name, const char *labels, uint64_t sum, uint64_t total,
-                      int seconds)
+static void sum_lines(struct buffer *out, const char *name, const char *labels, uint64_t sum,
+                      uint64_t total, int seconds)
 {
     const char *open = labels != NULL ? "{" : "";
     const char *close = labels != NULL ? "}" : "";
     const char *inside = labels != NULL ? labels : "";
     if (seconds) {
-        buffer_append_format(out, "%s_sum%s%s%s %.6f\n", name, open, inside, close, (double)sum / 1e6);
+        buffer_append_format(out, "%s_sum%s%s%s %.6f\n", name, open, inside, close,
+                             (double)sum / 1e6);
     } else {
-        buffer_append_format(out, "%s_sum%s%s%s %llu\n", name, open, inside, close, (unsigned long long)sum);
+        buffer_append_format(out, "%s_sum%s%s%s %llu\n", name, open, inside, close,
+                             (unsigned long long)sum);
     }
-    buffer_append_format(out, "%s_count%s%s%s %llu\n", name, open, inside, close, (unsigned long long)total);
+    buffer_append_format(out, "%s_count%s%s%s %llu\n", name, open, inside, close,
+                         (unsigned long long)total);
 }
 
-void metrics_histogram(struct buffer *out, const char *name, const char *labels, const struct histogram *first,
-                       size_t count, size_t stride, const uint64_t *bounds, int seconds)
+void metrics_histogram(struct buffer *out, const char *name, const char *labels,
+                       const struct histogram *first, size_t count, size_t stride,
+                       const uint64_t *bounds, int seconds)
 {
     uint64_t total = 0;
     uint64_t sum = 0;

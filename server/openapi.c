@@ -12,19 +12,24 @@ static const struct {
 } parameters[] = {
     {"cookie", "{\"type\":\"string\"}", "Cookie id"},
     {"email", "{\"type\":\"string\"}", "E-mail address; a literal '+' needs no encoding"},
-    {"phone", "{\"type\":\"string\"}", "Telephone number, in any usual spelling; a literal '+' needs no encoding"},
+    {"phone", "{\"type\":\"string\"}",
+     "Telephone number, in any usual spelling; a literal '+' needs no encoding"},
     {"user_id", "{\"type\":\"string\"}", "Your own id of the person"},
     {"device_id", "{\"type\":\"string\"}", "Device id"},
     {"id", "{\"type\":\"string\",\"pattern\":\"^p[0-9]+$\"}", "Kindred's id, as in \"p17\""},
     {"expand", "{\"type\":\"string\"}",
      "Comma-separated: identifiers, timestamps, sources, attributes, cohorts, all"},
-    {"limit", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":100}", "Most items of a page"},
+    {"limit", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":100}",
+     "Most items of a page"},
     {"offset", "{\"type\":\"integer\",\"minimum\":0,\"default\":0}", "Items to skip"},
-    {"cursor", "{\"type\":\"integer\",\"minimum\":0}", "next_cursor of the page before; fast at any depth"},
-    {"from", "{\"type\":\"integer\",\"minimum\":1,\"default\":1}", "Sequence of the first entry wanted"},
+    {"cursor", "{\"type\":\"integer\",\"minimum\":0}",
+     "next_cursor of the page before; fast at any depth"},
+    {"from", "{\"type\":\"integer\",\"minimum\":1,\"default\":1}",
+     "Sequence of the first entry wanted"},
     {"cohort", "{\"type\":\"string\"}", "Name of a cohort, without regard to case"},
     {"phrase", "{\"type\":\"string\",\"maxLength\":1024}", "An interest as somebody typed it"},
-    {"source", "{\"type\":\"string\",\"maxLength\":64}", "Where the data comes from; decides priority between sources"},
+    {"source", "{\"type\":\"string\",\"maxLength\":64}",
+     "Where the data comes from; decides priority between sources"},
     {"mapping", "{\"type\":\"string\"}", "Name of a stored field mapping to read the records with"},
 };
 enum { IDENTIFIER_PARAMETERS = 6 };
@@ -86,13 +91,16 @@ static void write_parameters(struct json_writer *json, const struct route *route
         write_parameter(json, i, "query");
     }
     if (route->flags & ROUTE_IDEMPOTENCY) {
-        write_header_parameter(json, "Idempotency-Key", "A repeat with the same key gets the first answer again");
+        write_header_parameter(json, "Idempotency-Key",
+                               "A repeat with the same key gets the first answer again");
     }
     if (route->flags & ROUTE_LOOKUP) {
-        write_header_parameter(json, "If-None-Match", "ETag of a profile you have: 304 when it is still current");
+        write_header_parameter(json, "If-None-Match",
+                               "ETag of a profile you have: 304 when it is still current");
     }
     if (route->method == METHOD_PATCH) {
-        write_header_parameter(json, "If-Match", "ETag of the profile you changed: 412 when it has changed meanwhile");
+        write_header_parameter(
+            json, "If-Match", "ETag of the profile you changed: 412 when it has changed meanwhile");
     }
     json_array_end(json);
 }
@@ -171,10 +179,12 @@ static void write_request_body(struct json_writer *json, const struct route *rou
     }
     json_key(json, "requestBody");
     json_object_begin(json);
-    json_member_bool(json, "required", !(route->method == METHOD_POST && !(route->flags & ROUTE_STREAM)));
+    json_member_bool(json, "required",
+                     !(route->method == METHOD_POST && !(route->flags & ROUTE_STREAM)));
     json_key(json, "content");
     json_object_begin(json);
-    const char *types[] = {"application/json", "application/x-ndjson", "text/csv", "text/tab-separated-values"};
+    const char *types[] = {"application/json", "application/x-ndjson", "text/csv",
+                           "text/tab-separated-values"};
     for (size_t i = 0; i < (route->flags & ROUTE_STREAM ? ARRAY_COUNT(types) : 1); i++) {
         json_key(json, route->method == METHOD_PATCH ? "application/merge-patch+json" : types[i]);
         json_object_begin(json);
@@ -238,7 +248,8 @@ void openapi_write(struct json_writer *json)
     json_object_begin(json);
     json_member_cstr(json, "title", "Kindred");
     json_member_cstr(json, "version", KINDRED_VERSION);
-    json_member_cstr(json, "description", "A customer data platform: data in, one profile per person, cohorts out.");
+    json_member_cstr(json, "description",
+                     "A customer data platform: data in, one profile per person, cohorts out.");
     json_object_end(json);
     json_key(json, "security");
     json_raw(json, SLICE_LITERAL("[{\"key\":[]}]"));
@@ -261,8 +272,11 @@ void openapi_write(struct json_writer *json)
     json_key(json, "components");
     json_object_begin(json);
     json_key(json, "securitySchemes");
-    json_raw(json, SLICE_LITERAL("{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":\"`kindred key create`; "
-                                 "not needed on a loopback address without keys\"}}"));
+    json_raw(
+        json,
+        SLICE_LITERAL(
+            "{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":\"`kindred key create`; "
+            "not needed on a loopback address without keys\"}}"));
     json_key(json, "schemas");
     json_raw(json, slice_from_cstr(embedded_openapi_schemas));
     json_object_end(json);

@@ -28,7 +28,8 @@ uint16_t problem_status(err e)
     return 500;
 }
 
-static void write_problem(struct exchange *x, uint16_t status, const char *code, const char *detail, uint64_t position)
+static void write_problem(struct exchange *x, uint16_t status, const char *code, const char *detail,
+                          uint64_t position)
 {
     reply_begin(x, status, "application/problem+json");
     if (status == 503 || status == 429) {
@@ -68,8 +69,8 @@ void problem_reply(struct exchange *x, uint16_t status, const char *code, const 
 
 void problem_from_error_as(struct exchange *x, uint16_t status, const struct error *error)
 {
-    write_problem(x, status, error->code[0] != '\0' ? error->code : err_name(error->err), error->message,
-                  error->position);
+    write_problem(x, status, error->code[0] != '\0' ? error->code : err_name(error->err),
+                  error->message, error->position);
 }
 
 void problem_from_error(struct exchange *x, const struct error *error)

@@ -36,7 +36,8 @@ static err bad_text(size_t at, size_t *bad_at)
     return ERR_INVALID;
 }
 
-err percent_decode(struct arena *arena, struct slice text, bool plus_is_space, struct slice *out, size_t *bad_at)
+err percent_decode(struct arena *arena, struct slice text, bool plus_is_space, struct slice *out,
+                   size_t *bad_at)
 {
     if (!needs_decoding(text, plus_is_space)) {
         *out = text.data != NULL ? text : SLICE_LITERAL("");
@@ -88,15 +89,16 @@ static bool name_in_list(struct slice name, const char *list)
     return false;
 }
 
-static err decode_part(struct arena *arena, struct slice text, struct slice whole, bool plus_is_space,
-                       struct slice *out, struct error *error)
+static err decode_part(struct arena *arena, struct slice text, struct slice whole,
+                       bool plus_is_space, struct slice *out, struct error *error)
 {
     size_t bad_at = 0;
     err e = percent_decode(arena, text, plus_is_space, out, &bad_at);
     if (e == ERR_INVALID) {
-        return error_set(error, e, "query_encoding", (uint64_t)(text.data - whole.data) + bad_at,
-                         "The query holds a '%%' without two hexadecimal digits behind it, a NUL, or bytes that "
-                         "are not UTF-8.");
+        return error_set(
+            error, e, "query_encoding", (uint64_t)(text.data - whole.data) + bad_at,
+            "The query holds a '%%' without two hexadecimal digits behind it, a NUL, or bytes that "
+            "are not UTF-8.");
     }
     if (e != ERR_OK) {
         return error_set(error, e, "out_of_memory", 0, "No memory for the query.");
@@ -117,8 +119,8 @@ err query_parse(struct arena *arena, struct slice text, const char *space_names,
         struct slice name = slice_cut(&value, '=');
         uint64_t position = (uint64_t)(name.data - text.data);
         if (out->count == QUERY_PARAMETERS_MAX) {
-            return error_set(error, ERR_INVALID, "query_too_many", position, "The query has more than %d parameters.",
-                             QUERY_PARAMETERS_MAX);
+            return error_set(error, ERR_INVALID, "query_too_many", position,
+                             "The query has more than %d parameters.", QUERY_PARAMETERS_MAX);
         }
         struct query_parameter *parameter = &out->parameters[out->count];
         err e = decode_part(arena, name, text, true, &parameter->name, error);
@@ -132,7 +134,8 @@ err query_parse(struct arena *arena, struct slice text, const char *space_names,
         for (size_t i = 0; i < out->count; i++) {
             if (slice_equal(out->parameters[i].name, parameter->name)) {
                 return error_set(error, ERR_INVALID, "parameter_doubled", position,
-                                 "The parameter '%.*s' is given twice.", SLICE_ARGS(parameter->name));
+                                 "The parameter '%.*s' is given twice.",
+                                 SLICE_ARGS(parameter->name));
             }
         }
         out->count++;
@@ -150,8 +153,8 @@ struct slice query_get(const struct query *query, const char *name)
     return SLICE_NONE;
 }
 
-err query_get_u64(const struct query *query, const char *name, uint64_t least, uint64_t most, uint64_t otherwise,
-                  uint64_t *out, struct error *error)
+err query_get_u64(const struct query *query, const char *name, uint64_t least, uint64_t most,
+                  uint64_t otherwise, uint64_t *out, struct error *error)
 {
     struct slice value = query_get(query, name);
     if (value.data == NULL) {

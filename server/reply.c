@@ -1,4 +1,5 @@
-/* reply.c: the bytes of an answer, written in one pass: Content-Length's digits are filled in when the body is there. */
+/* reply.c: the bytes of an answer, written in one pass: Content-Length's digits are filled in when
+ * the body is there. */
 #include "problem.h"
 #include "worker.h"
 
@@ -80,7 +81,8 @@ struct json_writer *reply_body(struct exchange *x)
 {
     APPEND(x->out, "Content-Length: ");
     x->reply.length_at = x->out->length;
-    /* White space before a field's value means nothing (RFC 9110 5.5), so the digits need no moving. */
+    /* White space before a field's value means nothing (RFC 9110 5.5), so the digits need no
+     * moving. */
     APPEND(x->out, "          \r\n\r\n");
     x->reply.body_at = x->out->length;
     x->reply.json = json_writer_of(x->out);
@@ -110,14 +112,16 @@ static void replace_by_failure(struct exchange *x)
     x->out->failed = false;
     x->out->length = x->reply.start;
     x->close_after = true;
-    problem_reply(x, 507, "out_of_memory", "There was no memory for the answer. Ask for less at once (limit).");
+    problem_reply(x, 507, "out_of_memory",
+                  "There was no memory for the answer. Ask for less at once (limit).");
 }
 
 void reply_end(struct exchange *x)
 {
     if (x->out->failed) {
         CHECK(x->out->length > 0 || x->reply.start == 0);
-        bool had_room = x->out->data != NULL && x->reply.body_at > 0 && x->reply.body_at <= x->out->length;
+        bool had_room =
+            x->out->data != NULL && x->reply.body_at > 0 && x->reply.body_at <= x->out->length;
         if (had_room) {
             replace_by_failure(x);
             return;

@@ -17,40 +17,44 @@ static const uint64_t UPLOAD_BODY = 64ull * 1024 * 1024 * 1024;
 
 const struct route routes[] = {
     /* ---- people ---- */
-    {METHOD_GET, "/api/user", SCOPE_READ, ROUTE_GATED | ROUTE_LOOKUP | ROUTE_IDENTIFIER, 0, "expand", handle_user_get,
-     "One person's profile, by any of their identifiers", NULL, "UserAnswer", "304 404"},
-    {METHOD_PATCH, "/api/user", SCOPE_ADMIN, ROUTE_IDENTIFIER, SMALL_BODY, "expand", handle_user_patch,
-     "Correct a profile by hand (JSON merge patch); If-Match makes it conditional", "MergePatch", "UserAnswer",
-     "404 412 507"},
+    {METHOD_GET, "/api/user", SCOPE_READ, ROUTE_GATED | ROUTE_LOOKUP | ROUTE_IDENTIFIER, 0,
+     "expand", handle_user_get, "One person's profile, by any of their identifiers", NULL,
+     "UserAnswer", "304 404"},
+    {METHOD_PATCH, "/api/user", SCOPE_ADMIN, ROUTE_IDENTIFIER, SMALL_BODY, "expand",
+     handle_user_patch,
+     "Correct a profile by hand (JSON merge patch); If-Match makes it conditional", "MergePatch",
+     "UserAnswer", "404 412 507"},
     {METHOD_DELETE, "/api/user", SCOPE_ADMIN, ROUTE_IDENTIFIER, 0, NULL, handle_user_delete,
      "Erase a person from every stage, for good", NULL, "ErasureAccepted", "202 404 507"},
     {METHOD_GET, "/api/erasures/{id}", SCOPE_ADMIN, ROUTE_GATED, 0, NULL, handle_erasure_get,
      "How far an erasure has come", NULL, "Erasure", "404"},
     {METHOD_GET, "/api/user/raw", SCOPE_READ, ROUTE_IDENTIFIER, 0, "limit,cursor", handle_user_raw,
      "The raw entries about a person, as they came", NULL, "RawPage", "404"},
-    {METHOD_GET, "/api/users", SCOPE_READ, ROUTE_GATED, 0, PAGE ",expand", handle_users, "Everybody, page by page", NULL,
-     "UserPage", NULL},
+    {METHOD_GET, "/api/users", SCOPE_READ, ROUTE_GATED, 0, PAGE ",expand", handle_users,
+     "Everybody, page by page", NULL, "UserPage", NULL},
     /* ---- cohorts ---- */
-    {METHOD_GET, "/api/cohort/users", SCOPE_READ, ROUTE_GATED, 0, "cohort," PAGE ",expand", handle_cohort_users,
-     "The people of a cohort, page by page", NULL, "CohortPage", "404"},
-    {METHOD_GET, "/api/cohorts", SCOPE_READ, ROUTE_GATED, 0, NULL, handle_cohorts, "All cohorts and their sizes", NULL,
-     "Cohorts", NULL},
+    {METHOD_GET, "/api/cohort/users", SCOPE_READ, ROUTE_GATED, 0, "cohort," PAGE ",expand",
+     handle_cohort_users, "The people of a cohort, page by page", NULL, "CohortPage", "404"},
+    {METHOD_GET, "/api/cohorts", SCOPE_READ, ROUTE_GATED, 0, NULL, handle_cohorts,
+     "All cohorts and their sizes", NULL, "Cohorts", NULL},
     {METHOD_GET, "/api/cohorts/{name}", SCOPE_READ, ROUTE_GATED, 0, NULL, handle_cohort_get,
      "A cohort's definition and size", NULL, "Cohort", "404"},
     {METHOD_PUT, "/api/cohorts/{name}", SCOPE_ADMIN, 0, COHORT_BODY, NULL, handle_cohort_put,
-     "Define a cohort, or define it anew; everybody is sorted again at once", "CohortDefinition", "Cohort", "201 507"},
-    {METHOD_DELETE, "/api/cohorts/{name}", SCOPE_ADMIN, 0, 0, NULL, handle_cohort_delete, "Remove a cohort", NULL, NULL,
-     "204 404 507"},
+     "Define a cohort, or define it anew; everybody is sorted again at once", "CohortDefinition",
+     "Cohort", "201 507"},
+    {METHOD_DELETE, "/api/cohorts/{name}", SCOPE_ADMIN, 0, 0, NULL, handle_cohort_delete,
+     "Remove a cohort", NULL, NULL, "204 404 507"},
     {METHOD_GET, "/api/classify", SCOPE_READ, ROUTE_GATED, 0, "phrase", handle_classify,
      "What an interest phrase is taken for, and why", NULL, "Classification", NULL},
     /* ---- data in ---- */
-    {METHOD_POST, "/api/ingest", SCOPE_INGEST, ROUTE_STREAM | ROUTE_IDEMPOTENCY, UPLOAD_BODY, "source,mapping",
-     handle_ingest, "Take in records: JSON, NDJSON, CSV or TSV, also gzip or zstd, streamed", "Ingest", "IngestAnswer",
-     "409 413 415 422 507"},
-    {METHOD_GET, "/api/mappings", SCOPE_READ, ROUTE_GATED, 0, NULL, handle_mappings, "All field mappings", NULL,
-     "Mappings", NULL},
-    {METHOD_GET, "/api/mappings/{name}", SCOPE_READ, 0, 0, NULL, handle_mapping_get, "One field mapping", NULL,
-     "Mapping", "404"},
+    {METHOD_POST, "/api/ingest", SCOPE_INGEST, ROUTE_STREAM | ROUTE_IDEMPOTENCY, UPLOAD_BODY,
+     "source,mapping", handle_ingest,
+     "Take in records: JSON, NDJSON, CSV or TSV, also gzip or zstd, streamed", "Ingest",
+     "IngestAnswer", "409 413 415 422 507"},
+    {METHOD_GET, "/api/mappings", SCOPE_READ, ROUTE_GATED, 0, NULL, handle_mappings,
+     "All field mappings", NULL, "Mappings", NULL},
+    {METHOD_GET, "/api/mappings/{name}", SCOPE_READ, 0, 0, NULL, handle_mapping_get,
+     "One field mapping", NULL, "Mapping", "404"},
     {METHOD_PUT, "/api/mappings/{name}", SCOPE_INGEST, 0, SMALL_BODY, NULL, handle_mapping_put,
      "Store a field mapping for foreign files", "Mapping", "MappingStored", "201 507"},
     {METHOD_GET, "/api/quarantine", SCOPE_READ, 0, 0, "limit,cursor", handle_quarantine,
@@ -58,23 +62,23 @@ const struct route routes[] = {
     {METHOD_GET, "/api/quarantine/{id}", SCOPE_READ, 0, 0, NULL, handle_quarantine_get,
      "One quarantined record with its original bytes", NULL, "Quarantined", "404"},
     {METHOD_POST, "/api/quarantine/{id}/retry", SCOPE_ADMIN, ROUTE_IDEMPOTENCY, RECORD_BODY, NULL,
-     handle_quarantine_retry, "Take a quarantined record in again, as it was or mended (the body)", "Record",
-     "RetryAnswer", "404 409 422 507"},
+     handle_quarantine_retry, "Take a quarantined record in again, as it was or mended (the body)",
+     "Record", "RetryAnswer", "404 409 422 507"},
     {METHOD_DELETE, "/api/quarantine/{id}", SCOPE_ADMIN, 0, 0, NULL, handle_quarantine_delete,
      "Drop a quarantined record", NULL, NULL, "204 404 507"},
-    {METHOD_GET, "/api/log", SCOPE_ADMIN, 0, 0, "from,limit", handle_log, "Raw log entries in order, for export", NULL,
-     "LogPage", NULL},
+    {METHOD_GET, "/api/log", SCOPE_ADMIN, 0, 0, "from,limit", handle_log,
+     "Raw log entries in order, for export", NULL, "LogPage", NULL},
     /* ---- the server itself ---- */
-    {METHOD_GET, "/livez", SCOPE_PUBLIC, ROUTE_WHILE_STARTING, 0, NULL, handle_livez, "Is the process alive?", NULL,
-     "Health", NULL},
+    {METHOD_GET, "/livez", SCOPE_PUBLIC, ROUTE_WHILE_STARTING, 0, NULL, handle_livez,
+     "Is the process alive?", NULL, "Health", NULL},
     {METHOD_GET, "/readyz", SCOPE_PUBLIC, ROUTE_WHILE_STARTING, 0, NULL, handle_readyz,
      "Is it ready for requests? 503 with progress while it recovers", NULL, "Health", NULL},
     {METHOD_GET, "/metrics", SCOPE_ANY_KEY, ROUTE_WHILE_STARTING, 0, NULL, handle_metrics,
      "Counters and histograms for Prometheus", NULL, NULL, NULL},
     {METHOD_GET, "/openapi.json", SCOPE_ANY_KEY, ROUTE_WHILE_STARTING, 0, NULL, handle_openapi,
      "This interface, described (OpenAPI 3.1)", NULL, NULL, NULL},
-    {METHOD_GET, "/", SCOPE_ANY_KEY, ROUTE_WHILE_STARTING, 0, NULL, handle_root, "Name, version and where to go on",
-     NULL, "Root", NULL},
+    {METHOD_GET, "/", SCOPE_ANY_KEY, ROUTE_WHILE_STARTING, 0, NULL, handle_root,
+     "Name, version and where to go on", NULL, "Root", NULL},
 };
 const size_t routes_count = ARRAY_COUNT(routes);
 static_assert(ARRAY_COUNT(routes) <= ROUTES_MAX, "raise ROUTES_MAX");
@@ -91,7 +95,8 @@ static bool path_matches(const char *pattern, struct slice path, struct slice *n
     if (path.length <= head.length + tail.length || !slice_starts_with(path, head)) {
         return false;
     }
-    struct slice segment = slice_of(path.data + head.length, path.length - head.length - tail.length);
+    struct slice segment =
+        slice_of(path.data + head.length, path.length - head.length - tail.length);
     struct slice rest = slice_of(path.data + path.length - tail.length, tail.length);
     if (!slice_equal(rest, tail) || memchr(segment.data, '/', segment.length) != NULL) {
         return false;
@@ -100,7 +105,8 @@ static bool path_matches(const char *pattern, struct slice path, struct slice *n
     return true;
 }
 
-const struct route *routes_find(enum http_method method, struct slice path, struct slice *name, bool *path_known)
+const struct route *routes_find(enum http_method method, struct slice path, struct slice *name,
+                                bool *path_known)
 {
     *path_known = false;
     *name = SLICE_NONE;

@@ -20,7 +20,9 @@ void server_options_init(struct server_options *options)
         .data = "data",
         .host = "127.0.0.1",
         .port = 8080,
-        .workers = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (unsigned)cores,
+        .workers = cores < 1             ? 1
+                   : cores > WORKERS_MAX ? WORKERS_MAX
+                                         : (unsigned)cores,
         .durability = DURABILITY_FSYNC,
         .connections_max = 16384,
         .queue_max = 4096,
@@ -34,25 +36,31 @@ void server_options_init(struct server_options *options)
     };
 }
 
-/* ---- address ------------------------------------------------------------------------------------------ */
+/* ---- address -------------------------------------------------------------------------------- */
 
 err listen_parse(struct slice text, char host[HOST_TEXT_MAX], uint16_t *port, struct error *error)
 {
     const char *colon = text.length > 0 ? memrchr(text.data, ':', text.length) : NULL;
     uint64_t number = 0;
     if (colon == NULL ||
-        !slice_to_u64(slice_of(colon + 1, (size_t)(text.data + text.length - colon) - 1), &number) || number > 65535) {
-        return error_set(error, ERR_INVALID, "listen_invalid", 0,
-                         "The address to listen on is HOST:PORT, for example 127.0.0.1:8080 or [::1]:8080.");
+        !slice_to_u64(slice_of(colon + 1, (size_t)(text.data + text.length - colon) - 1),
+                      &number) ||
+        number > 65535) {
+        return error_set(
+            error, ERR_INVALID, "listen_invalid", 0,
+            "The address to listen on is HOST:PORT, for example 127.0.0.1:8080 or [::1]:8080.");
     }
     struct slice name = slice_of(text.data, (size_t)(colon - text.data));
     if (name.length >= 2 && name.data[0] == '[' && name.data[name.length - 1] == ']') {
         name = slice_of(name.data + 1, name.length - 2);
     } else if (name.length > 0 && memchr(name.data, ':', name.length) != NULL) {
-        return error_set(error, ERR_INVALID, "listen_invalid", 0, "Write an IPv6 address in brackets: [::1]:8080.");
+        return error_set(error, ERR_INVALID, "listen_invalid", 0,
+                         "Write an IPv6 address in brackets: [::1]:8080.");
     }
-    if (name.length >= HOST_TEXT_MAX || (name.length > 0 && memchr(name.data, '\0', name.length) != NULL)) {
-        return error_set(error, ERR_INVALID, "listen_invalid", 0, "The host to listen on is too long.");
+    if (name.length >= HOST_TEXT_MAX ||
+        (name.length > 0 && memchr(name.data, '\0', name.length) != NULL)) {
+        return error_set(error, ERR_INVALID, "listen_invalid", 0,
+                         "The host to listen on is too long.");
     }
     if (name.length > 0) {
         memcpy(host, name.data, name.length);
@@ -64,25 +72,27 @@ err listen_parse(struct slice text, char host[HOST_TEXT_MAX], uint16_t *port, st
 
 bool host_is_loopback(const char *host)
 {
-    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strncmp(host, "127.", 4) == 0;
+    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+           strncmp(host, "127.", 4) == 0;
 }
 
-static err resolve(const struct server *server, uint16_t port, struct sockaddr_storage *out, socklen_t *length,
-                   struct error *error)
+static err resolve(const struct server *server, uint16_t port, struct sockaddr_storage *out,
+                   socklen_t *length, struct error *error)
 {
     char service[8];
     snprintf(service, sizeof service, "%u", port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     const char *host = server->options.host;
-    /* A name that anybody could make point elsewhere is not trusted to be loopback: 127.0.0.1 is taken for it. */
+    /* A name that anybody could make point elsewhere is not trusted to be loopback: 127.0.0.1 is
+     * taken for it. */
     if (strcmp(host, "localhost") == 0) {
         host = "127.0.0.1";
     }
     int code = getaddrinfo(host[0] != '\0' ? host : NULL, service, &hints, &found);
     if (code != 0 || found == NULL) {
-        return error_set(error, ERR_INVALID, "listen_invalid", 0, "The host '%s' is not known: %s.", host,
-                         gai_strerror(code));
+        return error_set(error, ERR_INVALID, "listen_invalid", 0, "The host '%s' is not known: %s.",
+                         host, gai_strerror(code));
     }
     memcpy(out, found->ai_addr, found->ai_addrlen);
     *length = found->ai_addrlen;
@@ -94,12 +104,13 @@ static err bind_error(const struct server *server, struct error *error)
 {
     int why = errno;
     if (why == EADDRINUSE) {
-        return error_set(error, ERR_CONFLICT, "address_in_use", 0,
-                         "%s:%u is in use by another process. Stop it, or choose another address with --listen.",
-                         server->options.host, server->options.port);
+        return error_set(
+            error, ERR_CONFLICT, "address_in_use", 0,
+            "%s:%u is in use by another process. Stop it, or choose another address with --listen.",
+            server->options.host, server->options.port);
     }
-    return error_set(error, ERR_INVALID, "listen_failed", 0, "Cannot listen on %s:%u: %s.", server->options.host,
-                     server->options.port, strerror(why));
+    return error_set(error, ERR_INVALID, "listen_failed", 0, "Cannot listen on %s:%u: %s.",
+                     server->options.host, server->options.port, strerror(why));
 }
 
 /* A socket bound to the address, or -1 with errno. */
@@ -132,8 +143,8 @@ static uint16_t port_of(int fd)
                                                : ((struct sockaddr_in *)&address)->sin_port);
 }
 
-/* One socket per worker on the same address. With SO_REUSEPORT a second Kindred could silently join in, so first the
- * address is tried without it. */
+/* One socket per worker on the same address. With SO_REUSEPORT a second Kindred could silently join
+ * in, so first the address is tried without it. */
 static err bind_all(struct server *server, int *sockets, struct error *error)
 {
     struct sockaddr_storage address;
@@ -161,10 +172,11 @@ static err bind_all(struct server *server, int *sockets, struct error *error)
     return e;
 }
 
-/* ---- making ------------------------------------------------------------------------------------------- */
+/* ---- making --------------------------------------------------------------------------------- */
 
-/* The folder is locked for good when it is opened, behind the listening sockets. This early look only makes the
- * message the right one when two servers meet: the folder, not the port, is what they may not share. */
+/* The folder is locked for good when it is opened, behind the listening sockets. This early look
+ * only makes the message the right one when two servers meet: the folder, not the port, is what
+ * they may not share. */
 static err check_lock(const char *folder, struct error *error)
 {
     char path[1100];
@@ -181,8 +193,10 @@ static err check_lock(const char *folder, struct error *error)
     e = files->lock(files->context, file, error);
     files->close(files->context, file);
     if (e == ERR_LOCKED) {
-        return error_set(error, e, "folder_locked", 0,
-                         "Another process uses the data folder '%s'. Stop it, or give another folder with --data.", folder);
+        return error_set(
+            error, e, "folder_locked", 0,
+            "Another process uses the data folder '%s'. Stop it, or give another folder with --data.",
+            folder);
     }
     return e;
 }
@@ -197,9 +211,11 @@ static err check_keys(struct server *server, struct error *error)
     atomic_store(&server->keys, keys);
     bool loopback = host_is_loopback(server->options.host);
     if (keys->count == 0 && !loopback) {
-        return error_set(error, ERR_DENIED, "keys_missing", 0,
-                         "Without keys Kindred listens on loopback addresses only. Make one with `kindred key create "
-                         "--role admin --data %s`, then start again.", server->options.data);
+        return error_set(
+            error, ERR_DENIED, "keys_missing", 0,
+            "Without keys Kindred listens on loopback addresses only. Make one with `kindred key create "
+            "--role admin --data %s`, then start again.",
+            server->options.data);
     }
     atomic_store(&server->keys_required, keys->count > 0 || !loopback);
     return ERR_OK;
@@ -259,7 +275,8 @@ void server_destroy(struct server *server)
     memory_free(server);
 }
 
-/* ---- the engine thread ---------------------------------------------------------------------------------- */
+/* ---- the engine thread
+ * ---------------------------------------------------------------------------------- */
 
 static err open_engine(struct server *server, struct engine **engine, struct error *error)
 {
@@ -318,7 +335,8 @@ static void *run_engine(void *argument)
     return NULL;
 }
 
-/* ---- starting and stopping -------------------------------------------------------------------------------- */
+/* ---- starting and stopping
+ * -------------------------------------------------------------------------------- */
 
 static void raise_descriptor_limit(void)
 {
@@ -410,9 +428,11 @@ err server_reload_keys(struct server *server, struct error *error)
 {
     struct keys *keys = NULL;
     if (server->old_keys_count == ARRAY_COUNT(server->old_keys)) {
-        /* Nobody asks an old set for longer than one request takes: the oldest is long out of use. */
+        /* Nobody asks an old set for longer than one request takes: the oldest is long out of
+         * use. */
         keys_destroy(server->old_keys[0]);
-        memmove(server->old_keys, server->old_keys + 1, sizeof server->old_keys - sizeof server->old_keys[0]);
+        memmove(server->old_keys, server->old_keys + 1,
+                sizeof server->old_keys - sizeof server->old_keys[0]);
         server->old_keys_count--;
     }
     err e = keys_load(server->options.data, &keys, error);

@@ -1,7 +1,8 @@
 /* server.h: the whole of a running server: workers, writer, engine, keys, and the state they share.
  *
  *   main thread     server_create ─▶ server_start ─▶ waits for signals ─▶ server_stop
- *   worker threads  one loop and one SO_REUSEPORT socket each (worker.h); open before the engine is, and answer 503 till then
+ *   worker threads  one loop and one SO_REUSEPORT socket each (worker.h); open before the engine
+ *   is, and answer 503 till then
  *   engine thread   opens folder and engine, loads demo people, then is the one writer (writer.h), then checkpoints and closes
  *   background      writes checkpoints and scrubs erasures, for the writer
  *
@@ -22,9 +23,9 @@ struct worker;
 enum { WORKERS_MAX = 256, HOST_TEXT_MAX = 256 };
 
 struct server_options {
-    const char *data;           /* folder */
-    char host[HOST_TEXT_MAX];   /* numeric or a name; without brackets */
-    uint16_t port;              /* 0: any free one */
+    const char *data;         /* folder */
+    char host[HOST_TEXT_MAX]; /* numeric or a name; without brackets */
+    uint16_t port;            /* 0: any free one */
     unsigned workers;
     enum engine_durability durability;
     struct slice settings_json; /* SLICE_NONE: as logged, or the defaults */
@@ -37,7 +38,7 @@ struct server_options {
     uint64_t body_timeout_ms;
     uint64_t idle_timeout_ms;
     uint64_t write_timeout_ms;
-    uint64_t stop_timeout_ms;   /* how long accepted requests get to finish on SIGTERM */
+    uint64_t stop_timeout_ms; /* how long accepted requests get to finish on SIGTERM */
 };
 void server_options_init(struct server_options *options);
 
@@ -45,23 +46,23 @@ enum server_state { SERVER_STARTING, SERVER_READY, SERVER_STOPPING };
 
 struct server {
     struct server_options options;
-    uint16_t port;                      /* the real one */
-    _Atomic int state;                  /* enum server_state */
-    _Atomic(struct engine *) engine;    /* NULL until ready */
-    _Atomic(struct keys *) keys;        /* newest set; older ones stay until the end */
-    _Atomic bool keys_required;         /* once true, stays true */
+    uint16_t port;                   /* the real one */
+    _Atomic int state;               /* enum server_state */
+    _Atomic(struct engine *) engine; /* NULL until ready */
+    _Atomic(struct keys *) keys;     /* newest set; older ones stay until the end */
+    _Atomic bool keys_required;      /* once true, stays true */
     struct engine_progress progress;
-    struct gate *gate;                  /* a slot per worker and one for the main thread */
+    struct gate *gate; /* a slot per worker and one for the main thread */
     struct writer *writer;
     struct worker *workers;
     unsigned worker_count;
-    int64_t started_at_us;              /* wall clock */
+    int64_t started_at_us; /* wall clock */
     /* engine thread */
     pthread_t engine_thread;
     bool engine_thread_runs;
     struct data_folder folder;
     _Atomic bool engine_thread_done;
-    err failure;                        /* why the engine thread ended; read after it is done */
+    err failure; /* why the engine thread ended; read after it is done */
     struct error failure_error;
     bool demo_loaded;
     /* main thread */
@@ -70,7 +71,8 @@ struct server {
 };
 
 /* Checks the folder's lock, keys and address; opens nothing yet. Owned by caller. */
-err server_create(const struct server_options *options, struct server **out, struct error *error) MUST_USE;
+err server_create(const struct server_options *options, struct server **out,
+                  struct error *error) MUST_USE;
 /* Listens, starts all threads, returns at once. */
 err server_start(struct server *server, struct error *error) MUST_USE;
 /* Ready, or the engine thread ended (then failure says why). */
@@ -86,6 +88,7 @@ err server_reload_keys(struct server *server, struct error *error) MUST_USE;
 /* 127.0.0.0/8, ::1 or localhost. */
 bool host_is_loopback(const char *host);
 /* "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080". */
-err listen_parse(struct slice text, char host[HOST_TEXT_MAX], uint16_t *port, struct error *error) MUST_USE;
+err listen_parse(struct slice text, char host[HOST_TEXT_MAX], uint16_t *port,
+                 struct error *error) MUST_USE;
 
 #endif

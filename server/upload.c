@@ -22,7 +22,8 @@ struct upload {
     struct error refusal; /* .err: feeding failed by no fault of the client's */
 };
 
-/* ---- batches to the writer and back ----------------------------------------------------------------- */
+/* ---- batches to the writer and back
+ * ----------------------------------------------------------------- */
 
 static void batch_resume(struct completion *completion)
 {
@@ -100,10 +101,11 @@ static bool send_or_wait(struct upload *upload, struct submission *submission)
         wait_for_room(upload);
         return false;
     }
-    submission->err = error_set(&submission->error, e, err_name(e), 0,
-                                e == ERR_BUSY
-                                    ? "The queue of writes is full; nothing of this body was taken. Try again in a moment."
-                                    : "The server is stopping; try again in a moment.");
+    submission->err = error_set(
+        &submission->error, e, err_name(e), 0,
+        e == ERR_BUSY
+            ? "The queue of writes is full; nothing of this body was taken. Try again in a moment."
+            : "The server is stopping; try again in a moment.");
     intake_give_back(upload->intake, submission);
     return false;
 }
@@ -112,10 +114,12 @@ static bool send_or_wait(struct upload *upload, struct submission *submission)
 static void pump(struct upload *upload)
 {
     while (upload->in_flight < UPLOAD_IN_FLIGHT_MAX) {
-        struct submission *submission = upload->unsent != NULL ? upload->unsent : intake_take(upload->intake);
+        struct submission *submission =
+            upload->unsent != NULL ? upload->unsent : intake_take(upload->intake);
         upload->unsent = NULL;
         if (submission == NULL) {
-            /* One step of a long piece is done (a bomb inflates in many): other connections have their turn. */
+            /* One step of a long piece is done (a bomb inflates in many): other connections have
+             * their turn. */
             if (intake_state(upload->intake) == INTAKE_WORKING) {
                 yield_to_others(upload);
             }
@@ -127,7 +131,7 @@ static void pump(struct upload *upload)
     }
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------- */
+/* ---- the answer ----------------------------------------------------------------------------- */
 
 static void answer(struct upload *upload)
 {
@@ -159,7 +163,8 @@ static void finish_if_done(struct upload *upload)
     }
 }
 
-/* ---- calls of the connection -------------------------------------------------------------------------- */
+/* ---- calls of the connection
+ * -------------------------------------------------------------------------- */
 
 bool upload_feed(struct upload *upload, struct slice bytes, bool last)
 {
@@ -217,7 +222,7 @@ void upload_destroy(struct upload *upload)
     memory_free(upload);
 }
 
-/* ---- the beginning ---------------------------------------------------------------------------------- */
+/* ---- the beginning -------------------------------------------------------------------------- */
 
 /* "POST /api/ingest <key>": the same key on another route is another key. */
 static struct slice scoped_key(struct exchange *x)
@@ -240,12 +245,14 @@ static bool read_options(struct exchange *x, struct intake_options *options)
     enum { KEY_MAX = 255 };
     struct slice key = x->request.fields[HEADER_IDEMPOTENCY_KEY];
     if (key.data != NULL && (key.length == 0 || key.length > KEY_MAX)) {
-        problem_reply(x, 400, "idempotency_key_invalid", "Idempotency-Key must have 1 to 255 characters.");
+        problem_reply(x, 400, "idempotency_key_invalid",
+                      "Idempotency-Key must have 1 to 255 characters.");
         return false;
     }
     options->source = query_get(&x->query, "source");
     if (options->source.length > LOG_SOURCE_MAX) {
-        problem_reply(x, 400, "source_invalid", "The source's name may have at most %d bytes.", LOG_SOURCE_MAX);
+        problem_reply(x, 400, "source_invalid", "The source's name may have at most %d bytes.",
+                      LOG_SOURCE_MAX);
         return false;
     }
     if (options->source.data == NULL) {
@@ -262,8 +269,9 @@ static bool read_options(struct exchange *x, struct intake_options *options)
     }
     exchange_leave(x);
     if (mapping.data != NULL && options->mapping == NULL) {
-        problem_reply(x, 400, "mapping_unknown", "There is no mapping of this name; PUT /api/mappings/{name} makes one, "
-                                                 "GET /api/mappings lists them.");
+        problem_reply(x, 400, "mapping_unknown",
+                      "There is no mapping of this name; PUT /api/mappings/{name} makes one, "
+                      "GET /api/mappings lists them.");
         return false;
     }
     return true;

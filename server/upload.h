@@ -1,11 +1,12 @@
-/* upload.h: POST /api/ingest: the body goes piece by piece through an intake; its batches go to the writer.
+/* upload.h: POST /api/ingest: the body goes piece by piece through an intake; its batches go to the
+ * writer.
  *
  *   body bytes ─▶ intake_feed ─▶ batch ─▶ writer (at most 2 of this upload at a time) ─▶ intake_give_back ─▶ … ─▶ answer
  *
- * While two batches are out, or one found the queue full, upload_feed takes nothing, so the socket is not read and the
- * client is held back by TCP. So a body of any size goes through in bounded memory.
- * A queue that is full before the first batch went in is answered 503; later ones wait, because what
- * went in stays in.
+ * While two batches are out, or one found the queue full, upload_feed takes nothing, so the socket
+ * is not read and the client is held back by TCP. So a body of any size goes through in bounded
+ * memory. A queue that is full before the first batch went in is answered 503; later ones wait,
+ * because what went in stays in.
  *
  * Threading: the worker's thread. */
 #ifndef KINDRED_SERVER_UPLOAD_H

@@ -9,7 +9,8 @@
 
 enum { WORKER_ARENA_BYTES_MAX = 16 * 1024 * 1024, LISTEN_BACKLOG = 1024 };
 
-/* ---- things that come back from the writer ------------------------------------------------------------ */
+/* ---- things that come back from the writer
+ * ------------------------------------------------------------ */
 
 void completion_done(struct submission *submission)
 {
@@ -18,15 +19,16 @@ void completion_done(struct submission *submission)
     struct completion *head = atomic_load_explicit(&worker->completed, memory_order_relaxed);
     do {
         completion->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&worker->completed, &head, completion, memory_order_release,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&worker->completed, &head, completion,
+                                                    memory_order_release, memory_order_relaxed));
     /* Coalesced by libuv: one wake-up for a whole group. */
     (void)uv_async_send(&worker->wake);
 }
 
 static void resume_completed(struct worker *worker)
 {
-    struct completion *newest = atomic_exchange_explicit(&worker->completed, NULL, memory_order_acquire);
+    struct completion *newest =
+        atomic_exchange_explicit(&worker->completed, NULL, memory_order_acquire);
     struct completion *oldest = NULL;
     while (newest != NULL) {
         struct completion *next = newest->next;
@@ -56,7 +58,7 @@ void worker_feed_starved(struct worker *worker)
     }
 }
 
-/* ---- stopping ----------------------------------------------------------------------------------------- */
+/* ---- stopping ------------------------------------------------------------------------------- */
 
 static void close_listener(struct worker *worker)
 {
@@ -66,7 +68,8 @@ static void close_listener(struct worker *worker)
     }
 }
 
-/* With these the last handles go, and uv_run returns. The last connection may go before on_wake came to say stop. */
+/* With these the last handles go, and uv_run returns. The last connection may go before on_wake
+ * came to say stop. */
 static void close_own_handles(struct worker *worker)
 {
     close_listener(worker);
@@ -80,7 +83,8 @@ static void close_own_handles(struct worker *worker)
 void worker_connection_gone(struct worker *worker)
 {
     worker->connection_count--;
-    atomic_store_explicit(&worker->metrics.connections_open, worker->connection_count, memory_order_relaxed);
+    atomic_store_explicit(&worker->metrics.connections_open, worker->connection_count,
+                          memory_order_relaxed);
     if (atomic_load(&worker->stopping) != 0 && worker->connection_count == 0) {
         close_own_handles(worker);
     }
@@ -93,7 +97,8 @@ static void obey_stop(struct worker *worker)
         return;
     }
     close_listener(worker);
-    for (struct connection *connection = worker->connections; connection != NULL; connection = connection->next) {
+    for (struct connection *connection = worker->connections; connection != NULL;
+         connection = connection->next) {
         if (level == 1) {
             connection_wind_up(connection);
         } else {
@@ -121,14 +126,15 @@ static void on_wake(uv_async_t *handle)
     obey_stop(worker);
 }
 
-/* ---- the sweep ---------------------------------------------------------------------------------------- */
+/* ---- the sweep ------------------------------------------------------------------------------ */
 
 static void set_date(struct worker *worker)
 {
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
-    worker->date_length = strftime(worker->date, sizeof worker->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+    worker->date_length =
+        strftime(worker->date, sizeof worker->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -174,7 +180,7 @@ static void on_client(uv_stream_t *listener, int status)
     }
 }
 
-/* ---- life --------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 err worker_init(struct worker *worker, struct server *server, unsigned index, struct error *error)
 {
@@ -191,7 +197,8 @@ err worker_init(struct worker *worker, struct server *server, unsigned index, st
     worker->read_buffer = memory_alloc(WORKER_READ_BUFFER_BYTES);
     worker->batch = memory_zalloc(WORKER_BATCH_MAX * sizeof *worker->batch);
     if (worker->read_buffer == NULL || worker->batch == NULL) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for a worker's buffers.");
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                         "No memory for a worker's buffers.");
     }
     set_date(worker);
     return ERR_OK;

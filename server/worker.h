@@ -1,4 +1,5 @@
-/* worker.h: one thread, one loop, one listening socket, its own buffers; and the list of its connections.
+/* worker.h: one thread, one loop, one listening socket, its own buffers; and the list of its
+ * connections.
  *
  *   socket ─▶ read_buffer ─▶ parser ─▶ batch of exchanges ─▶ answers ─▶ socket   all reused, nothing allocated per lookup
  *                                          └─ writes ─▶ writer ─▶ completed (many producers, one consumer) ─▶ wake ─▶ finish
@@ -6,7 +7,8 @@
  * Between two connections `out` and `arena` are empty.
  * A sweep every 250 ms enforces the deadlines of all connections and refreshes the Date.
  *
- * Threading: fields by the worker's thread, except `completed`, `stopping`, `metrics` (see there). */
+ * Threading: fields by the worker's thread, except `completed`, `stopping`, `metrics` (see
+ * there). */
 #ifndef KINDRED_SERVER_WORKER_H
 #define KINDRED_SERVER_WORKER_H
 
@@ -19,8 +21,9 @@
 #include "server.h"
 
 enum {
-    WORKER_READ_BYTES = 64 * 1024,          /* one read */
-    WORKER_READ_BUFFER_BYTES = 256 * 1024,  /* the reads of one turn that wait to be answered together */
+    WORKER_READ_BYTES = 64 * 1024, /* one read */
+    WORKER_READ_BUFFER_BYTES =
+        256 * 1024, /* the reads of one turn that wait to be answered together */
     WORKER_BATCH_MAX = 64,
     WORKER_OUT_BYTES_MAX = 256 * 1024 * 1024, /* one answer at most */
     WORKER_FLUSH_BYTES = 256 * 1024,          /* answers collected before they are sent */
@@ -50,7 +53,8 @@ struct route_metrics {
 };
 
 struct worker_metrics {
-    struct counter connections_accepted, connections_refused, connections_timed_out, bytes_in, bytes_out;
+    struct counter connections_accepted, connections_refused, connections_timed_out, bytes_in,
+        bytes_out;
     struct counter lookups_batched;
     _Atomic uint64_t connections_open;
     struct route_metrics routes[ROUTES_MAX + 1]; /* the last: no route */
@@ -77,17 +81,18 @@ struct worker {
     struct arena arena;
     struct buffer out;
     struct buffer answers; /* of a batch */
-    struct buffer aside; /* refusals of a batch, till it is their turn */
+    struct buffer aside;   /* refusals of a batch, till it is their turn */
     char *read_buffer;
     size_t read_used;       /* by requests in the batch */
     struct exchange *batch; /* WORKER_BATCH_MAX; lookups gathered in this turn of the loop */
     size_t batch_count;
-    char date[40];          /* "Date: …\r\n" */
+    char date[40]; /* "Date: …\r\n" */
     size_t date_length;
     struct worker_metrics metrics;
 };
 
-err worker_init(struct worker *worker, struct server *server, unsigned index, struct error *error) MUST_USE;
+err worker_init(struct worker *worker, struct server *server, unsigned index,
+                struct error *error) MUST_USE;
 /* Takes over a bound socket and begins. */
 err worker_start(struct worker *worker, int socket, struct error *error) MUST_USE;
 /* level as in `stopping`. Any thread. */

@@ -21,14 +21,14 @@ struct writer {
     enum errand errand;
     struct engine_snapshot *snapshot;
     uint64_t scrub_sequence;
-    uint64_t snapshot_sequence;   /* applied when the running checkpoint began */
-    uint64_t written_sequence;    /* of the newest checkpoint written */
+    uint64_t snapshot_sequence; /* applied when the running checkpoint began */
+    uint64_t written_sequence;  /* of the newest checkpoint written */
     int64_t errand_began_us;
     int64_t last_sync_us;
     int64_t last_checkpoint_us;
-    int64_t not_before_us;        /* after a failed checkpoint or scrub */
+    int64_t not_before_us; /* after a failed checkpoint or scrub */
     bool unsynced;
-    struct error failure;         /* .err: ERR_OK while all is well */
+    struct error failure; /* .err: ERR_OK while all is well */
 };
 
 struct writer *writer_create(const struct writer_options *options)
@@ -96,9 +96,10 @@ static void fail(struct writer *writer, const struct error *error)
     }
 }
 
-/* ---- committing ----------------------------------------------------------------------------------- */
+/* ---- committing ----------------------------------------------------------------------------- */
 
-/* engine_commit calls `done`, after which a submission is no longer ours: look at nothing in it afterwards. */
+/* engine_commit calls `done`, after which a submission is no longer ours: look at nothing in it
+ * afterwards. */
 static void commit(struct writer *writer, struct submission **submissions, size_t count)
 {
     int64_t began = now_us();
@@ -110,20 +111,35 @@ static void commit(struct writer *writer, struct submission **submissions, size_
     histogram_add(&writer->metrics.commit_us, histogram_bounds_us, took, 1);
     writer->unsynced = true;
     if (engine_failed(writer->engine) != ERR_OK && writer->failure.err == ERR_OK) {
-        (void)error_set(&writer->failure, engine_failed(writer->engine), "storage_failed", 0,
-                        "Writing to the log failed; nothing more is accepted. Look at the disk and the system log, "
-                        "then start again: everything that was acknowledged is there.");
+        (void)error_set(
+            &writer->failure, engine_failed(writer->engine), "storage_failed", 0,
+            "Writing to the log failed; nothing more is accepted. Look at the disk and the system log, "
+            "then start again: everything that was acknowledged is there.");
     }
 }
 
-/* How many of the group go into the next commit: at least one, at most WRITER_GROUP_DRAFTS entries. */
+static size_t bytes_of(const struct submission *submission)
+{
+    size_t bytes = submission->body.length;
+    for (size_t i = 0; i < submission->draft_count; i++) {
+        bytes += submission->drafts[i].entry.payload.length;
+    }
+    return bytes;
+}
+
+/* How many of the group go into the next commit: at least one, at most WRITER_GROUP_DRAFTS entries
+ * and WRITER_GROUP_BYTES, so that the first of a long queue does not wait for all of it. */
 static size_t portion(struct submission *const *group, size_t count)
 {
     size_t drafts = 0;
+    size_t bytes = 0;
     size_t n = 0;
-    while (n < count && (n == 0 || drafts + group[n]->draft_count <= WRITER_GROUP_DRAFTS)) {
+    for (; n < count; n++) {
         drafts += group[n]->draft_count;
-        n++;
+        bytes += bytes_of(group[n]);
+        if (n > 0 && (drafts > WRITER_GROUP_DRAFTS || bytes > WRITER_GROUP_BYTES)) {
+            break;
+        }
     }
     return n;
 }
@@ -151,10 +167,12 @@ static void sync_if_due(struct writer *writer, bool now)
     writer->unsynced = false;
     writer->last_sync_us = now_us();
     counter_add(&writer->metrics.syncs, 1);
-    histogram_add(&writer->metrics.sync_us, histogram_bounds_us, (uint64_t)(writer->last_sync_us - time), 1);
+    histogram_add(&writer->metrics.sync_us, histogram_bounds_us,
+                  (uint64_t)(writer->last_sync_us - time), 1);
 }
 
-/* ---- errands of the background thread -------------------------------------------------------------- */
+/* ---- errands of the background thread
+ * -------------------------------------------------------------- */
 
 static void begin_checkpoint(struct writer *writer)
 {
@@ -223,7 +241,8 @@ static void collect_errand(struct writer *writer)
 {
     err outcome = ERR_OK;
     struct error error = {0};
-    if (writer->errand == ERRAND_NONE || !background_finished(writer->background, &outcome, &error)) {
+    if (writer->errand == ERRAND_NONE ||
+        !background_finished(writer->background, &outcome, &error)) {
         return;
     }
     error.err = outcome;
@@ -249,7 +268,8 @@ static bool checkpoint_due(const struct writer *writer)
 
 static void send_on_errand(struct writer *writer)
 {
-    if (writer->errand != ERRAND_NONE || writer->failure.err != ERR_OK || now_us() < writer->not_before_us) {
+    if (writer->errand != ERRAND_NONE || writer->failure.err != ERR_OK ||
+        now_us() < writer->not_before_us) {
         return;
     }
     uint64_t sequence = 0;
@@ -266,7 +286,7 @@ static void send_on_errand(struct writer *writer)
     }
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------------------------- */
 
 static void finish_up(struct writer *writer)
 {
@@ -290,15 +310,16 @@ err writer_run(struct writer *writer, struct engine *engine, struct error *error
     writer->written_sequence = stats.checkpoint_sequence;
     writer->last_sync_us = writer->last_checkpoint_us = now_us();
     for (;;) {
-        size_t count = queue_pop_many(writer->queue, (void **)writer->group, WRITER_GROUP_SUBMISSIONS,
-                                      HOUSEKEEPING_US);
+        size_t count = queue_pop_many(writer->queue, (void **)writer->group,
+                                      WRITER_GROUP_SUBMISSIONS, HOUSEKEEPING_US);
         if (count > 0) {
             commit_group(writer, count);
         }
         sync_if_due(writer, false);
         collect_errand(writer);
         send_on_errand(writer);
-        /* After a failure the engine answers every submission at once; the owner closes the queue. */
+        /* After a failure the engine answers every submission at once; the owner closes the
+         * queue. */
         if (count == 0 && queue_closed(writer->queue) && queue_length(writer->queue) == 0) {
             break;
         }

@@ -1,4 +1,5 @@
-/* about.c: `kindred version`, and `kindred routes`, which prints the route table for tests and tools. */
+/* about.c: `kindred version`, and `kindred routes`, which prints the route table for tests and
+ * tools. */
 #include <stdio.h>
 
 #include "commands/options.h"

@@ -1,8 +1,8 @@
 /* commands.h: the words after `kindred`, in one table (server/main.c).
  *
- * A command is one file in server/commands/ that defines one `const struct command`. It parses its own options
- * with options.h, prints what a person wants to read to standard output, trouble to standard error, and
- * returns one of the exit codes below.
+ * A command is one file in server/commands/ that defines one `const struct command`. It parses its
+ * own options with options.h, prints what a person wants to read to standard output, trouble to
+ * standard error, and returns one of the exit codes below.
  *
  * Threading: main thread. */
 #ifndef KINDRED_COMMANDS_COMMANDS_H
@@ -12,9 +12,9 @@
 
 struct command {
     const char *name;
-    const char *summary; /* one line, no full stop: for `kindred --help` */
+    const char *summary;               /* one line, no full stop: for `kindred --help` */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
-    const char *help;    /* the whole of `kindred help NAME`, ending in a line break */
+    const char *help; /* the whole of `kindred help NAME`, ending in a line break */
 };
 
 /* Documented in docs/operations.md; scripts may rely on them. */

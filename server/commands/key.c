@@ -64,14 +64,17 @@ static int create(const struct key_words *words)
     struct key added;
     struct error error = {0};
     int64_t now_us = clock_wall_us(&system_clock);
-    int64_t expires_at_us = words->expires_days > 0 ? now_us + (int64_t)words->expires_days * DAY_US : 0;
-    if (keys_file_add(words->data, role, slice_from_cstr(words->name), now_us, expires_at_us, &system_random, text,
-                      &added, &error) != ERR_OK) {
+    int64_t expires_at_us =
+        words->expires_days > 0 ? now_us + (int64_t)words->expires_days * DAY_US : 0;
+    if (keys_file_add(words->data, role, slice_from_cstr(words->name), now_us, expires_at_us,
+                      &system_random, text, &added, &error) != ERR_OK) {
         return report(&error);
     }
     printf("%s\n", text);
-    fprintf(stderr, "Key %s, role %s. It is shown this once; keep it. Send it as: Authorization: Bearer %.8s…\n", added.id,
-            role_name(role), text);
+    fprintf(
+        stderr,
+        "Key %s, role %s. It is shown this once; keep it. Send it as: Authorization: Bearer %.8s…\n",
+        added.id, role_name(role), text);
     return EXIT_CODE_OK;
 }
 

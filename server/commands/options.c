@@ -93,8 +93,8 @@ bool options_read_count(const char *text, uint64_t *out)
     return true;
 }
 
-static int unknown_option(const struct command *command, const struct option_rule *rules, size_t count,
-                          const char *word)
+static int unknown_option(const struct command *command, const struct option_rule *rules,
+                          size_t count, const char *word)
 {
     char name[WORD_MAX + 1];
     const char *plain = word + strspn(word, "-");
@@ -106,7 +106,8 @@ static int unknown_option(const struct command *command, const struct option_rul
     }
     const char *nearest = options_nearest(name, names, count);
     if (nearest != NULL) {
-        return options_usage_error(command, "there is no option '%s'; did you mean '--%s'?", word, nearest);
+        return options_usage_error(command, "there is no option '%s'; did you mean '--%s'?", word,
+                                   nearest);
     }
     return options_usage_error(command, "there is no option '%s'.", word);
 }
@@ -118,14 +119,15 @@ static int store(const struct command *command, const struct option_rule *rule, 
         return OPTIONS_GO_ON;
     }
     if (!options_read_count(value, (uint64_t *)rule->to)) {
-        return options_usage_error(command, "--%s needs a whole number, not '%s'.", rule->name, value);
+        return options_usage_error(command, "--%s needs a whole number, not '%s'.", rule->name,
+                                   value);
     }
     return OPTIONS_GO_ON;
 }
 
 /* One word that begins with a dash. *i moves on when the value is the next word. */
-static int take_option(const struct command *command, const struct option_rule *rules, size_t count, int argc,
-                       char **argv, int *i)
+static int take_option(const struct command *command, const struct option_rule *rules, size_t count,
+                       int argc, char **argv, int *i)
 {
     char *word = argv[*i];
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
@@ -160,8 +162,8 @@ static int take_option(const struct command *command, const struct option_rule *
     return unknown_option(command, rules, count, word);
 }
 
-int options_parse(const struct command *command, const struct option_rule *rules, size_t count, int argc,
-                  char **argv, int *left)
+int options_parse(const struct command *command, const struct option_rule *rules, size_t count,
+                  int argc, char **argv, int *left)
 {
     int words = 0;
     bool only_words = false;

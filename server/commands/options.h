@@ -17,8 +17,8 @@
  *       }
  *       for (int i = 1; i <= left; i++) { use argv[i]; }        what is not an option: files, names
  *
- * Understood: --name VALUE, --name=VALUE, --flag, and "--" after which nothing is an option. A lone "-" is a word
- * (standard input). --help or -h prints the command's help.
+ * Understood: --name VALUE, --name=VALUE, --flag, and "--" after which nothing is an option. A lone
+ * "-" is a word (standard input). --help or -h prints the command's help.
  * An unknown option is answered with the nearest known one, exit code 2.
  *
  * Threading: main thread. Texts point into argv. */
@@ -48,8 +48,8 @@ struct option_rule {
 enum { OPTIONS_GO_ON = -1 };
 
 /* Moves the words that are no options to argv[1] .. argv[*left], in their order. */
-int options_parse(const struct command *command, const struct option_rule *rules, size_t count, int argc,
-                  char **argv, int *left) MUST_USE;
+int options_parse(const struct command *command, const struct option_rule *rules, size_t count,
+                  int argc, char **argv, int *left) MUST_USE;
 
 /* "kindred import: <message>" and how to get help, on standard error; returns EXIT_CODE_USAGE. */
 int options_usage_error(const struct command *command, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -57,7 +57,8 @@ int options_usage_error(const struct command *command, const char *format, ...) 
 /* False when it is not such a count. */
 bool options_read_count(const char *text, uint64_t *out);
 
-/* The candidate nearest to `word` (edit distance, at most a third of its letters), NULL when none is near. */
+/* The candidate nearest to `word` (edit distance, at most a third of its letters), NULL when none
+ * is near. */
 const char *options_nearest(const char *word, const char *const *candidates, size_t count);
 
 #endif

@@ -41,7 +41,7 @@ static const char HELP[] =
     "\n"
     "Exit codes: 0 stopped · 1 could not start · 2 usage · 3 storage failed or is damaged · 4 data folder in use.\n";
 
-/* ---- options -------------------------------------------------------------------------------------------- */
+/* ---- options -------------------------------------------------------------------------------- */
 
 struct serve_words {
     const char *data, *listen, *durability, *config;
@@ -55,13 +55,13 @@ static int apply_words(struct config *config, const struct serve_words *words)
     if (words->data != NULL) {
         options->data = words->data;
     }
-    if (words->listen != NULL &&
-        listen_parse(slice_from_cstr(words->listen), options->host, &options->port, &error) != ERR_OK) {
+    if (words->listen != NULL && listen_parse(slice_from_cstr(words->listen), options->host,
+                                              &options->port, &error) != ERR_OK) {
         return options_usage_error(&command_serve, "%s", error.message);
     }
     if (words->durability != NULL && !durability_parse(words->durability, &options->durability)) {
-        return options_usage_error(&command_serve, "--durability is fsync, interval or os, not '%s'.",
-                                   words->durability);
+        return options_usage_error(
+            &command_serve, "--durability is fsync, interval or os, not '%s'.", words->durability);
     }
     if (words->workers > WORKERS_MAX) {
         return options_usage_error(&command_serve, "--workers is at most %d.", WORKERS_MAX);
@@ -82,9 +82,9 @@ static int read_words(struct config *config, int argc, char **argv)
 {
     struct serve_words words = {0};
     const struct option_rule rules[] = {
-        {"data", OPTION_TEXT, &words.data},       {"listen", OPTION_TEXT, &words.listen},
+        {"data", OPTION_TEXT, &words.data},        {"listen", OPTION_TEXT, &words.listen},
         {"workers", OPTION_COUNT, &words.workers}, {"durability", OPTION_TEXT, &words.durability},
-        {"config", OPTION_TEXT, &words.config},   {"demo", OPTION_COUNT, &words.demo},
+        {"config", OPTION_TEXT, &words.config},    {"demo", OPTION_COUNT, &words.demo},
     };
     int left = 0;
     int code = options_parse(&command_serve, rules, ARRAY_COUNT(rules), argc, argv, &left);
@@ -101,7 +101,7 @@ static int read_words(struct config *config, int argc, char **argv)
     return apply_words(config, &words);
 }
 
-/* ---- what is printed -------------------------------------------------------------------------------------- */
+/* ---- what is printed ------------------------------------------------------------------------ */
 
 static void print_base(const struct server *server, char base[300])
 {
@@ -110,7 +110,8 @@ static void print_base(const struct server *server, char base[300])
     snprintf(base, 300, "http://%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", server->port);
 }
 
-/* One of the first people, as JSON without expansion, who has both a cookie and an e-mail if there is one. */
+/* One of the first people, as JSON without expansion, who has both a cookie and an e-mail if there
+ * is one. */
 static bool find_example(struct server *server, char cookie[128], char email[128])
 {
     enum { LOOK_AT = 200 };
@@ -148,16 +149,18 @@ static void print_examples(struct server *server, const char *base)
 {
     char cookie[128];
     char email[128];
-    const char *key = atomic_load(&server->keys_required) ? " -H 'Authorization: Bearer YOUR_KEY'" : "";
+    const char *key =
+        atomic_load(&server->keys_required) ? " -H 'Authorization: Bearer YOUR_KEY'" : "";
     puts("\nTry:");
     if (find_example(server, cookie, email)) {
         printf("  curl%s '%s/api/user?cookie=%s'\n", key, base, cookie);
         printf("  curl%s '%s/api/user?email=%s&expand=all'\n", key, base, email);
         printf("  curl%s '%s/api/cohort/users?cohort=sports&limit=3'\n", key, base);
     } else {
-        printf("  curl%s -X POST %s/api/ingest -H 'Content-Type: application/json' \\\n"
-               "       -d '{\"data\":{\"cookie\":\"dk5h2p9s7f3j\",\"email\":\"ann@example.com\",\"interests\":[\"tennis\"]}}'\n",
-               key, base);
+        printf(
+            "  curl%s -X POST %s/api/ingest -H 'Content-Type: application/json' \\\n"
+            "       -d '{\"data\":{\"cookie\":\"dk5h2p9s7f3j\",\"email\":\"ann@example.com\",\"interests\":[\"tennis\"]}}'\n",
+            key, base);
         printf("  curl%s '%s/api/user?email=ann@example.com'\n", key, base);
     }
     printf("  curl%s '%s/api/cohorts'\n", key, base);
@@ -172,9 +175,10 @@ static void print_ready(struct server *server)
     engine_stats(atomic_load(&server->engine), &stats);
     gate_leave(server->gate, server->worker_count);
     printf("Ready: %s\n", base);
-    printf("  data       %s (%llu people%s)\n", server->options.data, (unsigned long long)stats.people,
-           server->demo_loaded ? ", made up for the demo" : "");
-    printf("  workers    %u\n  durability %s\n", server->worker_count, durability_word(server->options.durability));
+    printf("  data       %s (%llu people%s)\n", server->options.data,
+           (unsigned long long)stats.people, server->demo_loaded ? ", made up for the demo" : "");
+    printf("  workers    %u\n  durability %s\n", server->worker_count,
+           durability_word(server->options.durability));
     printf("  keys       %s\n", atomic_load(&server->keys_required)
                                     ? "required"
                                     : "none: loopback only (`kindred help key`)");
@@ -183,7 +187,7 @@ static void print_ready(struct server *server)
     fflush(stdout);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------ */
+/* ---- waiting -------------------------------------------------------------------------------- */
 
 /* What tells one state of keys.json from the next. */
 static struct timespec keys_changed_at(const struct server *server, ino_t *inode)

@@ -1,5 +1,6 @@
-/* Tries to break: the HTTP parser and its gate. The first byte of the input is how many cuts follow, each a byte of distance; the
- * rest is what a client sends. Cut or whole, the requests, the bodies and the status must be the same. */
+/* Tries to break: the HTTP parser and its gate. The first byte of the input is how many cuts
+ * follow, each a byte of distance; the rest is what a client sends. Cut or whole, the requests, the
+ * bodies and the status must be the same. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -29,8 +30,8 @@ static void add_head(struct outcome *outcome, const struct http_request *request
         add(outcome, request->fields[i].data, request->fields[i].length);
     }
     CHECK(request->http_1_0 || request->fields[HEADER_HOST].length > 0);
-    uint64_t flags = (uint64_t)request->method | (uint64_t)request->has_body << 8 | (uint64_t)request->keep_alive << 9 |
-                     (uint64_t)request->chunked << 10;
+    uint64_t flags = (uint64_t)request->method | (uint64_t)request->has_body << 8 |
+                     (uint64_t)request->keep_alive << 9 | (uint64_t)request->chunked << 10;
     add(outcome, &flags, sizeof flags);
     add(outcome, &request->content_length, sizeof request->content_length);
 }

@@ -1,5 +1,5 @@
-/* Tries to break: decoding of a query string. What comes out is UTF-8 without NUL, no name is there twice, and it does not
- * depend on where the arena put it. */
+/* Tries to break: decoding of a query string. What comes out is UTF-8 without NUL, no name is there
+ * twice, and it does not depend on where the arena put it. */
 #include "base/utf8.h"
 #include "query.h"
 
@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(n == ERR_INVALID || (number >= 1 && number <= 1000));
     }
     if (e == ERR_INVALID) {
-        CHECK(error.code[0] != '\0' && error.position <= size && utf8_valid(slice_from_cstr(error.message), NULL));
+        CHECK(error.code[0] != '\0' && error.position <= size &&
+              utf8_valid(slice_from_cstr(error.message), NULL));
     }
     arena_deinit(&arena);
     return 0;

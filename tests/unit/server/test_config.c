@@ -1,6 +1,7 @@
-/* Tries to break: the configuration file, the address to listen on, and the command line's own parser. */
-#include "config.h"
+/* Tries to break: the configuration file, the address to listen on, and the command line's own
+ * parser. */
 #include "commands/options.h"
+#include "config.h"
 #include "unit/test.h"
 
 static struct error error;
@@ -16,20 +17,43 @@ static void test_config(void)
     struct config config;
     config_init(&config);
     EXPECT(config.options.port == 8080 && config.options.durability == DURABILITY_FSYNC);
-    EXPECT(parse(&config, "{\"data\":\"/x\",\"listen\":\"[::1]:99\",\"workers\":3,\"durability\":\"os\",\"demo\":5,"
-                          "\"limits\":{\"queue\":7,\"idle_timeout_ms\":1000},\"checkpoint\":{\"seconds\":9},"
-                          "\"settings\":{\"default_country\":\"GB\"}}") == ERR_OK, ": %s", error.message);
+    EXPECT(
+        parse(
+            &config,
+            "{\"data\":\"/x\",\"listen\":\"[::1]:99\",\"workers\":3,\"durability\":\"os\",\"demo\":5,"
+            "\"limits\":{\"queue\":7,\"idle_timeout_ms\":1000},\"checkpoint\":{\"seconds\":9},"
+            "\"settings\":{\"default_country\":\"GB\"}}") == ERR_OK,
+        ": %s", error.message);
     EXPECT(strcmp(config.options.data, "/x") == 0 && strcmp(config.options.host, "::1") == 0);
-    EXPECT(config.options.port == 99 && config.options.workers == 3 && config.options.durability == DURABILITY_OS);
-    EXPECT(config.options.queue_max == 7 && config.options.idle_timeout_ms == 1000 && config.options.demo_people == 5);
+    EXPECT(config.options.port == 99 && config.options.workers == 3 &&
+           config.options.durability == DURABILITY_OS);
+    EXPECT(config.options.queue_max == 7 && config.options.idle_timeout_ms == 1000 &&
+           config.options.demo_people == 5);
     EXPECT(config.options.checkpoint_seconds == 9);
     EXPECT(slice_equal_cstr(config.options.settings_json, "{\"default_country\":\"GB\"}"));
     static const char *const bad[] = {
-        "", "[]", "{", "{\"x\":1}", "{\"data\":1}", "{\"data\":\"\"}", "{\"listen\":\"8080\"}", "{\"listen\":null}",
-        "{\"workers\":0}", "{\"workers\":257}", "{\"workers\":1.5}", "{\"workers\":\"1\"}", "{\"durability\":\"none\"}",
-        "{\"durability\":null}", "{\"durability\":\"a very long word indeed\"}", "{\"limits\":1}",
-        "{\"limits\":{\"connections\":0}}", "{\"limits\":{\"x\":1}}", "{\"checkpoint\":{\"entries\":-1}}",
-        "{\"settings\":[]}", "{\"settings\":{\"x\":1}}", "{\"workers\":1,\"workers\":1}",
+        "",
+        "[]",
+        "{",
+        "{\"x\":1}",
+        "{\"data\":1}",
+        "{\"data\":\"\"}",
+        "{\"listen\":\"8080\"}",
+        "{\"listen\":null}",
+        "{\"workers\":0}",
+        "{\"workers\":257}",
+        "{\"workers\":1.5}",
+        "{\"workers\":\"1\"}",
+        "{\"durability\":\"none\"}",
+        "{\"durability\":null}",
+        "{\"durability\":\"a very long word indeed\"}",
+        "{\"limits\":1}",
+        "{\"limits\":{\"connections\":0}}",
+        "{\"limits\":{\"x\":1}}",
+        "{\"checkpoint\":{\"entries\":-1}}",
+        "{\"settings\":[]}",
+        "{\"settings\":{\"x\":1}}",
+        "{\"workers\":1,\"workers\":1}",
     };
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
         EXPECT(parse(&config, bad[i]) != ERR_OK, ": %s", bad[i]);
@@ -41,20 +65,26 @@ static void test_listen(void)
 {
     char host[HOST_TEXT_MAX];
     uint16_t port = 0;
-    EXPECT(listen_parse(SLICE_LITERAL("127.0.0.1:8080"), host, &port, &error) == ERR_OK && port == 8080);
-    EXPECT(listen_parse(SLICE_LITERAL(":0"), host, &port, &error) == ERR_OK && host[0] == '\0' && port == 0);
-    EXPECT(listen_parse(SLICE_LITERAL("[::1]:65535"), host, &port, &error) == ERR_OK && strcmp(host, "::1") == 0);
-    static const char *const bad[] = {"", "8080", "a", "a:", "a:b", "a:65536", "a:-1", "::1:80", "a:80 "};
+    EXPECT(listen_parse(SLICE_LITERAL("127.0.0.1:8080"), host, &port, &error) == ERR_OK &&
+           port == 8080);
+    EXPECT(listen_parse(SLICE_LITERAL(":0"), host, &port, &error) == ERR_OK && host[0] == '\0' &&
+           port == 0);
+    EXPECT(listen_parse(SLICE_LITERAL("[::1]:65535"), host, &port, &error) == ERR_OK &&
+           strcmp(host, "::1") == 0);
+    static const char *const bad[] = {"",        "8080", "a",      "a:",   "a:b",
+                                      "a:65536", "a:-1", "::1:80", "a:80 "};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
-        EXPECT(listen_parse(slice_from_cstr(bad[i]), host, &port, &error) == ERR_INVALID, ": %s", bad[i]);
+        EXPECT(listen_parse(slice_from_cstr(bad[i]), host, &port, &error) == ERR_INVALID, ": %s",
+               bad[i]);
     }
-    EXPECT(host_is_loopback("127.0.0.1") && host_is_loopback("::1") && host_is_loopback("localhost"));
-    EXPECT(!host_is_loopback("") && !host_is_loopback("0.0.0.0") && !host_is_loopback("1270.0.0.1") &&
-           !host_is_loopback("localhost.evil.example"));
+    EXPECT(host_is_loopback("127.0.0.1") && host_is_loopback("::1") &&
+           host_is_loopback("localhost"));
+    EXPECT(!host_is_loopback("") && !host_is_loopback("0.0.0.0") &&
+           !host_is_loopback("1270.0.0.1") && !host_is_loopback("localhost.evil.example"));
 }
 
-static int options(const char **data, uint64_t *count, bool *flag, int *left, int argc, const char *const *words,
-                   char **argv)
+static int options(const char **data, uint64_t *count, bool *flag, int *left, int argc,
+                   const char *const *words, char **argv)
 {
     static const struct command command = {.name = "test", .help = ""};
     const struct option_rule rules[] = {
@@ -74,20 +104,26 @@ static void test_options(void)
     uint64_t count = 0;
     bool flag = false;
     int left = 0;
-    const char *const good[] = {"test", "a", "--data", "--x", "--count=5k", "-", "--force", "--", "--data"};
+    const char *const good[] = {"test", "a",       "--data", "--x",   "--count=5k",
+                                "-",    "--force", "--",     "--data"};
     EXPECT(options(&data, &count, &flag, &left, 9, good, argv) == OPTIONS_GO_ON);
     EXPECT(strcmp(data, "--x") == 0 && count == 5000 && flag && left == 3);
-    EXPECT(strcmp(argv[1], "a") == 0 && strcmp(argv[2], "-") == 0 && strcmp(argv[3], "--data") == 0);
-    static const char *const bad[][2] = {{"--dat", "x"}, {"--count", "x"}, {"--count", "-1"}, {"--force=1", "x"},
-                                         {"-d", "x"}, {"x", "--data"}, {"--count", "5kk"}};
+    EXPECT(strcmp(argv[1], "a") == 0 && strcmp(argv[2], "-") == 0 &&
+           strcmp(argv[3], "--data") == 0);
+    static const char *const bad[][2] = {{"--dat", "x"},     {"--count", "x"}, {"--count", "-1"},
+                                         {"--force=1", "x"}, {"-d", "x"},      {"x", "--data"},
+                                         {"--count", "5kk"}};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
         const char *const words[] = {"test", bad[i][0], bad[i][1]};
-        EXPECT(options(&data, &count, &flag, &left, 3, words, argv) == EXIT_CODE_USAGE, ": %s", bad[i][0]);
+        EXPECT(options(&data, &count, &flag, &left, 3, words, argv) == EXIT_CODE_USAGE, ": %s",
+               bad[i][0]);
     }
-    EXPECT(!options_read_count("18446744073709551616", &count) && !options_read_count("18446744073709551615k", &count));
+    EXPECT(!options_read_count("18446744073709551616", &count) &&
+           !options_read_count("18446744073709551615k", &count));
     EXPECT(options_read_count("18446744073709551615", &count) && count == UINT64_MAX);
     static const char *const names[] = {"serve", "import", "export", "key"};
-    EXPECT(strcmp(options_nearest("srve", names, 4), "serve") == 0 && options_nearest("completely", names, 4) == NULL);
+    EXPECT(strcmp(options_nearest("srve", names, 4), "serve") == 0 &&
+           options_nearest("completely", names, 4) == NULL);
 }
 
 int main(void)

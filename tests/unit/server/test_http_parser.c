@@ -1,4 +1,5 @@
-/* Tries to break: the parser and its gate: every outcome must be the same wherever the input is cut in two. */
+/* Tries to break: the parser and its gate: every outcome must be the same wherever the input is cut
+ * in two. */
 #include "base/check.h"
 #include "http_parser.h"
 #include "unit/test.h"
@@ -80,27 +81,36 @@ static struct outcome run(const char *text, size_t length)
     struct outcome whole = run_cut(input, length);
     for (size_t cut = 0; cut < length; cut++) {
         struct outcome parts = run_cut(input, cut);
-        EXPECT(memcmp(&parts, &whole, sizeof whole) == 0, ": cut at %zu: status %u not %u, heads %u not %u, body %zu not %zu",
-               cut, parts.status, whole.status, parts.heads, whole.heads, parts.body_bytes, whole.body_bytes);
+        EXPECT(memcmp(&parts, &whole, sizeof whole) == 0,
+               ": cut at %zu: status %u not %u, heads %u not %u, body %zu not %zu", cut,
+               parts.status, whole.status, parts.heads, whole.heads, parts.body_bytes,
+               whole.body_bytes);
     }
     return whole;
 }
 #define OUTCOME(text) run(text, sizeof(text) - 1)
-#define POST "POST /x HTTP/1.1\r\nHost: a\r\n"
+#define POST          "POST /x HTTP/1.1\r\nHost: a\r\n"
 
 static void test_requests(void)
 {
     struct outcome o = OUTCOME("GET /a?b=c HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer 1\r\n\r\n");
     EXPECT(o.heads == 1 && o.ends == 0 && o.status == 0 && o.last_method == METHOD_GET);
-    o = OUTCOME("GET /a HTTP/1.1\r\nHost: x\r\n\r\n" POST "Content-Length: 3\r\n\r\nabcDELETE /c HTTP/1.1\r\nHost: x\r\n\r\n");
-    EXPECT(o.heads == 3 && o.ends == 1 && o.body_bytes == 3 && o.status == 0 && o.last_method == METHOD_DELETE);
-    o = OUTCOME(POST "Transfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nT: v\r\n\r\nHEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
-    EXPECT(o.heads == 2 && o.ends == 1 && o.body_bytes == 7 && o.status == 0 && o.last_method == METHOD_HEAD);
+    o = OUTCOME("GET /a HTTP/1.1\r\nHost: x\r\n\r\n" POST
+                "Content-Length: 3\r\n\r\nabcDELETE /c HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT(o.heads == 3 && o.ends == 1 && o.body_bytes == 3 && o.status == 0 &&
+           o.last_method == METHOD_DELETE);
+    o = OUTCOME(
+        POST
+        "Transfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nT: v\r\n\r\nHEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT(o.heads == 2 && o.ends == 1 && o.body_bytes == 7 && o.status == 0 &&
+           o.last_method == METHOD_HEAD);
     o = OUTCOME("\r\n\r\nPUT / HTTP/1.0\r\n\r\n");
     EXPECT(o.heads == 1 && o.status == 0);
-    o = OUTCOME("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    o = OUTCOME(
+        "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT(o.heads == 1 && o.status == 0);
-    o = OUTCOME("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    o = OUTCOME(
+        "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT(o.heads == 2 && o.status == 0);
 }
 
@@ -138,7 +148,8 @@ static void test_refusals(void)
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct outcome o = run(rows[i].text, strlen(rows[i].text));
-        EXPECT(o.status == rows[i].status, ": %u, not %u, for %s", o.status, rows[i].status, rows[i].text);
+        EXPECT(o.status == rows[i].status, ": %u, not %u, for %s", o.status, rows[i].status,
+               rows[i].text);
     }
     EXPECT(OUTCOME("GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n").status == 400);
 }
@@ -174,7 +185,8 @@ static unsigned status_of(size_t path, size_t count, size_t value)
             event = http_parser_next(&parser, text, have, &used);
         }
         unsigned this_status = event == EVENT_ERROR ? parser.status : event == EVENT_HEAD ? 200 : 0;
-        EXPECT(p == 0 || this_status == status, ": pieces of %zu: %u, not %u", pieces[p], this_status, status);
+        EXPECT(p == 0 || this_status == status, ": pieces of %zu: %u, not %u", pieces[p],
+               this_status, status);
         status = this_status;
     }
     return status;
@@ -197,18 +209,21 @@ static void test_fields(void)
 {
     struct http_parser parser;
     http_parser_init(&parser);
-    char text[] = "PATCH /api/user?email=a HTTP/1.1\r\nHost: h:1\r\nif-match: \"x\"\r\nIDEMPOTENCY-KEY:  k  \r\nContent-Type: t\r\n"
-                  "Content-Length: 5\r\nExpect: 100-Continue\r\n\r\nhello";
+    char text[] =
+        "PATCH /api/user?email=a HTTP/1.1\r\nHost: h:1\r\nif-match: \"x\"\r\nIDEMPOTENCY-KEY:  k  \r\nContent-Type: t\r\n"
+        "Content-Length: 5\r\nExpect: 100-Continue\r\n\r\nhello";
     size_t used = 0;
     REQUIRE(http_parser_next(&parser, text, sizeof text - 1, &used) == EVENT_HEAD);
     const struct http_request *request = &parser.request;
-    EXPECT(slice_equal_cstr(request->path, "/api/user") && slice_equal_cstr(request->query, "email=a"));
+    EXPECT(slice_equal_cstr(request->path, "/api/user") &&
+           slice_equal_cstr(request->query, "email=a"));
     EXPECT(slice_equal_cstr(request->fields[HEADER_HOST], "h:1"));
     EXPECT(slice_equal_cstr(request->fields[HEADER_IF_MATCH], "\"x\""));
     EXPECT(slice_equal_cstr(request->fields[HEADER_IDEMPOTENCY_KEY], "k"), ": '%.*s'",
            SLICE_ARGS(request->fields[HEADER_IDEMPOTENCY_KEY]));
     EXPECT(request->fields[HEADER_ORIGIN].data == NULL);
-    EXPECT(request->has_body && request->content_length == 5 && request->expects_continue && request->keep_alive);
+    EXPECT(request->has_body && request->content_length == 5 && request->expects_continue &&
+           request->keep_alive);
     size_t head = used;
     REQUIRE(http_parser_next(&parser, text + head, sizeof text - 1 - head, &used) == EVENT_END);
     EXPECT(slice_equal_cstr(parser.body, "hello") && used == 5 && http_parser_idle(&parser));

@@ -36,9 +36,12 @@ static void test_made_loaded_expired_removed(void)
     struct prng prng;
     prng_seed(&prng, 1);
     struct random_source random = prng_source(&prng);
-    REQUIRE(keys_file_add(folder, ROLE_READ, SLICE_LITERAL("a \"quoted\" name"), 1, 0, &random, text[0], &key[0], &error) == ERR_OK);
-    REQUIRE(keys_file_add(folder, ROLE_INGEST, SLICE_NONE, 1, 0, &random, text[1], &key[1], &error) == ERR_OK);
-    REQUIRE(keys_file_add(folder, ROLE_ADMIN, SLICE_NONE, 1, 100, &random, text[2], &key[2], &error) == ERR_OK);
+    REQUIRE(keys_file_add(folder, ROLE_READ, SLICE_LITERAL("a \"quoted\" name"), 1, 0, &random,
+                          text[0], &key[0], &error) == ERR_OK);
+    REQUIRE(keys_file_add(folder, ROLE_INGEST, SLICE_NONE, 1, 0, &random, text[1], &key[1],
+                          &error) == ERR_OK);
+    REQUIRE(keys_file_add(folder, ROLE_ADMIN, SLICE_NONE, 1, 100, &random, text[2], &key[2],
+                          &error) == ERR_OK);
     struct keys *keys = NULL;
     REQUIRE(keys_load(folder, &keys, &error) == ERR_OK);
     EXPECT(keys->count == 3 && strcmp(keys->keys[0].name, "a \"quoted\" name") == 0);
@@ -63,7 +66,12 @@ static void test_made_loaded_expired_removed(void)
 static void test_damaged_files(void)
 {
     static const char *const texts[] = {
-        "{", "[]", "{}", "{\"keys\":{}}", "{\"keys\":[1]}", "{\"keys\":[{\"role\":\"god\",\"sha256\":\"\"}]}",
+        "{",
+        "[]",
+        "{}",
+        "{\"keys\":{}}",
+        "{\"keys\":[1]}",
+        "{\"keys\":[{\"role\":\"god\",\"sha256\":\"\"}]}",
         "{\"keys\":[{\"role\":\"read\",\"sha256\":\"00\"}]}",
         "{\"keys\":[{\"role\":\"read\",\"sha256\":\"zz00000000000000000000000000000000000000000000000000000000000000\"}]}",
         "{\"keys\":[{\"role\":\"read\",\"sha256\":\"+100000000000000000000000000000000000000000000000000000000000000\"}]}",

@@ -44,12 +44,14 @@ static void test_plus_is_a_space_only_where_told(void)
 
 static void test_percent(void)
 {
-    static const char *const good[][2] = {{"a=%C3%9Cber", "Über"}, {"%61=1", "1"}, {"a=%26%3D", "&="}};
+    static const char *const good[][2] = {
+        {"a=%C3%9Cber", "Über"}, {"%61=1", "1"}, {"a=%26%3D", "&="}};
     for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
         EXPECT(parse(good[i][0], NULL) == ERR_OK && has("a", good[i][1]));
     }
-    static const char *const bad[] = {"a=%", "a=%1", "a=%zz", "a=%1g", "a=%00", "a=%ff", "a=%C3", "a=%ED%A0%80",
-                                      "a=%C0%80", "%=1", "a=\xff", "a=%+1", "a=% 1"};
+    static const char *const bad[] = {"a=%",    "a=%1",  "a=%zz",       "a=%1g",    "a=%00",
+                                      "a=%ff",  "a=%C3", "a=%ED%A0%80", "a=%C0%80", "%=1",
+                                      "a=\xff", "a=%+1", "a=% 1"};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
         EXPECT(parse(bad[i], NULL) == ERR_INVALID, ": %s", bad[i]);
         EXPECT(strcmp(error.code, "query_encoding") == 0);
@@ -60,7 +62,8 @@ static void test_percent(void)
 
 static void test_doubled_and_too_many(void)
 {
-    EXPECT(parse("a=1&b=2&a=1", NULL) == ERR_INVALID && strcmp(error.code, "parameter_doubled") == 0);
+    EXPECT(parse("a=1&b=2&a=1", NULL) == ERR_INVALID &&
+           strcmp(error.code, "parameter_doubled") == 0);
     const char *encoded = "a=1&%61=2";
     EXPECT(parse(encoded, NULL) == ERR_INVALID);
     char text[200] = "";
@@ -75,16 +78,20 @@ static void test_doubled_and_too_many(void)
 static void test_numbers(void)
 {
     uint64_t value = 0;
-    EXPECT(parse("limit=10&zero=0&big=18446744073709551615&over=18446744073709551616&neg=-1&hex=0x1&empty=", NULL) ==
-           ERR_OK);
+    EXPECT(
+        parse(
+            "limit=10&zero=0&big=18446744073709551615&over=18446744073709551616&neg=-1&hex=0x1&empty=",
+            NULL) == ERR_OK);
     EXPECT(query_get_u64(&query, "limit", 1, 100, 5, &value, &error) == ERR_OK && value == 10);
     EXPECT(query_get_u64(&query, "absent", 1, 100, 5, &value, &error) == ERR_OK && value == 5);
     EXPECT(query_get_u64(&query, "zero", 1, 100, 5, &value, &error) == ERR_INVALID);
     EXPECT(query_get_u64(&query, "limit", 1, 9, 5, &value, &error) == ERR_INVALID);
-    EXPECT(query_get_u64(&query, "big", 0, UINT64_MAX, 5, &value, &error) == ERR_OK && value == UINT64_MAX);
+    EXPECT(query_get_u64(&query, "big", 0, UINT64_MAX, 5, &value, &error) == ERR_OK &&
+           value == UINT64_MAX);
     static const char *const bad[] = {"over", "neg", "hex", "empty"};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
-        EXPECT(query_get_u64(&query, bad[i], 0, UINT64_MAX, 5, &value, &error) == ERR_INVALID, ": %s", bad[i]);
+        EXPECT(query_get_u64(&query, bad[i], 0, UINT64_MAX, 5, &value, &error) == ERR_INVALID,
+               ": %s", bad[i]);
     }
 }
 

@@ -16,15 +16,19 @@ static void test_table_is_consistent(void)
         const struct route *route = &routes[i];
         EXPECT(route->handle != NULL && route->summary != NULL && route->path[0] == '/');
         EXPECT(route->method != METHOD_HEAD && route->method != METHOD_OTHER, ": %s", route->path);
-        bool takes_body = route->method == METHOD_PUT || route->method == METHOD_PATCH || route->method == METHOD_POST;
+        bool takes_body = route->method == METHOD_PUT || route->method == METHOD_PATCH ||
+                          route->method == METHOD_POST;
         EXPECT(takes_body == (route->body_max_bytes > 0), ": %s", route->path);
         /* Nobody may change anything with a key that reads, nor read with one that ingests. */
-        EXPECT(route->method == METHOD_GET || route->scope == SCOPE_ADMIN || route->scope == SCOPE_INGEST, ": %s", route->path);
+        EXPECT(route->method == METHOD_GET || route->scope == SCOPE_ADMIN ||
+                   route->scope == SCOPE_INGEST,
+               ": %s", route->path);
         EXPECT(route->method != METHOD_GET || route->scope != SCOPE_INGEST, ": %s", route->path);
         EXPECT(!(route->flags & ROUTE_LOOKUP) || route->flags & ROUTE_GATED, ": %s", route->path);
         for (size_t other = 0; other < i; other++) {
-            EXPECT(routes[other].method != route->method || strcmp(routes[other].path, route->path) != 0, ": %s",
-                   route->path);
+            EXPECT(routes[other].method != route->method ||
+                       strcmp(routes[other].path, route->path) != 0,
+                   ": %s", route->path);
         }
     }
 }
@@ -39,14 +43,26 @@ static void test_finding(void)
     EXPECT(route != NULL && slice_equal_cstr(name, "a%20b"));
     route = find(METHOD_POST, "/api/quarantine/17/retry", &name);
     EXPECT(route != NULL && slice_equal_cstr(name, "17"));
-    static const char *const unknown[] = {"", "/api", "/api/", "/api/user/", "/api/users/", "/api/cohorts/", "/api/cohorts/a/b",
-                                          "/api/quarantine//retry", "/api/quarantine/1/retry/", "//", "/API/user"};
+    static const char *const unknown[] = {"",
+                                          "/api",
+                                          "/api/",
+                                          "/api/user/",
+                                          "/api/users/",
+                                          "/api/cohorts/",
+                                          "/api/cohorts/a/b",
+                                          "/api/quarantine//retry",
+                                          "/api/quarantine/1/retry/",
+                                          "//",
+                                          "/API/user"};
     for (size_t i = 0; i < ARRAY_COUNT(unknown); i++) {
         bool known = true;
-        EXPECT(routes_find(METHOD_GET, slice_from_cstr(unknown[i]), &name, &known) == NULL && !known, ": %s", unknown[i]);
+        EXPECT(routes_find(METHOD_GET, slice_from_cstr(unknown[i]), &name, &known) == NULL &&
+                   !known,
+               ": %s", unknown[i]);
     }
     bool known = false;
-    EXPECT(routes_find(METHOD_DELETE, SLICE_LITERAL("/api/cohorts"), &name, &known) == NULL && known);
+    EXPECT(routes_find(METHOD_DELETE, SLICE_LITERAL("/api/cohorts"), &name, &known) == NULL &&
+           known);
     char allow[64];
     routes_allow(SLICE_LITERAL("/api/cohorts/x"), allow);
     EXPECT(strcmp(allow, "GET, HEAD, PUT, DELETE") == 0, ": %s", allow);
