@@ -1,6 +1,7 @@
 #include "problem.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "exchange.h"
@@ -67,8 +68,34 @@ void problem_reply(struct exchange *x, uint16_t status, const char *code, const 
     write_problem(x, status, code, detail, 0);
 }
 
+/* What exactly failed, with file names, is for whoever runs the server, not for its clients. Said
+ * once in a while: a full disk fails every write. */
+static void tell_operator(const struct error *error)
+{
+    enum { QUIET_S = 10 };
+    static _Atomic int64_t next_us;
+    int64_t now_us = clock_monotonic_us(&system_clock);
+    int64_t due_us = atomic_load(&next_us);
+    if (now_us >= due_us &&
+        atomic_compare_exchange_strong(&next_us, &due_us, now_us + QUIET_S * 1000000ll)) {
+        fprintf(stderr, "kindred serve: %s\n", error->message);
+    }
+}
+
+static const char *storage_detail(err e)
+{
+    return e == ERR_NO_SPACE
+               ? "The disk is full: nothing can be written until there is room; reads go on."
+               : "Storage has failed; the server's log says how. Nothing more is accepted.";
+}
+
 void problem_from_error_as(struct exchange *x, uint16_t status, const struct error *error)
 {
+    if (err_class(error->err) == ERR_CLASS_STORAGE) {
+        tell_operator(error);
+        write_problem(x, status, err_name(error->err), storage_detail(error->err), 0);
+        return;
+    }
     write_problem(x, status, error->code[0] != '\0' ? error->code : err_name(error->err),
                   error->message, error->position);
 }

@@ -46,6 +46,8 @@ static void append_literal(struct buffer *out, const char *text, size_t length)
 void reply_begin(struct exchange *x, uint16_t status, const char *content_type)
 {
     CHECK(!x->reply.complete);
+    /* The request may have come before the server was told to stop. */
+    x->close_after |= atomic_load_explicit(&x->worker->stopping, memory_order_relaxed) != 0;
     x->reply = (struct reply){.start = x->out->length, .status = status, .begun = true};
     if (status == 200) {
         APPEND(x->out, "HTTP/1.1 200 OK\r\n");

@@ -63,6 +63,27 @@ class Life(unittest.TestCase):
                 for cookie in acknowledged:
                     self.assertEqual(s.get("/api/user?cookie=" + cookie).status, 200)
 
+    def test_stop_lets_an_upload_end_but_waits_for_none_for_ever(self):
+        with Server(config={"limits": {"stop_timeout_ms": 2000}}) as s:
+            head = b"POST /api/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+            body = ndjson(0, 3000)
+            ends, hangs = s.connect(), s.connect()
+            for sock in (ends, hangs):
+                sock.sendall(head % len(body) + body[:len(body) // 2])
+            time.sleep(0.3)
+            begin = time.monotonic()
+            s.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            ends.sendall(body[len(body) // 2:])
+            status, headers, _ = read_answers(ends, 1)[0]
+            self.assertEqual((status, headers["connection"]), (200, "close"))
+            self.assertEqual(s.process.wait(20), 0)
+            self.assertLess(time.monotonic() - begin, 10)
+            ends.close()
+            hangs.close()
+            s.start()
+            self.assertEqual(s.get("/api/user?cookie=c2999").status, 200)
+
     def test_kill_loses_nothing_acknowledged(self):
         with Server() as s:
             for i in range(30):
