@@ -58,31 +58,13 @@ char *buffer_reserve(struct buffer *buffer, size_t size_bytes)
     return data + buffer->length;
 }
 
-void buffer_append(struct buffer *buffer, const void *data, size_t length)
+void buffer_append_growing(struct buffer *buffer, const void *data, size_t length)
 {
-    if (length == 0) {
-        return;
-    }
     char *room = buffer_reserve(buffer, length);
     if (room != NULL) {
         memcpy(room, data, length);
         buffer->length += length;
     }
-}
-
-void buffer_append_slice(struct buffer *buffer, struct slice bytes)
-{
-    buffer_append(buffer, bytes.data, bytes.length);
-}
-
-void buffer_append_cstr(struct buffer *buffer, const char *text)
-{
-    buffer_append(buffer, text, strlen(text));
-}
-
-void buffer_append_char(struct buffer *buffer, char c)
-{
-    buffer_append(buffer, &c, 1);
 }
 
 void buffer_append_u64(struct buffer *buffer, uint64_t value)

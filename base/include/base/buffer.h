@@ -36,10 +36,34 @@ static inline void buffer_commit(struct buffer *buffer, size_t size_bytes)
     buffer->length += size_bytes;
 }
 
-void buffer_append(struct buffer *buffer, const void *data, size_t length);
-void buffer_append_slice(struct buffer *buffer, struct slice bytes);
-void buffer_append_cstr(struct buffer *buffer, const char *text);
-void buffer_append_char(struct buffer *buffer, char c);
+/* When the bytes do not fit into what there is; buffer_append is the way in. */
+void buffer_append_growing(struct buffer *buffer, const void *data, size_t length);
+
+/* In the header, because answers are written in many small pieces whose lengths the compiler often knows. */
+static inline void buffer_append(struct buffer *buffer, const void *data, size_t length)
+{
+    if (length == 0) {
+        return;
+    }
+    if (__builtin_expect(buffer->failed || buffer->capacity - buffer->length < length, 0)) {
+        buffer_append_growing(buffer, data, length);
+        return;
+    }
+    memcpy(buffer->data + buffer->length, data, length);
+    buffer->length += length;
+}
+static inline void buffer_append_slice(struct buffer *buffer, struct slice bytes)
+{
+    buffer_append(buffer, bytes.data, bytes.length);
+}
+static inline void buffer_append_cstr(struct buffer *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
+static inline void buffer_append_char(struct buffer *buffer, char c)
+{
+    buffer_append(buffer, &c, 1);
+}
 void buffer_append_u64(struct buffer *buffer, uint64_t value); /* decimal */
 void buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -44,6 +44,41 @@ static void test_json_strings_are_always_valid(void)
     buffer_deinit(&out);
 }
 
+/* The fast path looks at eight bytes at a time: every byte value at every place of every short length. */
+static void test_json_strings_escape_at_every_place(void)
+{
+    struct buffer out;
+    buffer_init(&out, 4096);
+    for (size_t length = 1; length <= 20; length++) {
+        for (size_t place = 0; place < length; place++) {
+            for (unsigned value = 0; value < 0x80; value++) {
+                char text[20];
+                char wanted[32] = "\"";
+                memset(text, 'a', sizeof text);
+                text[place] = (char)value;
+                size_t at = 1 + place;
+                memset(wanted + 1, 'a', place);
+                if (value == '"' || value == '\\') {
+                    at += (size_t)snprintf(wanted + at, 4, "\\%c", (int)value);
+                } else if (value >= 0x20 && value != 0x7F) {
+                    wanted[at++] = (char)value;
+                } else {
+                    const char *named = value == 8 ? "\\b" : value == 9 ? "\\t" : value == 10 ? "\\n"
+                                        : value == 12 ? "\\f" : value == 13 ? "\\r" : NULL;
+                    at += named != NULL ? (size_t)snprintf(wanted + at, 8, "%s", named)
+                                        : (size_t)snprintf(wanted + at, 8, "\\u%04x", value);
+                }
+                memset(wanted + at, 'a', length - place - 1);
+                at += length - place - 1;
+                wanted[at++] = '"';
+                struct slice got = written(&out, slice_of(text, length));
+                EXPECT(slice_equal(got, slice_of(wanted, at)), ": %.*s", SLICE_ARGS(got));
+            }
+        }
+    }
+    buffer_deinit(&out);
+}
+
 static void test_json_numbers_read_back_the_same(void)
 {
     static const struct {
@@ -152,6 +187,7 @@ int main(void)
 {
     RUN(test_utf8_refuses_overlong_surrogates_and_cut_sequences);
     RUN(test_json_strings_are_always_valid);
+    RUN(test_json_strings_escape_at_every_place);
     RUN(test_json_numbers_read_back_the_same);
     RUN(test_json_commas);
     RUN(test_error_message_is_cut_at_a_character);
