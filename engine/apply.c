@@ -182,8 +182,10 @@ static err link_identifier(struct engine *engine, struct change *change, const s
         bool newer = true;
         e = record_is_newer(engine, change, owner, item->type, item->value, &newer);
         if (e == ERR_OK && !newer) {
+            size_t before = change->profile.identifier_count;
             change_link(change, item->type, item->value, change->origin, true);
-            return remember_moved(engine, item->type, item->value, number);
+            bool known = change->profile.identifier_count == before; /* and so remembered already */
+            return known ? ERR_OK : remember_moved(engine, item->type, item->value, number);
         }
         if (e == ERR_OK) {
             e = take_from(engine, owner, item->type, item->value);
