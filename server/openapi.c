@@ -31,6 +31,8 @@ static const struct {
     {"source", "{\"type\":\"string\",\"maxLength\":64}",
      "Where the data comes from; decides priority between sources"},
     {"mapping", "{\"type\":\"string\"}", "Name of a stored field mapping to read the records with"},
+    {"errors", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":100}",
+     "Most errors listed in the answer; all are counted"},
 };
 enum { IDENTIFIER_PARAMETERS = 6 };
 

@@ -48,7 +48,7 @@ const struct route routes[] = {
      "What an interest phrase is taken for, and why", NULL, "Classification", NULL},
     /* ---- data in ---- */
     {METHOD_POST, "/api/ingest", SCOPE_INGEST, ROUTE_STREAM | ROUTE_IDEMPOTENCY, UPLOAD_BODY,
-     "source,mapping", handle_ingest,
+     "source,mapping,errors", handle_ingest,
      "Take in records: JSON, NDJSON, CSV or TSV, also gzip or zstd, streamed", "Ingest",
      "IngestAnswer", "409 413 415 422 507"},
     {METHOD_GET, "/api/mappings", SCOPE_READ, ROUTE_GATED, 0, NULL, handle_mappings,

@@ -258,6 +258,13 @@ static bool read_options(struct exchange *x, struct intake_options *options)
     if (options->source.data == NULL) {
         options->source = SLICE_LITERAL("api");
     }
+    struct error error;
+    uint64_t errors = 0;
+    if (query_get_u64(&x->query, "errors", 1, INTAKE_ERRORS_MAX, INTAKE_ERRORS_DEFAULT, &errors, &error) != ERR_OK) {
+        problem_from_error(x, &error);
+        return false;
+    }
+    options->errors_max = (size_t)errors;
     options->idempotency_key = scoped_key(x);
     options->durability = durability_word(x->worker->server->options.durability);
     options->hint = content_hint_of(x->request.fields[HEADER_CONTENT_TYPE]);

@@ -11,10 +11,12 @@
 #include "commands/http_client.h"
 #include "commands/import.h"
 #include "commands/store.h"
+#include "engine/intake.h"
 #include "engine/intake_stream.h"
 #include "ingest/json_reader.h"
 
-enum { CHUNK_RECORDS_MAX = 2000, CHUNK_BYTES = 1024 * 1024, CHUNK_BYTES_MAX = 8 * CHUNK_BYTES };
+/* As many records as an answer can list errors: no rejected row is only in the quarantine. */
+enum { CHUNK_RECORDS_MAX = INTAKE_ERRORS_MAX, CHUNK_BYTES = 1024 * 1024, CHUNK_BYTES_MAX = 8 * CHUNK_BYTES };
 
 struct chunk_record {
     size_t at, length; /* in the chunk's body */
@@ -193,7 +195,7 @@ static err chunk_send(struct remote *remote, struct import_run *run)
     }
     snprintf(key, sizeof key, "%s-%llu", run->state.run, (unsigned long long)remote->number);
     buffer_init(&path, 2048);
-    buffer_append_cstr(&path, "/api/ingest?source=");
+    buffer_append_format(&path, "/api/ingest?errors=%d&source=", INTAKE_ERRORS_MAX);
     http_append_encoded(&path, slice_from_cstr(run->input.source));
     if (remote->job->mapping_name[0] != '\0') {
         buffer_append_cstr(&path, "&mapping=");

@@ -60,6 +60,13 @@ class Remote(CommandTest):
         done = self.send(rejects)
         self.assertEqual((done.counts["accepted"], done.counts["people"]), (100, 5000))
 
+    def test_every_rejected_row_is_in_the_file(self):
+        path = self.write("bad.csv", "email,n\n" + "".join(f"wrong {i},{i}\n" for i in range(1500)))
+        done = self.send(path, expect=REJECTED)
+        self.assertEqual((done.counts["accepted"], done.counts["quarantined"]), (0, 1500))
+        rejects = (self.folder / "bad.csv.rejects.csv").read_text().splitlines()
+        self.assertEqual([row.split(",")[1] for row in rejects[1:]], [str(i) for i in range(1500)])
+
     def test_mapping_goes_along(self):
         mapping = self.write("map.json", json.dumps({"name": "tiny map", "fields": {"email": "Mail", "first_name": "Vorname"}}))
         self.send(self.write("de.csv", "Mail;Vorname\na@example.com;Änne\n"), "--map", mapping)
