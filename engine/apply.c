@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include "base/bytes.h"
+#include "engine/quarantine.h"
 #include "ingest/splitter.h"
 
 bool vector_reserve(void **items, size_t *capacity, size_t count, size_t item_bytes)
@@ -395,6 +396,13 @@ static err apply_header(struct engine *engine, const struct log_entry *entry, st
     return entry->scrubbed ? ERR_OK : csv_header_parse(entry->payload, &engine->header, error);
 }
 
+static err apply_quarantine_end(struct engine *engine, const struct log_entry *entry)
+{
+    uint64_t sequence = 0;
+    err e = quarantine_end_decode(entry->payload, &sequence);
+    return e == ERR_OK ? registry_end_quarantined(engine, sequence) : e;
+}
+
 static err apply_kind(struct engine *engine, const struct log_entry *entry, const struct record *record,
                       struct error *error)
 {
@@ -409,7 +417,7 @@ static err apply_kind(struct engine *engine, const struct log_entry *entry, cons
     case ENTRY_SETTINGS: return registry_add_settings(engine, entry->sequence, entry->payload, error);
     case ENTRY_QUARANTINE: return registry_add_quarantined(engine, entry->sequence, entry->received_at_us);
     case ENTRY_QUARANTINE_END:
-        return entry->payload.length == 8 ? registry_end_quarantined(engine, load_u64(entry->payload.data)) : ERR_OK;
+        return apply_quarantine_end(engine, entry);
     case ENTRY_PATCH: return apply_patch(engine, entry, error);
     case ENTRY_ERASE: return apply_erase(engine, entry, error);
     case ENTRY_ERASE_KEYS: return ERR_OK; /* for the scrubbing job only */

@@ -5,7 +5,7 @@
  * erased), so each is a group of its own. */
 #include "internal.h"
 
-#include "base/bytes.h"
+#include "engine/quarantine.h"
 
 enum { COMMIT_GROUP_MAX = 256, APPLY_CLOCK_EVERY = 8 };
 
@@ -206,8 +206,9 @@ static err check_drafts(const struct engine *engine, struct submission *submissi
 {
     for (size_t i = 0; i < submission->draft_count; i++) {
         const struct log_entry *entry = &submission->drafts[i].entry;
+        uint64_t ended = 0;
         if (entry->kind == ENTRY_QUARANTINE_END &&
-            (entry->payload.length != 8 || !engine_quarantine_has(engine, load_u64(entry->payload.data)))) {
+            (quarantine_end_decode(entry->payload, &ended) != ERR_OK || !engine_quarantine_has(engine, ended))) {
             return error_set(&submission->error, ERR_NOT_FOUND, "quarantine_not_found", 0,
                              "this quarantined record is gone: it was retried or dropped meanwhile");
         }

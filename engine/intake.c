@@ -70,6 +70,9 @@ struct intake *intake_create(const struct intake_options *options)
         intake_destroy(intake);
         return NULL;
     }
+    if (options->mapping != NULL) {
+        intake_stream_set_delimiter(intake->stream, mapping_delimiter(options->mapping));
+    }
     return intake;
 }
 

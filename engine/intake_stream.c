@@ -42,6 +42,11 @@ struct intake_stream *intake_stream_create(enum content_hint hint, size_t record
     return stream;
 }
 
+void intake_stream_set_delimiter(struct intake_stream *stream, char delimiter)
+{
+    splitter_set_delimiter(stream->splitter, delimiter);
+}
+
 void intake_stream_destroy(struct intake_stream *stream)
 {
     if (stream == NULL) {

@@ -90,6 +90,37 @@ static err verify_cohorts(struct engine *engine, struct error *error)
     return e;
 }
 
+static err compare_members(void *context, struct slice name, struct slice value)
+{
+    struct verify *verify = context;
+    const struct cohorts *cohorts = verify->engine->cohorts;
+    struct bitmap *stored = NULL;
+    uint32_t id = cohorts_find(cohorts, name);
+    err e = bitmap_decode(value, &stored, verify->error);
+    if (e == ERR_OK && (id == COHORT_NONE || !bitmap_equal(stored, cohorts_members(cohorts, id)))) {
+        e = error_set(verify->error, ERR_CORRUPT, "state_inconsistent", 0,
+                      "the checkpoint's members of cohort \"%.*s\" are not those its definition makes", SLICE_ARGS(name));
+    }
+    bitmap_destroy(stored);
+    return e;
+}
+
+/* The memberships on disk, which nothing else reads here, when the checkpoint is of this very state. */
+static err verify_stored_members(struct engine *engine, struct error *error)
+{
+    struct verify verify = {engine, error, ERR_OK};
+    struct checkpoint_snapshot *snapshot = NULL;
+    if (engine->options.checkpoint == NULL || engine->checkpoint_sequence != engine->applied_sequence) {
+        return ERR_OK;
+    }
+    err e = checkpoint_snapshot_begin(engine->options.checkpoint, &snapshot, error);
+    if (e == ERR_OK) {
+        e = checkpoint_scan(snapshot, TABLE_MEMBERS, compare_members, &verify, error);
+        checkpoint_snapshot_end(snapshot);
+    }
+    return e;
+}
+
 /* ---- against a fresh fold ---- */
 
 struct compare {
@@ -159,6 +190,9 @@ err engine_verify(struct engine *engine, bool full, struct error *error)
     }
     if (e == ERR_OK) {
         e = verify_cohorts(engine, error);
+    }
+    if (e == ERR_OK) {
+        e = verify_stored_members(engine, error);
     }
     return e == ERR_OK && full ? verify_against_log(engine, error) : e;
 }

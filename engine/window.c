@@ -226,13 +226,3 @@ void window_sort(struct window *window)
     memset(window->slots, 0, window->slot_count * sizeof *window->slots);
     put_slots(window);
 }
-
-void window_each(const struct window *window, void (*visit)(void *context, const struct window_item *item),
-                 void *context)
-{
-    for (uint64_t i = window->head; i < window->tail; i++) {
-        if (item_at(window, i)->at_us != REMOVED) {
-            visit(context, item_at(window, i));
-        }
-    }
-}

@@ -41,8 +41,5 @@ err window_add(struct window *window, const struct window_item *item,
                void (*forgotten)(void *context, const struct window_key *key), void *context) MUST_USE;
 /* After adding what a checkpoint held in any order, before anything else: oldest first again. */
 void window_sort(struct window *window);
-/* Oldest first. */
-void window_each(const struct window *window, void (*visit)(void *context, const struct window_item *item),
-                 void *context);
 
 #endif

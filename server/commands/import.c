@@ -307,6 +307,7 @@ static int read_mapping(struct import_job *job, const char *path)
     }
     struct slice name = mapping_name(mapping);
     snprintf(job->mapping_name, sizeof job->mapping_name, "%.*s", SLICE_ARGS(name));
+    job->mapping_delimiter = mapping_delimiter(mapping);
     mapping_destroy(mapping);
     return EXIT_CODE_OK;
 }

@@ -27,6 +27,7 @@ struct import_job {
     enum engine_durability durability;
     struct slice mapping_json; /* SLICE_NONE: none; owned */
     char mapping_name[128];
+    char mapping_delimiter; /* '\0': the mapping does not say */
 };
 
 /* One file while it is being read. */

@@ -310,6 +310,7 @@ static err remote_take(void *target, struct import_run *run)
     if (stream == NULL) {
         return error_set(&run->error, ERR_MEMORY, "memory", 0, "Out of memory.");
     }
+    intake_stream_set_delimiter(stream, remote->job->mapping_delimiter);
     err e = take_all(remote, run, stream);
     /* Whatever ended it: the next run need not send again what is done. */
     import_state_note(&run->state, run->state.parts, true);

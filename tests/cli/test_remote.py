@@ -72,6 +72,16 @@ class Remote(CommandTest):
         self.send(self.write("de.csv", "Mail;Vorname\na@example.com;Änne\n"), "--map", mapping)
         self.assertEqual(json.loads(self.receive())["attributes"]["first_name"], "Änne")
 
+    def test_a_mapping_says_the_delimiter(self):
+        mapping = self.write("map.json", json.dumps({"name": "odd", "delimiter": ";", "fields": {
+            "user_id": "id", "first_name": "Name, as written, in full"}}))
+        rows = self.write("odd.csv", "id;Name, as written, in full\nu1;Ann, of Oslo\n")
+        local = self.folder / "local"
+        self.import_file(rows, "--map", mapping, data=local)
+        self.send(rows, "--map", mapping)
+        for person in (json.loads(self.receive()), self.people(local)[0]):
+            self.assertEqual(person["attributes"], {"first_name": "Ann, of Oslo"})
+
     def test_client_killed_in_the_middle(self):
         path = self.generate("12k")
         local = self.folder / "local"

@@ -19,6 +19,8 @@ struct intake_stream;
 /* record_max_bytes: 0 is RECORD_BYTES_DEFAULT. body_max_bytes: after inflating; 0: unlimited. Owned by caller; NULL when memory is out. */
 struct intake_stream *intake_stream_create(enum content_hint hint, size_t record_max_bytes,
                                            uint64_t body_max_bytes) MUST_USE;
+/* The delimiter of a table when a mapping says so ('\0': found by looking); before the first feed. */
+void intake_stream_set_delimiter(struct intake_stream *stream, char delimiter);
 void intake_stream_destroy(struct intake_stream *stream);
 
 /* Bytes are borrowed until intake_stream_next gave ERR_END, or intake_stream_keep. Only when hungry; `last` once. */
