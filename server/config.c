@@ -55,6 +55,7 @@ struct count_rule {
 static const struct count_rule limit_rules[] = {
     COUNT("connections", 1, 1000000, connections_max),
     COUNT("queue", 1, 1000000, queue_max),
+    COUNT("memory_max_bytes", 0, 1ull << 50, memory_max_bytes),
     COUNT("header_timeout_ms", 100, 600000, header_timeout_ms),
     COUNT("body_timeout_ms", 100, 600000, body_timeout_ms),
     COUNT("idle_timeout_ms", 100, 3600000, idle_timeout_ms),

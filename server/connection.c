@@ -210,6 +210,11 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
     size_t length = (size_t)got;
     counter_add(&worker->metrics.bytes_in, length);
     connection->window_bytes += length;
+    worker->unsampled_bytes += length;
+    if (worker->unsampled_bytes >= MEMORY_CAP_READ_BYTES) {
+        worker->unsampled_bytes = 0;
+        memory_cap_sample(&worker->server->memory);
+    }
     if (connection->input.length > 0) {
         buffer_commit(&connection->input, length);
         go_on(connection);
@@ -381,8 +386,40 @@ static void time_out(struct connection *connection, const char *detail)
     connection_settle(connection);
 }
 
+/* Memory is at its cap: gives back what this client holds of it. */
+static void shed(struct connection *connection, uint64_t now)
+{
+    enum { PATIENCE_MS = 1000 };
+    struct worker *worker = connection->worker;
+    bool body_under_way =
+        connection->phase == CONNECTION_BODY || connection->phase == CONNECTION_UPLOAD;
+    if (body_under_way && exchange_memory_full(&connection->exchange)) {
+        if (connection->phase == CONNECTION_UPLOAD) {
+            upload_refuse_memory(connection->upload);
+        } else {
+            exchange_refuse_memory(&connection->exchange);
+            connection->exchange.close_after = true;
+            connection_answered(connection);
+        }
+        connection_settle(connection);
+        return;
+    }
+    size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp);
+    uint64_t waited_ms = now + worker->server->options.write_timeout_ms - connection->deadline_ms;
+    if (memory_cap_level(&worker->server->memory) == MEMORY_OVER && unsent > 0 &&
+        connection->deadline_kind == DEADLINE_WRITE && unsent >= connection->unsent_bytes &&
+        waited_ms >= PATIENCE_MS) {
+        connection_close(connection);
+        counter_add(&worker->metrics.connections_timed_out, 1);
+    }
+}
+
 void connection_sweep(struct connection *connection, uint64_t now)
 {
+    if (!connection->closing &&
+        memory_cap_level(&connection->worker->server->memory) != MEMORY_FINE) {
+        shed(connection, now);
+    }
     if (connection->closing || now < connection->deadline_ms) {
         return;
     }

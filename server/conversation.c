@@ -370,6 +370,12 @@ static bool take_body(struct connection *connection, char *data, size_t length, 
     if (event == EVENT_NEED_MORE) {
         return false;
     }
+    if (exchange_memory_full(&connection->exchange)) {
+        connection->exchange.close_after = true;
+        exchange_refuse_memory(&connection->exchange);
+        connection_answered(connection);
+        return false;
+    }
     buffer_append_slice(&connection->body, connection->parser.body);
     if (connection->body.failed) {
         connection->exchange.close_after = true;

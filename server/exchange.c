@@ -191,6 +191,31 @@ static bool check_started(struct exchange *x)
     return false;
 }
 
+bool exchange_memory_full(const struct exchange *x)
+{
+    return x->route != NULL && x->route->flags & ROUTE_ADDS &&
+           memory_cap_level(&x->worker->server->memory) != MEMORY_FINE;
+}
+
+const char exchange_memory_detail[] =
+    "The server's memory is at its cap (--memory-max): nothing more is taken in until there is room; "
+    "reads, erasures and deletions go on.";
+
+void exchange_refuse_memory(struct exchange *x)
+{
+    atomic_fetch_add_explicit(&x->worker->server->memory.refused, 1, memory_order_relaxed);
+    problem_reply(x, 507, "memory_full", "%s", exchange_memory_detail);
+}
+
+static bool check_memory(struct exchange *x)
+{
+    if (exchange_memory_full(x)) {
+        exchange_refuse_memory(x);
+        return false;
+    }
+    return true;
+}
+
 bool exchange_check(struct exchange *x)
 {
     struct server *server = x->worker->server;
@@ -201,7 +226,7 @@ bool exchange_check(struct exchange *x)
     if (!atomic_load_explicit(&server->keys_required, memory_order_relaxed) && !check_local(x)) {
         return false;
     }
-    return check_key(x) && check_started(x) && check_query(x);
+    return check_key(x) && check_started(x) && check_query(x) && check_memory(x);
 }
 
 /* ---- the engine ----------------------------------------------------------------------------- */

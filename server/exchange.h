@@ -62,6 +62,12 @@ struct exchange {
  * answered. */
 bool exchange_check(struct exchange *x);
 
+/* Memory is at its cap, and this route would make it grow: also asked for each piece of a body. */
+bool exchange_memory_full(const struct exchange *x);
+/* 507 for it. */
+void exchange_refuse_memory(struct exchange *x);
+extern const char exchange_memory_detail[];
+
 /* ---- answering ------------------------------------------------------------------------------ */
 
 void reply_begin(struct exchange *x, uint16_t status, const char *content_type);

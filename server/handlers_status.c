@@ -52,6 +52,9 @@ static void write_status(struct exchange *x, uint16_t status, const char *word)
         json_member_u64(json, "done", atomic_load(&progress->done));
         json_member_u64(json, "total", atomic_load(&progress->total));
     }
+    if (x->engine != NULL && status == 200 && memory_cap_level(&x->worker->server->memory) != MEMORY_FINE) {
+        json_member_cstr(json, "writes", "memory_full");
+    }
     json_object_end(json);
     reply_end(x);
 }
@@ -197,6 +200,19 @@ static void write_writer(const struct writer *writer, struct buffer *out)
                       histogram_bounds_us, 1);
 }
 
+static void write_memory(const struct memory_cap *memory, struct buffer *out)
+{
+    plain(out, "kindred_memory_bytes", "gauge", "Memory in use: what --memory-max is compared with.",
+          atomic_load(&memory->used_bytes));
+    plain(out, "kindred_memory_max_bytes", "gauge", "The cap; 0: none.", memory->max_bytes);
+    plain(out, "kindred_memory_full", "gauge", "1 while writes get 507 for it.",
+          memory_cap_level(memory) != MEMORY_FINE);
+    plain(out, "kindred_memory_full_total", "counter", "How often the cap was reached.",
+          atomic_load(&memory->times_full));
+    plain(out, "kindred_memory_refused_total", "counter", "Requests that got 507 for it.",
+          atomic_load(&memory->refused));
+}
+
 static void write_engine(struct exchange *x, struct buffer *out)
 {
     struct engine_stats stats;
@@ -243,6 +259,7 @@ void handle_metrics(struct exchange *x)
           (uint64_t)(server->started_at_us / 1000000));
     plain(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
           metrics_resident_bytes());
+    write_memory(&server->memory, out);
     write_connections(server, out);
     write_requests(server, out);
     write_writer(server->writer, out);

@@ -26,6 +26,7 @@ void server_options_init(struct server_options *options)
         .durability = DURABILITY_FSYNC,
         .connections_max = 16384,
         .queue_max = 4096,
+        .memory_max_bytes = memory_cap_default_bytes(),
         .checkpoint_entries = 200000,
         .checkpoint_seconds = 30,
         .header_timeout_ms = 10000,
@@ -229,6 +230,7 @@ err server_create(const struct server_options *options, struct server **out, str
     }
     server->options = *options;
     server->worker_count = options->workers;
+    memory_cap_init(&server->memory, options->memory_max_bytes);
     server->started_at_us = clock_wall_us(&system_clock);
     atomic_store(&server->progress.phase, -1);
     err e = check_lock(options->data, error);

@@ -15,6 +15,7 @@
 
 #include "engine/engine.h"
 #include "keys.h"
+#include "memory_cap.h"
 #include "storage/data_folder.h"
 #include "writer.h"
 
@@ -32,6 +33,7 @@ struct server_options {
     uint64_t demo_people;       /* loaded when the folder is new */
     uint64_t connections_max;   /* of all workers together */
     uint64_t queue_max;         /* submissions waiting for the writer */
+    uint64_t memory_max_bytes;  /* in use; 0: no cap */
     uint64_t checkpoint_entries;
     uint64_t checkpoint_seconds;
     uint64_t header_timeout_ms;
@@ -54,6 +56,7 @@ struct server {
     struct engine_progress progress;
     struct gate *gate; /* a slot per worker and one for the main thread */
     struct writer *writer;
+    struct memory_cap memory;
     struct worker *workers;
     unsigned worker_count;
     int64_t started_at_us; /* wall clock */

@@ -113,7 +113,7 @@ static bool send_or_wait(struct upload *upload, struct submission *submission)
 /* Hands out what is ready while there are slots. */
 static void pump(struct upload *upload)
 {
-    while (upload->in_flight < UPLOAD_IN_FLIGHT_MAX) {
+    while (upload->refusal.err == ERR_OK && upload->in_flight < UPLOAD_IN_FLIGHT_MAX) {
         struct submission *submission =
             upload->unsent != NULL ? upload->unsent : intake_take(upload->intake);
         upload->unsent = NULL;
@@ -163,6 +163,35 @@ static void finish_if_done(struct upload *upload)
     }
 }
 
+/* Nothing more goes to the writer; an answer follows as soon as nothing is out. */
+static void refuse_memory(struct upload *upload)
+{
+    upload->refusal.err = error_set(
+        &upload->refusal, ERR_MEMORY, "memory_full", 0, "%s%s", exchange_memory_detail,
+        upload->sent_any ? " A part of this body was taken: send it again with its Idempotency-Key."
+                         : "");
+    if (upload->unsent != NULL) {
+        struct submission *unsent = upload->unsent;
+        upload->unsent = NULL;
+        unsent->err = unsent->error.err = ERR_MEMORY;
+        intake_give_back(upload->intake, unsent);
+    }
+    atomic_fetch_add_explicit(&upload->connection->worker->server->memory.refused, 1,
+                              memory_order_relaxed);
+}
+
+void upload_refuse_memory(struct upload *upload)
+{
+    if (upload->answered || upload->refusal.err != ERR_OK) {
+        return;
+    }
+    refuse_memory(upload);
+    finish_if_done(upload);
+    if (upload->answered) {
+        connection_answered(upload->connection);
+    }
+}
+
 /* ---- calls of the connection
  * -------------------------------------------------------------------------- */
 
@@ -170,6 +199,13 @@ bool upload_feed(struct upload *upload, struct slice bytes, bool last)
 {
     if (upload->answered) {
         return true;
+    }
+    if (upload->refusal.err == ERR_OK && exchange_memory_full(upload->x)) {
+        refuse_memory(upload);
+    }
+    if (upload->refusal.err != ERR_OK) {
+        finish_if_done(upload);
+        return upload->answered;
     }
     if (upload->unsent != NULL || intake_state(upload->intake) != INTAKE_HUNGRY) {
         return false;

@@ -22,6 +22,9 @@ struct upload *upload_begin(struct exchange *x);
 bool upload_feed(struct upload *upload, struct slice bytes, bool last);
 /* True when the answer has been written. */
 bool upload_answered(const struct upload *upload);
+/* Memory is at its cap: takes nothing more, answers 507 as soon as its batches are back. What they held
+ * stays. */
+void upload_refuse_memory(struct upload *upload);
 /* The queue may have room again, or a batch came back. */
 void upload_retry(struct upload *upload);
 /* All its completions must be back. NULL is fine. */

@@ -141,6 +141,9 @@ static void on_sweep(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
     set_date(worker);
+    if (worker->index == 0) {
+        memory_cap_sample(&worker->server->memory);
+    }
     uint64_t now_ms = uv_now(&worker->loop);
     for (struct connection *connection = worker->connections; connection != NULL;) {
         struct connection *next = connection->next;

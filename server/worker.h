@@ -84,6 +84,7 @@ struct worker {
     struct buffer aside;   /* refusals of a batch, till it is their turn */
     char *read_buffer;
     size_t read_used;       /* by requests in the batch */
+    uint64_t unsampled_bytes; /* read since this worker last had memory measured */
     struct exchange *batch; /* WORKER_BATCH_MAX; lookups gathered in this turn of the loop */
     size_t batch_count;
     char date[40]; /* "Date: …\r\n" */

@@ -27,10 +27,12 @@ static const char HELP[] =
     "                          fsync     after it is on disk: nothing acknowledged is ever lost\n"
     "                          interval  at once; synced every second: a power cut may lose the last second\n"
     "                          os        at once; the kernel decides: a power cut may lose half a minute\n"
+    "  --memory-max SIZE     memory in use from which what adds data gets 507; reads, erasures and deletions go on. Like 12G\n"
+    "                        (times 1,000); 0: no cap (80 % of the machine's or the control group's memory)\n"
     "  --config FILE         these options and more as JSON; the command line wins. Members: data, listen, workers,\n"
     "                        durability, demo; settings {…} (docs/ingestion.md); limits {connections, queue,\n"
-    "                        header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, stop_timeout_ms};\n"
-    "                        checkpoint {entries, seconds}\n"
+    "                        memory_max_bytes, header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms,\n"
+    "                        stop_timeout_ms}; checkpoint {entries, seconds}\n"
     "  --demo N              when the folder is new: begin with N made-up people\n"
     "\n"
     "Signals: SIGTERM, SIGINT stop it; SIGHUP reads the keys again (so does a change of DIR/keys.json).\n"
@@ -45,7 +47,7 @@ static const char HELP[] =
 
 struct serve_words {
     const char *data, *listen, *durability, *config;
-    uint64_t workers, demo;
+    uint64_t workers, demo, memory_max; /* memory_max: UINT64_MAX when not given */
 };
 
 static int apply_words(struct config *config, const struct serve_words *words)
@@ -69,6 +71,13 @@ static int apply_words(struct config *config, const struct serve_words *words)
     if (words->workers > 0) {
         options->workers = (unsigned)words->workers;
     }
+    if (words->memory_max != UINT64_MAX) {
+        options->memory_max_bytes = words->memory_max;
+    }
+    if (options->memory_max_bytes != 0 && options->memory_max_bytes < MEMORY_CAP_LEAST_BYTES) {
+        return options_usage_error(&command_serve, "--memory-max is at least %llu bytes, or 0 for none.",
+                                   (unsigned long long)MEMORY_CAP_LEAST_BYTES);
+    }
     if (words->demo > 0) {
         options->demo_people = words->demo;
     }
@@ -80,11 +89,12 @@ static int apply_words(struct config *config, const struct serve_words *words)
 
 static int read_words(struct config *config, int argc, char **argv)
 {
-    struct serve_words words = {0};
+    struct serve_words words = {.memory_max = UINT64_MAX};
     const struct option_rule rules[] = {
         {"data", OPTION_TEXT, &words.data},        {"listen", OPTION_TEXT, &words.listen},
         {"workers", OPTION_COUNT, &words.workers}, {"durability", OPTION_TEXT, &words.durability},
         {"config", OPTION_TEXT, &words.config},    {"demo", OPTION_COUNT, &words.demo},
+        {"memory-max", OPTION_COUNT, &words.memory_max},
     };
     int left = 0;
     int code = options_parse(&command_serve, rules, ARRAY_COUNT(rules), argc, argv, &left);
