@@ -439,6 +439,7 @@ err apply_entry(struct engine *engine, const struct log_entry *entry, const stru
     arena_reset(&engine->arena);
     err e = apply_kind(engine, entry, record, error);
     if (e == ERR_OK) {
+        answer_late_phrases(engine);
         engine->applied_sequence = entry->sequence;
         engine->last_received_at_us = entry->received_at_us;
         atomic_fetch_add(&engine->lag, 1);

@@ -114,6 +114,44 @@ static void drain_text(void *context, uint32_t id, struct slice text)
     }
 }
 
+static void drain_phrase(void *context, uint32_t id, struct slice text)
+{
+    struct engine *engine = ((const struct drain *)context)->engine;
+    if (text.data == NULL || engine->options.checkpoint == NULL) {
+        drain_text(context, id, text);
+        return;
+    }
+    struct buffer row;
+    uint8_t key[4];
+    buffer_init(&row, LOG_PAYLOAD_MAX);
+    phrase_row_encode(engine, id, &row);
+    pending_put(engine, TABLE_PHRASES, slice_of(u32_key(key, id), 4), buffer_slice(&row));
+    engine->pending.failed = engine->pending.failed || row.failed;
+    buffer_deinit(&row);
+}
+
+/* Of the cohorts that were defined since the last checkpoint; after a change of the classifier of all. */
+static void put_examples(struct engine *engine)
+{
+    struct buffer row;
+    buffer_init(&row, LOG_PAYLOAD_MAX);
+    for (uint32_t rank = 0; rank < cohorts_count(engine->cohorts); rank++) {
+        const uint32_t id = cohorts_at(engine->cohorts, rank);
+        char key[EXAMPLES_KEY_MAX];
+        if (engine->examples_unsaved || cohorts_sequence(engine->cohorts, id) > engine->checkpoint_sequence) {
+            buffer_clear(&row);
+            cohorts_encode_examples(engine->cohorts, id, &row);
+            if (row.length > 0) {
+                pending_put(engine, TABLE_META,
+                            examples_key(cohort_definition_name(cohorts_definition(engine->cohorts, id)), key),
+                            buffer_slice(&row));
+            }
+            engine->pending.failed = engine->pending.failed || row.failed;
+        }
+    }
+    buffer_deinit(&row);
+}
+
 /* ---- taking a snapshot ---- */
 
 static bool collect_number(void *context, uint32_t number)
@@ -153,10 +191,12 @@ static void drain_changes(struct engine *engine)
     struct drain names = {engine, TABLE_NAMES};
     struct drain phrases = {engine, TABLE_PHRASES};
     names_drain_changes(engine->names, drain_text, &names);
-    phrases_drain_changes(engine->phrases, drain_text, &phrases);
+    phrases_drain_changes(engine->phrases, drain_phrase, &phrases);
+    put_examples(engine);
     put_meta_u64(engine, "last_person", people_last(engine->people));
     put_meta_u64(engine, "last_received_at_us", (uint64_t)engine->last_received_at_us);
     put_meta_u64(engine, "shipped_version", engine->shipped_version);
+    put_meta_u64(engine, "classifier_version", engine->options.classifier != NULL ? engine->options.classifier->version : 0);
 }
 
 static void snapshot_destroy(struct engine_snapshot *snapshot)
@@ -316,6 +356,8 @@ void engine_checkpoint_end(struct engine *engine, struct engine_snapshot *snapsh
     }
     if (written) {
         engine->checkpoint_sequence = snapshot->sequence;
+        engine->checkpoint_classifier = engine->options.classifier != NULL ? engine->options.classifier->version : 0;
+        engine->examples_unsaved = false;
         atomic_fetch_sub(&engine->lag, snapshot->lag);
     } else {
         put_back(engine, snapshot);
@@ -331,7 +373,7 @@ uint64_t engine_checkpoint_lag(const struct engine *engine)
 err engine_checkpoint(struct engine *engine, struct error *error)
 {
     struct engine_snapshot *snapshot = NULL;
-    if (engine->options.checkpoint == NULL || engine->applied_sequence == engine->checkpoint_sequence) {
+    if (engine->options.checkpoint == NULL || (engine->applied_sequence == engine->checkpoint_sequence && atomic_load(&engine->lag) == 0)) {
         return ERR_OK;
     }
     err e = engine_checkpoint_begin(engine, &snapshot, error);

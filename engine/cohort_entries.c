@@ -34,12 +34,23 @@ void cohort_row_encode(uint64_t sequence, int64_t changed_at_us, struct slice js
     buffer_append_slice(out, json);
 }
 
+struct slice examples_key(struct slice cohort_name, char room[EXAMPLES_KEY_MAX])
+{
+    CHECK(cohort_name.length <= EXAMPLES_KEY_MAX - 9);
+    memcpy(room, "examples/", 9);
+    memcpy(room + 9, cohort_name.data, cohort_name.length);
+    return slice_of(room, 9 + cohort_name.length);
+}
+
 static err remember_definition(struct engine *engine, const struct log_entry *entry, struct slice name,
                                 struct slice json)
 {
     uint32_t old = cohorts_find(engine->cohorts, name);
     if (old != COHORT_NONE) {
-        pending_delete(engine, TABLE_COHORTS, cohort_definition_name(cohorts_definition(engine->cohorts, old)));
+        const struct slice old_name = cohort_definition_name(cohorts_definition(engine->cohorts, old));
+        char key[EXAMPLES_KEY_MAX];
+        pending_delete(engine, TABLE_COHORTS, old_name);
+        pending_delete(engine, TABLE_META, examples_key(old_name, key)); /* a checkpoint puts what the new one needs */
     }
     if (entry->kind == ENTRY_COHORT_PUT) {
         struct buffer row;
@@ -145,12 +156,61 @@ static err resolve_people(struct engine *engine, const struct cohort_person *peo
     return e;
 }
 
+/* A topic that the model does not have is a mistake now; in the log it is one that the model had once. */
+static err check_topic(const struct engine *engine, struct slice topic, struct error *error)
+{
+    const struct classifier *classifier = engine->options.classifier;
+    if (topic.data == NULL || cohorts_topic(classifier, topic) >= 0) {
+        return ERR_OK;
+    }
+    if (classifier == NULL) {
+        return error_set(error, ERR_INVALID, "topic_unknown", 0,
+                         "\"topic\" needs a trained model, and this server runs without one");
+    }
+    struct buffer names;
+    buffer_init(&names, 16 * 1024);
+    for (size_t i = 0; i < classifier->topic_count; i++) {
+        buffer_append_cstr(&names, i > 0 ? ", " : "");
+        buffer_append_slice(&names, classifier->topics[i]);
+    }
+    err e = error_set(error, ERR_INVALID, "topic_unknown", 0, "\"topic\" is to be one of %.*s",
+                      SLICE_ARGS(buffer_slice(&names)));
+    buffer_deinit(&names);
+    return e;
+}
+
+err cohort_entry_correct(struct engine *engine, struct slice name, struct slice feedback, struct buffer *payload,
+                         struct error *error)
+{
+    const uint32_t id = cohorts_find(engine->cohorts, name);
+    if (id == COHORT_NONE) {
+        return error_set(error, ERR_NOT_FOUND, "cohort_not_found", 0, "there is no cohort of this name");
+    }
+    const struct cohort_definition *definition = cohorts_definition(engine->cohorts, id);
+    struct buffer corrected;
+    buffer_init(&corrected, LOG_PAYLOAD_MAX);
+    err e = cohort_definition_correct(definition, feedback, &corrected, error);
+    if (e == ERR_OK) {
+        cohort_entry_encode(0, cohort_definition_name(definition), buffer_slice(&corrected), payload);
+        if (corrected.failed || payload->failed) {
+            e = error_set(error, ERR_TOO_LARGE, "cohort_too_large", 0, "the definition is over %d bytes",
+                          LOG_PAYLOAD_MAX);
+        }
+    }
+    buffer_deinit(&corrected);
+    return e;
+}
+
 err cohort_entry_prepare(struct engine *engine, uint64_t shipped_version, struct slice name, struct slice json,
                          struct buffer *payload, struct error *error)
 {
     struct cohort_definition *definition = NULL;
     err e = cohort_definition_parse(name, json, &definition, error);
     if (e != ERR_OK) {
+        return e;
+    }
+    if (shipped_version == 0 && (e = check_topic(engine, cohort_definition_topic(definition), error)) != ERR_OK) {
+        cohort_definition_destroy(definition);
         return e;
     }
     size_t include_count = 0;

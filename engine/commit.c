@@ -446,6 +446,10 @@ static err prepare_single(struct engine *engine, struct submission *submission, 
     case SUBMIT_ERASE_DONE:
         entries[0].kind = ENTRY_ERASE_DONE;
         return prepare_erase_done(engine, submission, first);
+    case SUBMIT_COHORT_FEEDBACK:
+        entries[0].kind = ENTRY_COHORT_PUT;
+        return cohort_entry_correct(engine, submission->name, submission->body, first, &submission->error);
+    case SUBMIT_VERDICTS:
     case SUBMIT_RECORDS: break;
     }
     return ERR_UNSUPPORTED;
@@ -511,6 +515,10 @@ void engine_commit(struct engine *engine, struct submission **submissions, size_
         }
         if (at > from) {
             commit_records(engine, &submissions[from], at - from);
+        } else if (submissions[at]->kind == SUBMIT_VERDICTS) {
+            submissions[at]->err = commit_verdicts(engine, submissions[at]);
+            submissions[at]->done(submissions[at]);
+            at++;
         } else {
             commit_single(engine, submissions[at]);
             at++;

@@ -1,5 +1,7 @@
 #include "internal.h"
 
+#include "engine/interests.h"
+
 #include "ingest/splitter.h"
 
 static const size_t ENGINE_ARENA_MAX = (size_t)256 << 20;
@@ -29,7 +31,14 @@ static err create_parts(struct engine *engine)
         engine->messages == NULL) {
         return ERR_MEMORY;
     }
-    struct cohort_world world = {engine->people, engine->phrases, engine->attributes, engine->names};
+    const size_t slots = engine->options.verdict_slots;
+    engine->verdicts = verdict_cache_create(slots > 0 ? slots : VERDICT_SLOTS_DEFAULT, seed);
+    if (engine->verdicts == NULL) {
+        return ERR_MEMORY;
+    }
+    struct cohort_world world = {.people = engine->people, .phrases = engine->phrases, .attributes = engine->attributes,
+                                 .names = engine->names, .classifier = engine->options.classifier,
+                                 .find_verdict = find_offered, .find_context = engine};
     engine->cohorts = cohorts_create(&world);
     return engine->cohorts != NULL ? ERR_OK : ERR_MEMORY;
 }
@@ -118,6 +127,7 @@ void engine_close(struct engine *engine)
     attributes_destroy(engine->attributes);
     names_destroy(engine->names);
     history_destroy(engine->history);
+    verdict_cache_destroy(engine->verdicts);
     window_destroy(engine->receipts);
     window_destroy(engine->messages);
     bitmap_destroy(engine->everybody);
@@ -147,6 +157,9 @@ void engine_stats(const struct engine *engine, struct engine_stats *out)
     for (size_t i = 0; i < engine->erasures_count; i++) {
         out->erasures_pending += engine->erasures[i].done_at_us == 0;
     }
+    out->phrases_pending = bitmap_count(phrases_pending(engine->phrases));
+    out->phrases_unclassified = bitmap_count(phrases_unclassified(engine->phrases));
+    verdict_cache_counters(engine->verdicts, &out->verdicts_offered, &out->verdicts_evicted);
     out->applied_sequence = engine->applied_sequence;
     out->checkpoint_sequence = engine->checkpoint_sequence;
     out->index_bytes = identifier_table_memory_bytes(engine->identifiers) + people_memory_bytes(engine->people);

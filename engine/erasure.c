@@ -174,6 +174,22 @@ static bool erase_decode(struct slice payload, struct erase *out)
     return !reader.failed && format == ERASE_FORMAT;
 }
 
+bool engine_erase_entries(struct slice payload, void (*visit)(void *context, uint64_t sequence, bool created_person),
+                          void *context)
+{
+    struct erase erase;
+    if (!erase_decode(payload, &erase)) {
+        return false;
+    }
+    uint64_t at = 0;
+    for (size_t i = 0; i < erase.count; i++) {
+        uint64_t coded = byte_reader_varint(&erase.sequences);
+        at += coded >> 1;
+        visit(context, at, (coded & 1) != 0);
+    }
+    return true;
+}
+
 /* In a replay the holder has got the identifier back; live it is marked already and nothing happens. */
 static err mark_moved(struct engine *engine, uint32_t holder, uint8_t type, struct slice salt, struct slice digest)
 {
@@ -250,6 +266,8 @@ err apply_erase(struct engine *engine, const struct log_entry *entry, struct err
     if (people_blob(engine->people, root) != NULL) {
         forget_person(engine, root);
     }
+    /* Somebody's words may wait there; whose they are is not known. What is under way is classified shortly after. */
+    verdict_cache_clear(engine->verdicts);
     err e = ERR_OK;
     while (e == ERR_OK && byte_reader_left(&erase.holders) > 0 && !erase.holders.failed) {
         uint32_t holder = (uint32_t)byte_reader_varint(&erase.holders);

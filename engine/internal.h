@@ -9,6 +9,7 @@
 #include "ingest/limits.h"
 
 #include "history.h"
+#include "verdict_cache.h"
 #include "window.h"
 
 enum {
@@ -16,6 +17,7 @@ enum {
     RECEIPT_BYTES_MAX = 256 * 1024 * 1024, /* of stored answers; the oldest are forgotten first */
     MESSAGE_COUNT_MAX = 4000000,
     MAPPING_COUNT_MAX = 4096,
+    EXAMPLES_KEY_MAX = 9 + 4 * COHORT_NAME_MAX,
 };
 static const int64_t RECEIPT_AGE_MAX_US = 7ll * 24 * 3600 * 1000000;
 static const int64_t MESSAGE_AGE_MAX_US = 7ll * 24 * 3600 * 1000000;
@@ -64,6 +66,11 @@ struct engine {
     struct phrases *phrases;
     struct attributes *attributes;
     struct cohorts *cohorts;
+    struct verdict_cache *verdicts;
+    uint32_t late[64]; /* phrases that an entry has met and that wait for a verdict; see answer_late_phrases */
+    size_t late_count;
+    uint64_t checkpoint_classifier; /* the version that wrote the checkpoint; 0: none did */
+    bool examples_unsaved; /* what the checkpoint holds about examples is of another version */
     struct history *history;
 
     struct window *receipts;
@@ -208,6 +215,20 @@ err erasure_encode(struct engine *engine, uint32_t number, struct buffer *erase,
 err erasure_encode_done(struct engine *engine, uint64_t sequence, struct buffer *out) MUST_USE;
 err erasure_add(struct engine *engine, const struct engine_erasure *erasure) MUST_USE;
 
+/* ---- verdicts.c ---- */
+
+/* The phrase's id; a new one gets the verdict that was offered for it, and its cohorts. */
+err intern_phrase(struct engine *engine, struct slice text, uint32_t *id) MUST_USE;
+/* Behind an entry: known phrases that wait, and whose verdict was offered meanwhile. */
+void answer_late_phrases(struct engine *engine);
+err commit_verdicts(struct engine *engine, struct submission *submission) MUST_USE;
+/* Those that another engine on the same classifier has already. */
+err adopt_verdicts(struct engine *engine, const struct engine *from, struct error *error) MUST_USE;
+bool find_offered(void *engine, struct slice phrase, struct verdict *out);
+/* Stored forms, for the checkpoint's tables. */
+void phrase_row_encode(const struct engine *engine, uint32_t id, struct buffer *out);
+err phrase_row_load(struct engine *engine, uint32_t id, struct slice row) MUST_USE;
+
 /* ---- recovery.c ---- */
 
 err recover(struct engine *engine, struct error *error) MUST_USE;
@@ -219,6 +240,11 @@ err cohort_entry_prepare(struct engine *engine, uint64_t shipped_version, struct
                          struct buffer *payload, struct error *error) MUST_USE;
 void cohort_entry_encode(uint64_t shipped_version, struct slice name, struct slice json, struct buffer *out);
 void cohort_row_encode(uint64_t sequence, int64_t changed_at_us, struct slice json, struct buffer *out);
+/* The definition after the feedback, as cohort_entry_prepare would write it. */
+err cohort_entry_correct(struct engine *engine, struct slice name, struct slice feedback, struct buffer *payload,
+                         struct error *error) MUST_USE;
+/* The key in TABLE_META of what the classifier said about a cohort's examples. */
+struct slice examples_key(struct slice cohort_name, char room[EXAMPLES_KEY_MAX]);
 err log_shipped_cohorts(struct engine *engine, struct error *error) MUST_USE;
 
 /* ---- commit.c ---- */

@@ -419,16 +419,6 @@ static err field_name_id(struct change *change, enum field field, struct slice n
     return change_acquire_name(change, name, id);
 }
 
-static err intern_interest(struct change *change, struct slice text, uint32_t *phrase_id)
-{
-    struct engine *engine = change->engine;
-    err e = phrases_intern(engine->phrases, text, phrase_id);
-    if (e == ERR_OK && !phrases_classified(engine->phrases, *phrase_id)) {
-        e = cohorts_classify_phrase(engine->cohorts, *phrase_id);
-    }
-    return e;
-}
-
 static err apply_interests(struct change *change, const struct record *record)
 {
     if (record->replace_lists && record->interest_count > 0) {
@@ -437,7 +427,7 @@ static err apply_interests(struct change *change, const struct record *record)
     }
     for (size_t i = 0; i < record->interest_count; i++) {
         struct profile_interest interest = {.origin = change->origin};
-        err e = intern_interest(change, record->interests[i], &interest.phrase_id);
+        err e = intern_phrase(change->engine, record->interests[i], &interest.phrase_id);
         if (e != ERR_OK) {
             return e;
         }

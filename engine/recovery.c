@@ -65,6 +65,8 @@ static err load_meta(void *context, struct slice key, struct slice value)
         engine->last_received_at_us = (int64_t)number;
     } else if (slice_equal_cstr(key, "shipped_version")) {
         engine->shipped_version = number;
+    } else if (slice_equal_cstr(key, "classifier_version")) {
+        engine->checkpoint_classifier = number;
     }
     return ERR_OK;
 }
@@ -84,7 +86,8 @@ static err load_name(void *context, struct slice key, struct slice value)
 static err load_phrase(void *context, struct slice key, struct slice value)
 {
     struct load *load = context;
-    return key.length == 4 ? phrases_load(load->engine->phrases, u32_of(key), value) : load_corrupt(load, "phrases");
+    err e = key.length == 4 ? phrase_row_load(load->engine, u32_of(key), value) : ERR_CORRUPT;
+    return e == ERR_CORRUPT ? load_corrupt(load, "phrases") : e;
 }
 
 static err load_parent(void *context, struct slice key, struct slice value)
@@ -182,6 +185,7 @@ static err load_erasure(void *context, struct slice key, struct slice value)
 
 struct cohort_load {
     struct load *load;
+    struct checkpoint_snapshot *snapshot;
     struct cohorts_edit *edits;
     size_t count, capacity;
 };
@@ -197,7 +201,11 @@ static err load_cohort(void *context, struct slice key, struct slice value)
     if (reader.failed || !vector_reserve((void **)&all->edits, &all->capacity, all->count, sizeof *all->edits)) {
         return load_corrupt(all->load, "cohorts");
     }
-    err e = cohort_definition_parse(key, json, &edit.definition, all->load->error);
+    char room[EXAMPLES_KEY_MAX];
+    err e = checkpoint_get(all->snapshot, TABLE_META, examples_key(key, room), &edit.examples, all->load->error);
+    if (e == ERR_OK || e == ERR_NOT_FOUND) {
+        e = cohort_definition_parse(key, json, &edit.definition, all->load->error);
+    }
     if (e == ERR_OK) {
         all->edits[all->count++] = edit;
     }
@@ -207,7 +215,7 @@ static err load_cohort(void *context, struct slice key, struct slice value)
 static err load_cohorts(struct load *load, struct checkpoint_snapshot *snapshot)
 {
     struct engine *engine = load->engine;
-    struct cohort_load all = {.load = load};
+    struct cohort_load all = {.load = load, .snapshot = snapshot};
     struct cohorts_change *change = NULL;
     set_phase(engine, PHASE_COHORTS, 0);
     err e = checkpoint_scan(snapshot, TABLE_COHORTS, load_cohort, &all, load->error);
@@ -303,6 +311,8 @@ static err load_checkpoint(struct engine *engine, struct error *error)
         }
         names_sweep(engine->names);
         phrases_sweep(engine->phrases);
+        engine->examples_unsaved =
+            engine->options.classifier != NULL && engine->checkpoint_classifier != engine->options.classifier->version;
     }
     checkpoint_snapshot_end(snapshot);
     /* What was just read needs no writing back. */

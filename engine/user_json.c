@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "engine/interests.h"
+
 bool engine_expand_parse(struct slice words, unsigned *expand)
 {
     static const struct {
@@ -280,22 +282,13 @@ static void write_sources(const struct engine *engine, const struct profile *pro
     json_object_end(json);
 }
 
-static const char *method_name(uint8_t method)
-{
-    return method == RULE_EXACT ? "exact" : method == RULE_WILDCARD ? "wildcard" : "typo";
-}
-
 static void write_reason(const struct engine *engine, uint32_t phrase, const struct rule_hit *hit,
                          struct json_writer *json)
 {
     json_object_begin(json);
     json_member_string(json, "cohort", cohort_definition_name(cohorts_definition(engine->cohorts, hit->cohort)));
     json_member_string(json, "interest", phrases_text(engine->phrases, phrase));
-    json_member_cstr(json, "decided_by", "rule");
-    json_member_cstr(json, "method", method_name(hit->method));
-    json_member_string(json, "pattern", cohorts_pattern_text(engine->cohorts, hit->cohort, hit->pattern));
-    json_key(json, "confidence");
-    json_double(json, (double)(int)(hit->confidence * 100.0f + 0.5f) / 100.0);
+    engine_write_hit(engine, hit, json);
     json_object_end(json);
 }
 

@@ -5,6 +5,8 @@
  *   full    and the same people, word for word, come out of a fresh fold of the whole log without the checkpoint */
 #include "internal.h"
 
+#include "engine/interests.h"
+
 static err differs(struct error *error, uint32_t number, const char *what)
 {
     return error_set(error, ERR_CORRUPT, "state_inconsistent", number,
@@ -110,7 +112,9 @@ static err verify_stored_members(struct engine *engine, struct error *error)
 {
     struct verify verify = {engine, error, ERR_OK};
     struct checkpoint_snapshot *snapshot = NULL;
-    if (engine->options.checkpoint == NULL || engine->checkpoint_sequence != engine->applied_sequence) {
+    const uint64_t classifier = engine->options.classifier != NULL ? engine->options.classifier->version : 0;
+    if (engine->options.checkpoint == NULL || engine->checkpoint_sequence != engine->applied_sequence ||
+        atomic_load(&engine->lag) > 0 || engine->checkpoint_classifier != classifier) {
         return ERR_OK;
     }
     err e = checkpoint_snapshot_begin(engine->options.checkpoint, &snapshot, error);
@@ -118,6 +122,49 @@ static err verify_stored_members(struct engine *engine, struct error *error)
         e = checkpoint_scan(snapshot, TABLE_MEMBERS, compare_members, &verify, error);
         checkpoint_snapshot_end(snapshot);
     }
+    return e;
+}
+
+/* ---- verdicts ---- */
+
+static bool same_verdict(const struct verdict *a, const struct verdict *b)
+{
+    bool same = a->topic_count == b->topic_count && memcmp(a->embedding, b->embedding, EMBEDDING_SIZE) == 0;
+    for (size_t i = 0; same && i < a->topic_count; i++) {
+        same = a->topics[i].topic == b->topics[i].topic && a->topics[i].confidence == b->topics[i].confidence;
+    }
+    return same;
+}
+
+/* Some of them, spread over all: the classifier still says the same about them. */
+static err verify_verdicts(struct engine *engine, struct error *error)
+{
+    enum { SAMPLES = 64, ALIGNMENT = 64 };
+    const struct classifier *classifier = engine->options.classifier;
+    const uint32_t limit = phrases_limit(engine->phrases);
+    if (classifier == NULL || limit == 0) {
+        return ERR_OK;
+    }
+    void *block = memory_alloc(classifier->scratch_bytes + ALIGNMENT);
+    if (block == NULL) {
+        return ERR_MEMORY;
+    }
+    void *scratch = (void *)(((uintptr_t)block + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    err e = ERR_OK;
+    for (uint32_t n = 0; e == ERR_OK && n < SAMPLES && n < limit; n++) {
+        const uint32_t id = limit <= SAMPLES ? n : (uint32_t)((uint64_t)n * limit / SAMPLES);
+        const struct slice text = phrases_text(engine->phrases, id);
+        if (text.data != NULL && !phrases_is_pending(engine->phrases, id)) {
+            struct verdict verdict;
+            classifier->classify(classifier->context, scratch, &text, 1, &verdict);
+            if (!same_verdict(&verdict, phrases_verdict(engine->phrases, id, NULL))) {
+                e = error_set(error, ERR_CORRUPT, "state_inconsistent", 0,
+                              "the stored verdict of a phrase is not what the classifier says: move the profiles folder "
+                              "away and start again to rebuild");
+            }
+        }
+    }
+    memory_free(block);
     return e;
 }
 
@@ -165,7 +212,13 @@ static err verify_against_log(struct engine *engine, struct error *error)
     }
     buffer_init(&compare.a, (size_t)64 << 20);
     buffer_init(&compare.b, (size_t)64 << 20);
-    if (people_count(engine->people) != people_count(compare.fresh->people)) {
+    e = adopt_verdicts(compare.fresh, engine, error);
+    if (e == ERR_OK) {
+        e = engine_classify_pending(compare.fresh, error);
+    }
+    if (e != ERR_OK) {
+        /* nothing to compare */
+    } else if (people_count(engine->people) != people_count(compare.fresh->people)) {
         e = error_set(error, ERR_CORRUPT, "state_inconsistent", 0,
                       "there are %llu people, and %llu in a fresh fold of the log",
                       (unsigned long long)people_count(engine->people),
@@ -193,6 +246,12 @@ err engine_verify(struct engine *engine, bool full, struct error *error)
     }
     if (e == ERR_OK) {
         e = verify_stored_members(engine, error);
+    }
+    if (e == ERR_OK) {
+        e = verify_verdicts(engine, error);
+    }
+    if (e == ERR_OK && full) {
+        e = engine_classify_pending(engine, error);
     }
     return e == ERR_OK && full ? verify_against_log(engine, error) : e;
 }

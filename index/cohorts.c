@@ -12,6 +12,7 @@ struct cohorts *cohorts_create(const struct cohort_world *world)
         return NULL;
     }
     cohorts->world = *world;
+    phrases_expect_version(world->phrases, world->classifier != NULL ? world->classifier->version : 0);
     if (cohorts_state_create(NULL, 0, &cohorts->state) != ERR_OK ||
         cohorts_state_build_rules(cohorts->state) != ERR_OK) {
         cohorts_state_destroy(cohorts->state);
@@ -51,7 +52,8 @@ static err classify_all(struct cohorts *cohorts)
         const struct slice text = phrases_text(phrases, id);
         if (text.data != NULL && !phrases_classified(phrases, id)) {
             struct rule_hit hits[RULE_HITS_MAX];
-            e = phrases_classify(phrases, id, hits, cohorts_state_match(cohorts->state, text, hits));
+            const struct cohort_question question = cohorts_question(phrases, id);
+            e = phrases_classify(phrases, id, hits, cohorts_state_match(cohorts->state, &question, hits));
         }
     }
     return e;
@@ -181,9 +183,58 @@ size_t cohorts_of_person(const struct cohorts *cohorts, const struct profile_vie
     return count;
 }
 
+size_t cohorts_explain_phrase(const struct cohorts *cohorts, struct slice phrase, const struct verdict *verdict,
+                              struct rule_hit hits[RULE_HITS_MAX])
+{
+    const struct phrases *phrases = cohorts->world.phrases;
+    struct cohort_question question = {.text = phrase, .verdict = verdict};
+    if (cohorts->state->model_count == 0) {
+        return cohorts_state_match(cohorts->state, &question, hits); /* rules look at the text alone */
+    }
+    const uint32_t id = verdict == NULL ? phrases_find(phrases, phrase) : PHRASE_NONE;
+    if (id != PHRASE_NONE) {
+        question = cohorts_question(phrases, id);
+    } else {
+        question.fold_key = phrase_fold_key(phrase);
+        question.version = cohorts->world.classifier != NULL ? cohorts->world.classifier->version : 0;
+    }
+    return cohorts_state_match(cohorts->state, &question, hits);
+}
+
 size_t cohorts_match_phrase(const struct cohorts *cohorts, struct slice phrase, struct rule_hit hits[RULE_HITS_MAX])
 {
-    return cohorts_state_match(cohorts->state, phrase, hits);
+    return cohorts_explain_phrase(cohorts, phrase, NULL, hits);
+}
+
+const char *hit_method_name(uint8_t method)
+{
+    switch ((enum hit_method)method) {
+    case HIT_EXACT: return "exact";
+    case HIT_WILDCARD: return "wildcard";
+    case HIT_TYPO: return "typo";
+    case HIT_EXAMPLE: return "example";
+    case HIT_SIMILAR: return "similar";
+    case HIT_TOPIC: return "topic";
+    }
+    return "unknown";
+}
+
+const char *hit_decided_by(uint8_t method)
+{
+    return method <= HIT_TYPO ? "rule" : method == HIT_EXAMPLE ? "example" : "model";
+}
+
+struct slice cohorts_hit_text(const struct cohorts *cohorts, const struct rule_hit *hit)
+{
+    const struct cohort_definition *definition = cohort_at(cohorts, hit->cohort)->definition;
+    size_t count = 0;
+    const struct slice *examples = cohort_definition_examples(definition, &count);
+    switch ((enum hit_method)hit->method) {
+    case HIT_EXAMPLE: return hit->pattern < count ? examples[hit->pattern] : SLICE_NONE;
+    case HIT_TOPIC: return cohort_definition_topic(definition);
+    case HIT_SIMILAR: return SLICE_NONE;
+    default: return cohorts_pattern_text(cohorts, hit->cohort, hit->pattern);
+    }
 }
 
 struct slice cohorts_pattern_text(const struct cohorts *cohorts, uint32_t id, uint32_t pattern)
@@ -273,10 +324,32 @@ static bool check_person(void *context, uint32_t number)
     return check->holds;
 }
 
+/* Every phrase leads to what the rules, and its verdict, make of it now. */
+static bool check_hits(const struct cohorts *cohorts)
+{
+    const struct phrases *phrases = cohorts->world.phrases;
+    struct rule_hit hits[RULE_HITS_MAX];
+    bool same = true;
+    for (uint32_t id = 0; same && id < phrases_limit(phrases); id++) {
+        if (phrases_text(phrases, id).data == NULL || !phrases_classified(phrases, id)) {
+            continue;
+        }
+        size_t kept_count = 0;
+        const struct rule_hit *kept = phrases_hits(phrases, id, &kept_count);
+        const struct cohort_question question = cohorts_question(phrases, id);
+        same = cohorts_same_hits(kept, kept_count, hits, cohorts_state_match(cohorts->state, &question, hits));
+    }
+    return same;
+}
+
 bool cohorts_validate(const struct cohorts *cohorts, const char **reason)
 {
     struct bitmap **members = NULL;
     struct person_check check = {cohorts, true};
+    if (!check_hits(cohorts)) {
+        *reason = "a phrase does not lead where the rules and its verdict lead it";
+        return false;
+    }
     if (select_all(cohorts, &members) != ERR_OK) {
         *reason = "out of memory";
         return false;

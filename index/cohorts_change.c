@@ -2,7 +2,7 @@
  *
  *   1. slots      the cohorts after the edits
  *   2. delta      the phrases that came or went; only interests that one of them can touch (rules_touch), or that led to
- *                 an edited cohort, are matched again
+ *                 an edited cohort, or that an edited cohort's topic or examples want, are matched again
  *   3. hits       the interests' new cohorts
  *   4. members    of the edited cohorts and of those that won or lost an interest: what was, with the holders of the won
  *                 interests and without those of the lost ones that no other interest keeps in; or, where that is
@@ -21,7 +21,7 @@ struct member_swap {
 /* Before the commit everything here is what is to come and belongs to the change; the commit swaps each piece with what
  * was, so that the same clean-up fits both. */
 struct cohorts_change {
-    struct cohorts_state *state;
+    struct cohorts_state *state; /* NULL: verdicts only, the definitions stay */
     struct rules *rules; /* NULL: the same before and after */
     struct phrases_reclassification *hits; /* NULL: none differs */
     struct cohort **made;
@@ -49,6 +49,8 @@ struct preparing {
     uint32_t slot_count;
     uint32_t slot_capacity;
     bool *touched;  /* by slot: an edit put or deleted it */
+    uint32_t *asking; /* slots that an edit put and that ask the model: a phrase may be new to them by its verdict */
+    size_t asking_count;
     bool *affected; /* by slot: members are to be computed */
     struct move *moves;
     size_t move_count;
@@ -134,13 +136,11 @@ static err apply_edit(struct preparing *preparing, struct cohorts_edit *edit, st
         return error_set(error, ERR_NOT_FOUND, "cohort_unknown", 0, "there is no cohort of this name");
     }
     if (put) {
-        err e = cohort_create(&preparing->cohorts->world, edit->definition, &cohort, error);
+        const struct cohort *before = slot != COHORT_NONE ? preparing->slots[slot] : NULL;
+        err e = cohort_create(&preparing->cohorts->world, edit, before, &cohort, error);
         if (e != ERR_OK) {
             return e;
         }
-        edit->definition = NULL;
-        cohort->sequence = edit->sequence;
-        cohort->changed_at_us = edit->changed_at_us;
         preparing->change->made[preparing->change->made_count++] = cohort;
     }
     if (slot != COHORT_NONE) {
@@ -322,16 +322,6 @@ static err make_state(struct preparing *preparing)
 
 /* ---- 3. hits ---- */
 
-static bool same_hits(const struct rule_hit *a, size_t a_count, const struct rule_hit *b, size_t b_count)
-{
-    bool same = a_count == b_count;
-    for (size_t i = 0; same && i < a_count; i++) {
-        same = a[i].cohort == b[i].cohort && a[i].method == b[i].method && a[i].pattern == b[i].pattern &&
-               a[i].confidence == b[i].confidence;
-    }
-    return same;
-}
-
 static err add_move(struct preparing *preparing, uint32_t slot, uint32_t phrase_id, bool won)
 {
     if (preparing->move_count == preparing->move_capacity) {
@@ -378,20 +368,25 @@ static bool leads_to_touched(const struct preparing *preparing, const struct rul
     return false;
 }
 
-static err rematch_phrase(struct preparing *preparing, uint32_t id, struct slice text)
+static bool edited_model_wants(const struct preparing *preparing, const struct cohort_question *question)
+{
+    struct rule_hit hit;
+    for (size_t i = 0; i < preparing->asking_count; i++) {
+        const uint32_t slot = preparing->asking[i];
+        if (cohort_model_hit(preparing->slots[slot], slot, question, &hit)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static err put_hits(struct preparing *preparing, uint32_t id, const struct rule_hit *hits, size_t count)
 {
     struct phrases *phrases = preparing->cohorts->world.phrases;
     struct cohorts_change *change = preparing->change;
     size_t old_count = 0;
     const struct rule_hit *old = phrases_hits(phrases, id, &old_count);
-    const bool classified = phrases_classified(phrases, id);
-    if (classified && !leads_to_touched(preparing, old, old_count) &&
-        (preparing->delta == NULL || !rules_touch(preparing->delta, text))) {
-        return ERR_OK;
-    }
-    struct rule_hit hits[RULE_HITS_MAX];
-    const size_t count = cohorts_state_match(change->state, text, hits);
-    if (classified && same_hits(old, old_count, hits, count)) {
+    if (phrases_classified(phrases, id) && cohorts_same_hits(old, old_count, hits, count)) {
         return ERR_OK;
     }
     if (change->hits == NULL) {
@@ -404,15 +399,34 @@ static err rematch_phrase(struct preparing *preparing, uint32_t id, struct slice
     return e == ERR_OK ? phrases_reclassify_put(change->hits, id, hits, count) : e;
 }
 
+static err rematch_phrase(struct preparing *preparing, uint32_t id)
+{
+    const struct phrases *phrases = preparing->cohorts->world.phrases;
+    const struct cohort_question question = cohorts_question(phrases, id);
+    size_t old_count = 0;
+    const struct rule_hit *old = phrases_hits(phrases, id, &old_count);
+    if (phrases_classified(phrases, id) && !leads_to_touched(preparing, old, old_count) &&
+        (preparing->delta == NULL || !rules_touch(preparing->delta, question.text)) &&
+        !edited_model_wants(preparing, &question)) {
+        return ERR_OK;
+    }
+    struct rule_hit hits[RULE_HITS_MAX];
+    return put_hits(preparing, id, hits, cohorts_state_match(preparing->change->state, &question, hits));
+}
+
 static err rematch(struct preparing *preparing)
 {
     const struct phrases *phrases = preparing->cohorts->world.phrases;
     const uint32_t limit = phrases_limit(phrases);
     err e = ERR_OK;
+    for (uint32_t slot = 0; slot < preparing->slot_count; slot++) {
+        if (preparing->touched[slot] && preparing->slots[slot] != NULL && preparing->slots[slot]->asks_model) {
+            preparing->asking[preparing->asking_count++] = slot;
+        }
+    }
     for (uint32_t id = 0; e == ERR_OK && id < limit; id++) {
-        const struct slice text = phrases_text(phrases, id);
-        if (text.data != NULL) {
-            e = rematch_phrase(preparing, id, text);
+        if (phrases_text(phrases, id).data != NULL) {
+            e = rematch_phrase(preparing, id);
         }
     }
     return e;
@@ -561,9 +575,10 @@ static err allocate(struct preparing *preparing, size_t edit_count)
     preparing->slots = memory_zalloc(room * sizeof(struct cohort *));
     preparing->touched = memory_zalloc(room * sizeof *preparing->touched);
     preparing->affected = memory_zalloc(room * sizeof *preparing->affected);
+    preparing->asking = memory_zalloc(room * sizeof *preparing->asking);
     preparing->change = memory_zalloc(sizeof *preparing->change);
     if (preparing->slots == NULL || preparing->touched == NULL || preparing->affected == NULL ||
-        preparing->change == NULL) {
+        preparing->asking == NULL || preparing->change == NULL) {
         return ERR_MEMORY;
     }
     preparing->change->generation = preparing->cohorts->generation;
@@ -573,6 +588,22 @@ static err allocate(struct preparing *preparing, size_t edit_count)
         preparing->slots[slot] = state->slots[slot];
     }
     return preparing->change->made != NULL && preparing->change->dropped != NULL ? ERR_OK : ERR_MEMORY;
+}
+
+static err end_preparing(struct preparing *preparing, err e, struct cohorts_change **out, struct error *error)
+{
+    rules_destroy(preparing->delta);
+    memory_free(preparing->slots);
+    memory_free(preparing->touched);
+    memory_free(preparing->affected);
+    memory_free(preparing->asking);
+    memory_free(preparing->moves);
+    if (e != ERR_OK) {
+        cohorts_change_destroy(preparing->change);
+        return e == ERR_MEMORY ? no_memory(error) : e;
+    }
+    *out = preparing->change;
+    return ERR_OK;
 }
 
 err cohorts_prepare(struct cohorts *cohorts, struct cohorts_edit *edits, size_t count, struct cohorts_change **out,
@@ -600,27 +631,45 @@ err cohorts_prepare(struct cohorts *cohorts, struct cohorts_edit *edits, size_t 
         cohort_definition_destroy(edits[i].definition);
         edits[i].definition = NULL;
     }
-    rules_destroy(preparing.delta);
-    memory_free(preparing.slots);
-    memory_free(preparing.touched);
-    memory_free(preparing.affected);
-    memory_free(preparing.moves);
-    if (e != ERR_OK) {
-        cohorts_change_destroy(preparing.change);
-        return e == ERR_MEMORY ? no_memory(error) : e;
+    return end_preparing(&preparing, e, out, error);
+}
+
+err cohorts_prepare_verdicts(struct cohorts *cohorts, const struct cohorts_answer *answers, size_t count,
+                             struct cohorts_change **out, struct error *error)
+{
+    struct preparing preparing = {.cohorts = cohorts};
+    struct phrases *phrases = cohorts->world.phrases;
+    err e = allocate(&preparing, 0);
+    if (e == ERR_OK) {
+        preparing.change->hits = phrases_reclassify_begin(phrases);
+        e = preparing.change->hits != NULL ? ERR_OK : ERR_MEMORY;
     }
-    *out = preparing.change;
-    return ERR_OK;
+    for (size_t i = 0; e == ERR_OK && i < count; i++) {
+        struct rule_hit hits[RULE_HITS_MAX];
+        struct cohort_question question = cohorts_question(phrases, answers[i].phrase_id);
+        question.verdict = answers[i].verdict;
+        question.version = cohorts->world.classifier->version;
+        e = phrases_reclassify_verdict(preparing.change->hits, answers[i].phrase_id, question.version, question.verdict);
+        if (e == ERR_OK) {
+            e = put_hits(&preparing, answers[i].phrase_id, hits, cohorts_state_match(cohorts->state, &question, hits));
+        }
+    }
+    if (e == ERR_OK) {
+        e = compute_members(&preparing);
+    }
+    return end_preparing(&preparing, e, out, error);
 }
 
 void cohorts_commit(struct cohorts *cohorts, struct cohorts_change *change)
 {
     CHECK(!change->committed && change->generation == cohorts->generation);
-    struct cohorts_state *old = cohorts->state;
-    cohorts->state = change->state;
-    change->state = old;
-    if (change->rules != NULL) {
-        change->rules = old->rules;
+    if (change->state != NULL) {
+        struct cohorts_state *old = cohorts->state;
+        cohorts->state = change->state;
+        change->state = old;
+        if (change->rules != NULL) {
+            change->rules = old->rules;
+        }
     }
     if (change->hits != NULL) {
         phrases_reclassify_commit(cohorts->world.phrases, change->hits);

@@ -2,7 +2,8 @@
  *
  *   struct cohorts ─▶ state ─┬─ slots: id ─▶ struct cohort (definition, members, resolved include and exclude)
  *                            ├─ order, rank: ids by name
- *                            ├─ rules over all cohorts' phrases
+ *                            ├─ rules over all cohorts' phrases, and vetoes over the not_phrases of those that ask the
+ *                            │  classifier, too
  *                            └─ which cohorts read which field, as bitsets over ranks
  *
  * A commit replaces the whole state and, for cohorts whose definition stays, swaps members. Struct cohort itself is shared
@@ -14,14 +15,20 @@
 
 #include "base/arena.h"
 #include "base/check.h"
+#include "classifier/fold.h"
 #include "cohort_condition.h"
 #include "index/cohorts.h"
 
 enum { COHORT_WORDS_MAX = COHORTS_MAX / 64 };
 _Static_assert(COHORTS_MAX % 64 == 0, "bitsets are whole words");
 
+struct cohort_examples; /* cohorts_examples.c */
+
 struct cohort {
     struct cohort_definition *definition;
+    struct cohort_examples *examples; /* NULL: none, or there is no classifier */
+    int topic;                        /* the classifier's; -1: none */
+    bool asks_model;                  /* phrases may belong by topic or examples */
     const struct condition *condition;
     char *folded; /* the name without case */
     size_t folded_length;
@@ -43,6 +50,9 @@ struct attribute_reader {
 struct cohorts_state {
     struct arena arena; /* every array here */
     struct rules *rules;
+    struct rules *vetoes;   /* not_phrases of model_slots, as if they were phrases; NULL: there are none */
+    uint32_t *model_slots;  /* cohorts that ask the model, ascending */
+    uint32_t model_count;
     struct cohort **slots;
     uint32_t slot_count;
     uint32_t count;
@@ -87,23 +97,48 @@ static inline void bitset_add(uint64_t *set, const uint64_t *more, size_t words)
 
 /* ---- cohorts_state.c ---- */
 
-/* Takes the definition on success. The list of people is resolved through the union-find. */
-err cohort_create(const struct cohort_world *world, struct cohort_definition *definition, struct cohort **out,
-                  struct error *error) MUST_USE;
+/* Takes the edit's definition on success. The list of people is resolved through the union-find. `before` is what it
+ * replaces, or NULL. */
+err cohort_create(const struct cohort_world *world, struct cohorts_edit *edit, const struct cohort *before,
+                  struct cohort **out, struct error *error) MUST_USE;
 void cohort_destroy(struct cohort *cohort);
 /* Include and exclude anew; frees the old ones. */
 void cohort_resolve_people(const struct cohort_world *world, struct cohort *cohort);
 
 /* A state with these slots (copied) and no rules. */
 err cohorts_state_create(struct cohort *const *slots, uint32_t slot_count, struct cohorts_state **out) MUST_USE;
-/* Not the cohorts and not the rules. */
+/* Not the cohorts and not the rules; the vetoes, yes. */
 void cohorts_state_destroy(struct cohorts_state *state);
 /* The rules of all phrases of these slots; fills state->pattern_base. */
 err cohorts_state_build_rules(struct cohorts_state *state) MUST_USE;
 const struct attribute_reader *cohorts_state_reader(const struct cohorts_state *state, struct slice path);
 uint32_t cohorts_state_find(const struct cohorts_state *state, struct slice name);
-/* rules_match with patterns counted per cohort. */
-size_t cohorts_state_match(const struct cohorts_state *state, struct slice phrase, struct rule_hit hits[RULE_HITS_MAX]);
+/* Vetoes from the definitions; nothing where no cohort that asks the model has not_phrases. */
+err cohorts_state_build_vetoes(struct cohorts_state *state) MUST_USE;
+
+/* A phrase, known or not, and what the classifier says about it. */
+struct cohort_question {
+    struct slice text;
+    uint64_t fold_key;
+    uint64_t version;              /* who said it */
+    const struct verdict *verdict; /* NULL: nobody has said anything yet */
+};
+struct cohort_question cohorts_question(const struct phrases *phrases, uint32_t id);
+/* All hits, ascending by cohort, patterns counted per cohort: rules first; where no rule speaks, examples and the model. */
+size_t cohorts_state_match(const struct cohorts_state *state, const struct cohort_question *question,
+                           struct rule_hit hits[RULE_HITS_MAX]);
+
+bool cohorts_same_hits(const struct rule_hit *a, size_t a_count, const struct rule_hit *b, size_t b_count);
+
+/* ---- cohorts_examples.c ---- */
+
+/* Embeddings of the examples, and the scorer. row: what cohorts_encode_examples wrote, or SLICE_NONE. */
+err cohort_learn(const struct cohort_world *world, struct cohort *cohort, const struct cohort *before,
+                 struct slice row) MUST_USE;
+void cohort_examples_destroy(struct cohort_examples *examples);
+/* By example, topic or likeness, if no rule says otherwise. */
+bool cohort_model_hit(const struct cohort *cohort, uint32_t slot, const struct cohort_question *question,
+                      struct rule_hit *hit);
 
 /* ---- cohorts_select.c ---- */
 

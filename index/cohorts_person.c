@@ -314,29 +314,60 @@ static bool visit_holder(void *context, uint32_t number)
     return true;
 }
 
-err cohorts_classify_phrase(struct cohorts *cohorts, uint32_t phrase_id)
+/* Cohorts that only one of the lists has: everybody stays in, or out of, the others. */
+static bool note_moved(const struct cohorts_state *state, const struct rule_hit *a, size_t a_count,
+                       const struct rule_hit *b, size_t b_count, uint64_t *which)
+{
+    bool some = false;
+    size_t i = 0;
+    size_t j = 0;
+    while (i < a_count || j < b_count) {
+        if (i < a_count && j < b_count && a[i].cohort == b[j].cohort) {
+            i++;
+            j++;
+            continue;
+        }
+        const bool first = j == b_count || (i < a_count && a[i].cohort < b[j].cohort);
+        bitset_put(which, state->rank[first ? a[i++].cohort : b[j++].cohort]);
+        some = true;
+    }
+    return some;
+}
+
+static err classify(struct cohorts *cohorts, uint32_t phrase_id, const struct verdict *verdict)
 {
     const struct cohorts_state *state = cohorts->state;
     struct phrases *phrases = cohorts->world.phrases;
     struct rule_hit hits[RULE_HITS_MAX];
     uint64_t which[COHORT_WORDS_MAX];
     memset(which, 0, state->words * sizeof(uint64_t));
-    const size_t count = cohorts_state_match(state, phrases_text(phrases, phrase_id), hits);
+    struct cohort_question question = cohorts_question(phrases, phrase_id);
+    if (verdict != NULL) {
+        question.verdict = verdict;
+        question.version = cohorts->world.classifier->version;
+    }
+    const size_t count = cohorts_state_match(state, &question, hits);
     size_t old_count = 0;
     const struct rule_hit *old = phrases_hits(phrases, phrase_id, &old_count);
-    /* Whoever is in either list is asked again; those in both come out as they were. */
-    for (size_t i = 0; i < old_count; i++) {
-        bitset_put(which, state->rank[old[i].cohort]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        bitset_put(which, state->rank[hits[i].cohort]);
-    }
-    err e = phrases_classify(phrases, phrase_id, hits, count);
-    if (e == ERR_OK && old_count + count > 0 && !bitmap_empty(phrases_holders(phrases, phrase_id))) {
+    const bool moved = note_moved(state, old, old_count, hits, count, which);
+    err e = verdict != NULL ? phrases_answer(phrases, phrase_id, question.version, verdict, hits, count)
+                            : phrases_classify(phrases, phrase_id, hits, count);
+    if (e == ERR_OK && moved && !bitmap_empty(phrases_holders(phrases, phrase_id))) {
         struct holder_walk walk = {cohorts, which};
         bitmap_each(phrases_holders(phrases, phrase_id), visit_holder, &walk);
+        cohorts->generation++;
     }
     return e;
+}
+
+err cohorts_classify_phrase(struct cohorts *cohorts, uint32_t phrase_id)
+{
+    return classify(cohorts, phrase_id, NULL);
+}
+
+err cohorts_answer_phrase(struct cohorts *cohorts, uint32_t phrase_id, const struct verdict *verdict)
+{
+    return classify(cohorts, phrase_id, verdict);
 }
 
 /* ---- everybody ---- */

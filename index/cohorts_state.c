@@ -44,12 +44,24 @@ void cohort_resolve_people(const struct cohort_world *world, struct cohort *coho
     cohort->exclude = resolve(world, people, count);
 }
 
-err cohort_create(const struct cohort_world *world, struct cohort_definition *definition, struct cohort **out,
-                  struct error *error)
+static void note_model(const struct cohort_world *world, struct cohort *cohort)
 {
+    size_t phrases = 0;
+    size_t examples = 0;
+    const struct slice topic = cohort_definition_topic(cohort->definition);
+    (void)cohort_definition_phrases(cohort->definition, &phrases);
+    (void)cohort_definition_examples(cohort->definition, &examples);
+    cohort->topic = cohorts_topic(world->classifier, topic);
+    cohort->reads_phrases = phrases > 0 || examples > 0 || topic.data != NULL;
+    cohort->asks_model = cohort->topic >= 0 || examples > 0;
+}
+
+err cohort_create(const struct cohort_world *world, struct cohorts_edit *edit, const struct cohort *before,
+                  struct cohort **out, struct error *error)
+{
+    struct cohort_definition *definition = edit->definition;
     size_t include_count = 0;
     size_t exclude_count = 0;
-    size_t phrase_count = 0;
     const struct cohort_person *include = cohort_definition_include(definition, &include_count);
     const struct cohort_person *exclude = cohort_definition_exclude(definition, &exclude_count);
     err e = check_numbers(include, include_count, error);
@@ -69,13 +81,21 @@ err cohort_create(const struct cohort_world *world, struct cohort_definition *de
         return error_set(error, ERR_MEMORY, "out_of_memory", 0, "out of memory");
     }
     memcpy(copy, folded, folded_length);
-    (void)cohort_definition_phrases(definition, &phrase_count);
     cohort->definition = definition;
     cohort->condition = cohort_definition_condition(definition);
     cohort->folded = copy;
     cohort->folded_length = folded_length;
-    cohort->reads_phrases = phrase_count > 0;
     cohort->has_condition = cohort_definition_has_condition(definition);
+    cohort->sequence = edit->sequence;
+    cohort->changed_at_us = edit->changed_at_us;
+    note_model(world, cohort);
+    e = cohort_learn(world, cohort, before, edit->examples);
+    if (e != ERR_OK) {
+        cohort->definition = NULL;
+        cohort_destroy(cohort);
+        return error_set(error, e, "out_of_memory", 0, "out of memory");
+    }
+    edit->definition = NULL;
     cohort_resolve_people(world, cohort);
     *out = cohort;
     return ERR_OK;
@@ -85,6 +105,7 @@ void cohort_destroy(struct cohort *cohort)
 {
     if (cohort != NULL) {
         cohort_definition_destroy(cohort->definition);
+        cohort_examples_destroy(cohort->examples);
         memory_free(cohort->folded);
         bitmap_destroy(cohort->members);
         bitmap_destroy(cohort->include);
@@ -216,12 +237,13 @@ static err fill_state(struct cohorts_state *state, struct cohort *const *slots)
     state->order = arena_zalloc(arena, (state->count + 1) * sizeof *state->order);
     state->rank = arena_zalloc(arena, (state->slot_count + 1) * sizeof *state->rank);
     state->pattern_base = arena_zalloc(arena, (state->slot_count + 1) * sizeof *state->pattern_base);
+    state->model_slots = arena_zalloc(arena, (state->count + 1) * sizeof *state->model_slots);
     state->ask_always = arena_zalloc(arena, set_bytes);
     state->ask_if_hit = arena_zalloc(arena, set_bytes);
     state->explicit_people = arena_zalloc(arena, set_bytes);
     state->born = arena_zalloc(arena, set_bytes);
-    bool all = state->slots && state->order && state->rank && state->pattern_base && state->ask_always &&
-               state->ask_if_hit && state->explicit_people && state->born;
+    bool all = state->slots && state->order && state->rank && state->pattern_base && state->model_slots &&
+               state->ask_always && state->ask_if_hit && state->explicit_people && state->born;
     for (int field = 0; field < FIELD_BUILTIN_COUNT; field++) {
         state->readers[field] = arena_zalloc(arena, set_bytes);
         all = all && state->readers[field] != NULL;
@@ -231,6 +253,9 @@ static err fill_state(struct cohorts_state *state, struct cohort *const *slots)
     }
     for (uint32_t slot = 0; slot < state->slot_count; slot++) {
         state->slots[slot] = slots[slot];
+        if (slots[slot] != NULL && slots[slot]->asks_model) {
+            state->model_slots[state->model_count++] = slot;
+        }
     }
     err e = rank_by_name(state);
     for (uint32_t rank = 0; e == ERR_OK && rank < state->count; rank++) {
@@ -248,6 +273,9 @@ err cohorts_state_create(struct cohort *const *slots, uint32_t slot_count, struc
     arena_init(&state->arena, STATE_BYTES_MAX);
     state->slot_count = slot_count;
     err e = fill_state(state, slots);
+    if (e == ERR_OK) {
+        e = cohorts_state_build_vetoes(state);
+    }
     if (e != ERR_OK) {
         cohorts_state_destroy(state);
         return e;
@@ -259,6 +287,7 @@ err cohorts_state_create(struct cohort *const *slots, uint32_t slot_count, struc
 void cohorts_state_destroy(struct cohorts_state *state)
 {
     if (state != NULL) {
+        rules_destroy(state->vetoes);
         arena_deinit(&state->arena);
         memory_free(state);
     }
@@ -324,11 +353,90 @@ uint32_t cohorts_state_find(const struct cohorts_state *state, struct slice name
     return COHORT_NONE;
 }
 
-size_t cohorts_state_match(const struct cohorts_state *state, struct slice phrase, struct rule_hit hits[RULE_HITS_MAX])
+/* ---- what a phrase leads to ---- */
+
+err cohorts_state_build_vetoes(struct cohorts_state *state)
 {
-    size_t count = rules_match(state->rules, phrase, hits);
+    struct rules_builder *builder = NULL;
+    err e = ERR_OK;
+    for (uint32_t m = 0; e == ERR_OK && m < state->model_count; m++) {
+        size_t count = 0;
+        const uint32_t slot = state->model_slots[m];
+        const struct slice *phrases = cohort_definition_not_phrases(state->slots[slot]->definition, &count);
+        if (count > 0 && builder == NULL && (builder = rules_builder_create()) == NULL) {
+            e = ERR_MEMORY;
+        }
+        for (size_t i = 0; e == ERR_OK && i < count; i++) {
+            e = rules_builder_add(builder, slot, phrases[i], NULL);
+        }
+    }
+    if (e == ERR_OK && builder != NULL) {
+        e = rules_build(builder, &state->vetoes);
+    }
+    rules_builder_destroy(builder);
+    return e;
+}
+
+struct cohort_question cohorts_question(const struct phrases *phrases, uint32_t id)
+{
+    struct cohort_question question = {.text = phrases_text(phrases, id), .fold_key = phrases_fold_key(phrases, id)};
+    question.verdict = phrases_verdict(phrases, id, &question.version);
+    return question;
+}
+
+static int compare_hits(const void *a, const void *b)
+{
+    const struct rule_hit *left = a;
+    const struct rule_hit *right = b;
+    return (left->cohort > right->cohort) - (left->cohort < right->cohort);
+}
+
+/* Cohorts that no rule has spoken about. A "not" pattern never works by typo (rules.h), so neither does a veto. */
+static size_t add_model_hits(const struct cohorts_state *state, const struct cohort_question *question,
+                             struct rule_hit *hits, size_t count)
+{
+    struct rule_hit vetoes[RULE_HITS_MAX];
+    const size_t ruled = count;
+    const size_t veto_count = state->vetoes != NULL ? rules_match(state->vetoes, question->text, vetoes) : 0;
+    size_t r = 0;
+    size_t v = 0;
+    for (uint32_t m = 0; m < state->model_count; m++) {
+        const uint32_t slot = state->model_slots[m];
+        while (r < ruled && hits[r].cohort < slot) {
+            r++;
+        }
+        while (v < veto_count && vetoes[v].cohort < slot) {
+            v++;
+        }
+        const bool vetoed = v < veto_count && vetoes[v].cohort == slot && vetoes[v].method != RULE_TYPO;
+        if (vetoed || (r < ruled && hits[r].cohort == slot)) {
+            continue;
+        }
+        count += cohort_model_hit(state->slots[slot], slot, question, &hits[count]);
+    }
+    if (count > ruled) {
+        qsort(hits, count, sizeof *hits, compare_hits);
+    }
+    return count;
+}
+
+size_t cohorts_state_match(const struct cohorts_state *state, const struct cohort_question *question,
+                           struct rule_hit hits[RULE_HITS_MAX])
+{
+    const size_t count = rules_match(state->rules, question->text, hits);
     for (size_t i = 0; i < count; i++) {
         hits[i].pattern -= state->pattern_base[hits[i].cohort];
     }
-    return count;
+    /* One a cohort at the most, and there cannot be more cohorts than room. */
+    return state->model_count > 0 && count < RULE_HITS_MAX ? add_model_hits(state, question, hits, count) : count;
+}
+
+bool cohorts_same_hits(const struct rule_hit *a, size_t a_count, const struct rule_hit *b, size_t b_count)
+{
+    bool same = a_count == b_count;
+    for (size_t i = 0; same && i < a_count; i++) {
+        same = a[i].cohort == b[i].cohort && a[i].method == b[i].method && a[i].pattern == b[i].pattern &&
+               a[i].confidence == b[i].confidence;
+    }
+    return same;
 }

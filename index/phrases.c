@@ -13,6 +13,13 @@ struct entry {
     bool dirty; /* in `changed` */
     uint64_t fold_key;
     struct bitmap *holders;
+    struct stored_verdict *verdict; /* NULL: none */
+};
+
+/* Apart, so that a phrase without one stays small. */
+struct stored_verdict {
+    uint64_t version;
+    struct verdict verdict;
 };
 
 struct phrase_hits {
@@ -40,6 +47,9 @@ struct phrases {
     uint32_t slot_mask;
     uint64_t text_bytes;
     uint64_t mutations; /* guards reclassification */
+    uint64_t version;   /* of the classifier; 0: there is none */
+    struct bitmap *pending;
+    struct bitmap *unclassified;
 };
 
 /* Shared by all phrases that lead nowhere; never freed. */
@@ -69,6 +79,25 @@ static const struct phrase_hits *make_hits(const struct rule_hit *hits, size_t c
     return made;
 }
 
+static struct stored_verdict *make_verdict(uint64_t version, const struct verdict *verdict)
+{
+    struct stored_verdict *made = memory_alloc(sizeof *made);
+    if (made != NULL) {
+        made->version = version;
+        made->verdict = *verdict;
+    }
+    return made;
+}
+
+/* What was said about an erased person's words goes with them. */
+static void free_verdict(struct stored_verdict *verdict)
+{
+    if (verdict != NULL) {
+        explicit_bzero(verdict, sizeof *verdict);
+        memory_free(verdict);
+    }
+}
+
 static struct entry *entry_at(const struct phrases *phrases, uint32_t id)
 {
     return &phrases->pages[id / PAGE_ENTRIES][id % PAGE_ENTRIES];
@@ -95,6 +124,8 @@ struct phrases *phrases_create(uint64_t seed)
         memory_free(phrases);
         return NULL;
     }
+    phrases->pending = bitmap_create();
+    phrases->unclassified = bitmap_create();
     return phrases;
 }
 
@@ -108,6 +139,7 @@ void phrases_destroy(struct phrases *phrases)
         if (entry->text != NULL) {
             memory_free(entry->text);
             bitmap_destroy(entry->holders);
+            free_verdict(entry->verdict);
             free_hits(phrases->hits[id]);
         }
     }
@@ -119,6 +151,8 @@ void phrases_destroy(struct phrases *phrases)
     memory_free(phrases->free_ids);
     memory_free(phrases->changed);
     memory_free(phrases->slots);
+    bitmap_destroy(phrases->pending);
+    bitmap_destroy(phrases->unclassified);
     memory_free(phrases);
 }
 
@@ -251,6 +285,34 @@ static void mark_changed(struct phrases *phrases, uint32_t id)
     }
 }
 
+/* ---- the two sets ---- */
+
+static void set_has(struct bitmap *set, uint32_t id, bool has)
+{
+    if (has) {
+        (void)bitmap_add(set, id);
+    } else {
+        (void)bitmap_remove(set, id);
+    }
+}
+
+static bool is_pending(const struct phrases *phrases, const struct stored_verdict *verdict)
+{
+    return phrases->version != 0 && (verdict == NULL || verdict->version != phrases->version);
+}
+
+static bool is_unclassified(const struct stored_verdict *verdict, const struct phrase_hits *hits)
+{
+    return verdict != NULL && verdict->verdict.topic_count == 0 && hits != NULL && hits->count == 0;
+}
+
+static void note_answer(struct phrases *phrases, uint32_t id)
+{
+    const struct entry *entry = entry_at(phrases, id);
+    set_has(phrases->pending, id, entry->text != NULL && is_pending(phrases, entry->verdict));
+    set_has(phrases->unclassified, id, is_unclassified(entry->verdict, phrases->hits[id]));
+}
+
 static err put_entry(struct phrases *phrases, uint32_t id, struct slice text)
 {
     err e = text.length > UINT32_MAX ? ERR_TOO_LARGE : reserve_id(phrases, id);
@@ -276,6 +338,7 @@ static err put_entry(struct phrases *phrases, uint32_t id, struct slice text)
     phrases->count++;
     phrases->text_bytes += text.length + 1;
     phrases->mutations++;
+    note_answer(phrases, id);
     return ERR_OK;
 }
 
@@ -290,9 +353,11 @@ static void free_entry(struct phrases *phrases, uint32_t id)
     explicit_bzero(entry->text, entry->length);
     memory_free(entry->text);
     bitmap_destroy(entry->holders);
+    free_verdict(entry->verdict);
     free_hits(phrases->hits[id]);
     phrases->hits[id] = NULL;
     *entry = (struct entry){.dirty = entry->dirty};
+    note_answer(phrases, id);
     mark_changed(phrases, id);
 }
 
@@ -358,6 +423,59 @@ const struct bitmap *phrases_holders(const struct phrases *phrases, uint32_t id)
     return entry_in_use(phrases, id)->holders;
 }
 
+/* ---- verdicts ---- */
+
+void phrases_expect_version(struct phrases *phrases, uint64_t version)
+{
+    CHECK(phrases->limit == 0 || phrases->version == version);
+    phrases->version = version;
+}
+
+const struct verdict *phrases_verdict(const struct phrases *phrases, uint32_t id, uint64_t *version)
+{
+    const struct stored_verdict *verdict = entry_in_use(phrases, id)->verdict;
+    if (version != NULL) {
+        *version = verdict != NULL ? verdict->version : 0;
+    }
+    return verdict != NULL ? &verdict->verdict : NULL;
+}
+
+static void swap_verdict(struct phrases *phrases, uint32_t id, struct stored_verdict **verdict)
+{
+    struct entry *entry = entry_in_use(phrases, id);
+    struct stored_verdict *old = entry->verdict;
+    entry->verdict = *verdict;
+    *verdict = old;
+    mark_changed(phrases, id);
+}
+
+err phrases_set_verdict(struct phrases *phrases, uint32_t id, uint64_t version, const struct verdict *verdict)
+{
+    struct stored_verdict *made = make_verdict(version, verdict);
+    if (made == NULL) {
+        return ERR_MEMORY;
+    }
+    swap_verdict(phrases, id, &made);
+    free_verdict(made);
+    note_answer(phrases, id);
+    return ERR_OK;
+}
+
+bool phrases_is_pending(const struct phrases *phrases, uint32_t id)
+{
+    return is_pending(phrases, entry_in_use(phrases, id)->verdict);
+}
+
+const struct bitmap *phrases_pending(const struct phrases *phrases)
+{
+    return phrases->pending;
+}
+
+const struct bitmap *phrases_unclassified(const struct phrases *phrases)
+{
+    return phrases->unclassified;
+}
+
 /* ---- hits ---- */
 
 err phrases_classify(struct phrases *phrases, uint32_t id, const struct rule_hit *hits, size_t count)
@@ -370,7 +488,21 @@ err phrases_classify(struct phrases *phrases, uint32_t id, const struct rule_hit
     free_hits(phrases->hits[id]);
     phrases->hits[id] = made;
     phrases->mutations++;
+    note_answer(phrases, id);
     return ERR_OK;
+}
+
+err phrases_answer(struct phrases *phrases, uint32_t id, uint64_t version, const struct verdict *verdict,
+                   const struct rule_hit *hits, size_t count)
+{
+    struct stored_verdict *made = make_verdict(version, verdict);
+    err e = made != NULL ? phrases_classify(phrases, id, hits, count) : ERR_MEMORY;
+    if (e == ERR_OK) {
+        swap_verdict(phrases, id, &made);
+        note_answer(phrases, id);
+    }
+    free_verdict(made);
+    return e;
 }
 
 bool phrases_classified(const struct phrases *phrases, uint32_t id)
@@ -385,9 +517,20 @@ const struct rule_hit *phrases_hits(const struct phrases *phrases, uint32_t id, 
     return hits != NULL ? hits->hits : NULL;
 }
 
-/* Before the commit `hits` is the array to come, after it the one that was; either way the blocks of `changed` in it
- * belong to nobody else. */
+struct verdict_swap {
+    uint32_t id;
+    struct stored_verdict *verdict;
+};
+
+/* Before the commit `hits`, `verdicts` and the two sets are those to come, after it those that were; either way the blocks
+ * of `changed` in `hits`, and the verdicts, belong to nobody else. */
 struct phrases_reclassification {
+    const struct phrases *phrases;
+    struct verdict_swap *verdicts;
+    size_t verdict_count;
+    size_t verdict_capacity;
+    struct bitmap *pending;
+    struct bitmap *unclassified;
     const struct phrase_hits **hits;
     uint32_t capacity;
     uint32_t limit;
@@ -414,7 +557,41 @@ struct phrases_reclassification *phrases_reclassify_begin(const struct phrases *
     if (phrases->capacity > 0) {
         memcpy(made->hits, phrases->hits, phrases->capacity * sizeof *made->hits);
     }
+    made->phrases = phrases;
+    made->pending = bitmap_copy(phrases->pending);
+    made->unclassified = bitmap_copy(phrases->unclassified);
     return made;
+}
+
+err phrases_reclassify_verdict(struct phrases_reclassification *reclassification, uint32_t id, uint64_t version,
+                               const struct verdict *verdict)
+{
+    CHECK(id < reclassification->limit);
+    if (reclassification->verdict_count == reclassification->verdict_capacity) {
+        size_t capacity = reclassification->verdict_capacity ? reclassification->verdict_capacity * 2 : 64;
+        if (!grow_array(&reclassification->verdicts, capacity, sizeof *reclassification->verdicts)) {
+            return ERR_MEMORY;
+        }
+        reclassification->verdict_capacity = capacity;
+    }
+    struct stored_verdict *made = make_verdict(version, verdict);
+    if (made == NULL) {
+        return ERR_MEMORY;
+    }
+    reclassification->verdicts[reclassification->verdict_count++] = (struct verdict_swap){id, made};
+    set_has(reclassification->pending, id, is_pending(reclassification->phrases, made));
+    set_has(reclassification->unclassified, id, is_unclassified(made, reclassification->hits[id]));
+    return ERR_OK;
+}
+
+/* The phrase's verdict as it will be. The newest is looked for first: it is the one just given. */
+static const struct stored_verdict *verdict_to_come(const struct phrases_reclassification *reclassification, uint32_t id)
+{
+    size_t count = reclassification->verdict_count;
+    if (count > 0 && reclassification->verdicts[count - 1].id == id) {
+        return reclassification->verdicts[count - 1].verdict;
+    }
+    return entry_at(reclassification->phrases, id)->verdict;
 }
 
 err phrases_reclassify_put(struct phrases_reclassification *reclassification, uint32_t id, const struct rule_hit *hits,
@@ -434,6 +611,7 @@ err phrases_reclassify_put(struct phrases_reclassification *reclassification, ui
     }
     reclassification->changed[reclassification->changed_count++] = id;
     reclassification->hits[id] = made;
+    set_has(reclassification->unclassified, id, is_unclassified(verdict_to_come(reclassification, id), made));
     return ERR_OK;
 }
 
@@ -453,6 +631,14 @@ void phrases_reclassify_commit(struct phrases *phrases, struct phrases_reclassif
         phrases->hits = reclassification->hits;
         reclassification->hits = old;
     }
+    for (size_t i = 0; i < reclassification->verdict_count; i++) {
+        swap_verdict(phrases, reclassification->verdicts[i].id, &reclassification->verdicts[i].verdict);
+    }
+    struct bitmap *sets[2] = {phrases->pending, phrases->unclassified};
+    phrases->pending = reclassification->pending;
+    phrases->unclassified = reclassification->unclassified;
+    reclassification->pending = sets[0];
+    reclassification->unclassified = sets[1];
     phrases->mutations++;
 }
 
@@ -464,6 +650,12 @@ void phrases_reclassify_destroy(struct phrases_reclassification *reclassificatio
     for (size_t i = 0; i < reclassification->changed_count; i++) {
         free_hits(reclassification->hits[reclassification->changed[i]]);
     }
+    for (size_t i = 0; i < reclassification->verdict_count; i++) {
+        free_verdict(reclassification->verdicts[i].verdict);
+    }
+    bitmap_destroy(reclassification->pending);
+    bitmap_destroy(reclassification->unclassified);
+    memory_free(reclassification->verdicts);
     memory_free(reclassification->hits);
     memory_free(reclassification->changed);
     memory_free(reclassification);
@@ -515,6 +707,7 @@ uint64_t phrases_memory_bytes(const struct phrases *phrases)
         const struct entry *entry = entry_at(phrases, id);
         const struct phrase_hits *hits = phrases->hits[id];
         sum += entry->holders != NULL ? bitmap_memory_bytes(entry->holders) : 0;
+        sum += entry->verdict != NULL ? sizeof *entry->verdict : 0;
         sum += hits != NULL && hits != &no_hits ? sizeof *hits + hits->count * sizeof(struct rule_hit) : 0;
     }
     return sum;

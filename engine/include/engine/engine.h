@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/gate.h"
 #include "base/json_writer.h"
+#include "classifier/classifier.h"
 #include "index/cohorts.h"
 #include "ingest/mapping.h"
 #include "ingest/record.h"
@@ -58,6 +59,8 @@ struct engine_options {
     struct slice settings_json;    /* the deployment's settings; logged when they differ from the newest logged ones;
                                       SLICE_NONE keeps those, or the defaults */
     struct slice shipped_cohorts;  /* classifier/topics.json; its cohorts are logged once per version of it; SLICE_NONE: none */
+    const struct classifier *classifier; /* borrowed; NULL: rules only, phrases have no verdicts */
+    size_t verdict_slots;          /* of the cache of verdicts on their way to the writer; 0: VERDICT_SLOTS_DEFAULT */
     bool read_only;                /* never appends: export, verify */
     struct engine_progress *progress; /* may be NULL */
 };
@@ -75,7 +78,11 @@ enum submission_kind {
     SUBMIT_COHORT_DELETE, /* name */
     SUBMIT_MAPPING_PUT,   /* name, body: the mapping's JSON */
     SUBMIT_ERASE_DONE,    /* sequence of the erasure: made by the erasure job */
+    SUBMIT_COHORT_FEEDBACK, /* name, body: {"positive": […], "negative": […]}; logged as the definition that comes of it */
+    SUBMIT_VERDICTS,      /* verdicts, verdict_count: see interests.h. Not logged: what follows from the log and the model */
 };
+
+struct phrase_verdict; /* interests.h */
 
 /* One entry to append, with what was already read from its bytes. */
 struct draft {
@@ -94,6 +101,8 @@ struct submission {
     struct slice source;
     struct slice if_match;      /* an ETag; SLICE_NONE: unconditional */
     uint64_t sequence;
+    const struct phrase_verdict *verdicts;
+    size_t verdict_count;
     struct slice idempotency_key; /* SLICE_NONE: none. Scoped by the caller (key and path are one string) */
     uint64_t fingerprint;       /* of the bytes: the same key with other bytes is ERR_CONFLICT */
     struct slice answer;        /* the answer to store under the key: sent again word for word on a repeat */
@@ -148,6 +157,10 @@ struct engine_erasure {
 };
 /* Reader. False when there is no such erasure. */
 bool engine_erasure_status(const struct engine *engine, uint64_t sequence, struct engine_erasure *out);
+
+/* The entries that an ENTRY_ERASE names, ascending; false when the payload is none. For a restore, which has no engine. Any. */
+bool engine_erase_entries(struct slice payload, void (*visit)(void *context, uint64_t sequence, bool created_person),
+                          void *context);
 
 /* ---- reading (inside the gate, unless it says "any") ------------------------------------------ */
 
@@ -216,6 +229,10 @@ struct engine_stats {
     uint64_t records_applied, merges, duplicates; /* since start */
     uint64_t profile_bytes; /* of all blobs */
     uint64_t index_bytes;   /* of the identifier and people tables; bitmaps would have to be walked */
+    uint64_t phrases_pending;      /* have no verdict of the classifier's version */
+    uint64_t phrases_unclassified; /* have a verdict without topic, and no cohort */
+    uint64_t verdict_hits, verdict_misses; /* new phrases whose verdict was in the cache, or was not; since start */
+    uint64_t verdicts_offered, verdicts_evicted;
 };
 /* Cheap: counters only. */
 void engine_stats(const struct engine *engine, struct engine_stats *out);

@@ -1,9 +1,11 @@
 /* cohorts.h: the cohorts, who is in them, and how both change.
  *
- * Three ways a membership changes, each by exactly what changed:
+ * Four ways a membership changes, each by exactly what changed:
  *   a person changes        cohorts_person_changed: compares the old and the new blob; only cohorts that read what
  *                           differs are evaluated
  *   a phrase is new         cohorts_classify_phrase: asked once per distinct phrase
+ *   a verdict arrives       cohorts_answer_phrase: the holders enter and leave what the phrase now leads to; or, for phrases
+ *                           with many holders, cohorts_prepare_verdicts and cohorts_commit
  *   a definition changes    cohorts_prepare computes the new matcher, every phrase's new cohorts and the new bitmaps beside
  *                           the old ones (reading only); cohorts_commit swaps them in, in microseconds, so that a page is
  *                           all before or all after
@@ -30,6 +32,18 @@
 /* As many as a phrase can have hits, so that none is lost. */
 enum { COHORTS_MAX = RULE_HITS_MAX };
 
+/* How a phrase came to a cohort, in place of a rule_hit's rule_method. What speaks first decides. */
+enum hit_method {
+    HIT_EXACT = RULE_EXACT,
+    HIT_WILDCARD = RULE_WILDCARD,
+    HIT_TYPO = RULE_TYPO,
+    HIT_EXAMPLE = 4, /* it is one of the cohort's examples */
+    HIT_SIMILAR = 5, /* the classifier finds it like the examples */
+    HIT_TOPIC = 6,   /* the classifier gives it the cohort's topic */
+};
+const char *hit_method_name(uint8_t method);  /* "exact", …, "example", "similar", "topic" */
+const char *hit_decided_by(uint8_t method);   /* "rule", "example" or "model" */
+
 struct cohorts;
 
 /* What cohorts read; borrowed for the cohorts' life. */
@@ -38,7 +52,14 @@ struct cohort_world {
     struct phrases *phrases;
     struct attributes *attributes;
     struct names *names;
+    const struct classifier *classifier; /* NULL: no topics, and examples are only themselves */
+    /* A verdict of the classifier's version that somebody has already; NULL: nobody has any. Called by prepare. */
+    bool (*find_verdict)(void *context, struct slice phrase, struct verdict *out);
+    void *find_context;
 };
+
+/* The classifier's topic of this name, without case; -1: there is none. */
+int cohorts_topic(const struct classifier *classifier, struct slice name);
 
 struct cohorts *cohorts_create(const struct cohort_world *world) MUST_USE;
 void cohorts_destroy(struct cohorts *cohorts);
@@ -56,16 +77,31 @@ struct cohorts_edit {
     struct cohort_definition *definition;
     uint64_t sequence; /* the log entry */
     int64_t changed_at_us;
+    struct slice examples; /* loading a checkpoint: what cohorts_encode_examples wrote; SLICE_NONE otherwise */
 };
 err cohorts_prepare(struct cohorts *cohorts, struct cohorts_edit *edits, size_t count, struct cohorts_change **out,
                     struct error *error) MUST_USE;
+/* The same for verdicts (of the classifier's version) that arrived for these phrases, each once. */
+struct cohorts_answer {
+    uint32_t phrase_id;
+    const struct verdict *verdict;
+};
+err cohorts_prepare_verdicts(struct cohorts *cohorts, const struct cohorts_answer *answers, size_t count,
+                             struct cohorts_change **out, struct error *error) MUST_USE;
 /* Fast, to be called with readers excluded. The old state is kept in the change ... */
 void cohorts_commit(struct cohorts *cohorts, struct cohorts_change *change);
 /* ... and freed here, with readers back in. Also frees a change that is not to be committed. */
 void cohorts_change_destroy(struct cohorts_change *change);
 
+/* What the classifier said about the cohort's examples, for the checkpoint; nothing when there are none. */
+void cohorts_encode_examples(const struct cohorts *cohorts, uint32_t id, struct buffer *out);
+
 /* ---- people ---- */
 
+/* The classifier's verdict (of its version) for a phrase that has none yet or another: kept, and what its holders belong to
+ * follows, one by one: not for a phrase that a million hold. Not while a person is being changed. ERR_MEMORY: nothing
+ * changed. */
+err cohorts_answer_phrase(struct cohorts *cohorts, uint32_t phrase_id, const struct verdict *verdict) MUST_USE;
 /* A phrase that phrases.h has just interned, or any other again (what its holders belong to follows). */
 err cohorts_classify_phrase(struct cohorts *cohorts, uint32_t phrase_id) MUST_USE;
 /* old or new may be NULL (new person, erased or absorbed one). The order around it:
@@ -93,14 +129,19 @@ const struct cohort_definition *cohorts_definition(const struct cohorts *cohorts
 uint64_t cohorts_sequence(const struct cohorts *cohorts, uint32_t id);
 int64_t cohorts_changed_at_us(const struct cohorts *cohorts, uint32_t id);
 const struct bitmap *cohorts_members(const struct cohorts *cohorts, uint32_t id);
-/* Goes up with every commit. */
+/* Goes up with every commit and whenever a verdict has moved somebody. */
 uint64_t cohorts_generation(const struct cohorts *cohorts);
 /* Cohort ids of one person in the order of names; the lookup path, so it goes by the interests and asks bitmaps only for
  * cohorts with conditions or explicit people. Returns how many (never more than max). */
 size_t cohorts_of_person(const struct cohorts *cohorts, const struct profile_view *view, uint32_t *out, size_t max);
-/* What the rules make of any phrase, known or not: hits with cohort ids, ascending. Here and in phrases_hits a hit's
- * `pattern` is the place in that cohort's own list of phrases. */
+/* Where any phrase, known or not, falls with this verdict of the classifier's version (NULL: the one it has; or none): hits
+ * with cohort ids, ascending. */
+size_t cohorts_explain_phrase(const struct cohorts *cohorts, struct slice phrase, const struct verdict *verdict,
+                              struct rule_hit hits[RULE_HITS_MAX]);
+/* The same with the verdict it has. */
 size_t cohorts_match_phrase(const struct cohorts *cohorts, struct slice phrase, struct rule_hit hits[RULE_HITS_MAX]);
+/* What decided, here and in phrases_hits: the pattern, the example, or the topic; SLICE_NONE for likeness. */
+struct slice cohorts_hit_text(const struct cohorts *cohorts, const struct rule_hit *hit);
 struct slice cohorts_pattern_text(const struct cohorts *cohorts, uint32_t id, uint32_t pattern);
 
 /* The invariant, by computing everything anew (slow). */

@@ -1,18 +1,24 @@
-/* phrases.h: interest phrases, each stored once, with the set of people who hold it and the cohorts it leads to.
+/* phrases.h: interest phrases, each stored once, with the set of people who hold it, what the classifier said about it, and
+ * the cohorts that this leads to.
  *
- *   "crcket" ─▶ id 17 ─▶ { holders: bitmap of person numbers, hits: [cohort 3 (typo of "cricket")] }
+ *   "crcket" ─▶ id 17 ─▶ { holders: bitmap of person numbers, verdict: Sports .93, hits: [cohort 3 (typo of "cricket")] }
  *
  * Each distinct phrase is classified once, not once a person. A topic cohort is the union of its phrases' holders, so
  * changing what a topic means is a few unions. A phrase without holders is freed (erasure leaves nothing behind), and
  * its id is given out again.
  * Phrases that differ only in case or accents are different texts with one fold key: a person keeps one of them.
  *
- * Threading: text, holders and hits share; the rest excludes. */
+ * A phrase is *pending* while it has no verdict of the classifier's present version (an older verdict goes on answering
+ * until then), and *unclassified* when its verdict, old or new, names no topic and no cohort has it. Both sets are kept
+ * exact through every call, as bitmaps of ids.
+ *
+ * Threading: text, holders, verdict, hits and the two sets share; the rest excludes. */
 #ifndef KINDRED_INDEX_PHRASES_H
 #define KINDRED_INDEX_PHRASES_H
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "classifier/classifier.h"
 #include "classifier/rules.h"
 #include "index/bitmap.h"
 
@@ -40,9 +46,27 @@ void phrases_add_holder(struct phrases *phrases, uint32_t id, uint32_t person);
 void phrases_remove_holder(struct phrases *phrases, uint32_t id, uint32_t person);
 const struct bitmap *phrases_holders(const struct phrases *phrases, uint32_t id);
 
-/* What the rules said; copied. */
+/* ---- verdicts: what the classifier said ---- */
+
+/* The version that verdicts are to have; 0: there is no classifier, nothing is pending. Before the first phrase. */
+void phrases_expect_version(struct phrases *phrases, uint64_t version);
+/* NULL: none. *version (may be NULL) tells which version said it. Borrowed until the next verdict of this phrase. */
+const struct verdict *phrases_verdict(const struct phrases *phrases, uint32_t id, uint64_t *version);
+/* Copied. The caller sees to the hits that follow from it (cohorts.h does both at once). */
+err phrases_set_verdict(struct phrases *phrases, uint32_t id, uint64_t version, const struct verdict *verdict) MUST_USE;
+bool phrases_is_pending(const struct phrases *phrases, uint32_t id);
+/* Ids; borrowed, changed by nearly every call of the writer. */
+const struct bitmap *phrases_pending(const struct phrases *phrases);
+const struct bitmap *phrases_unclassified(const struct phrases *phrases);
+
+/* ---- hits: the cohorts a phrase leads to ---- */
+
+/* Copied. A hit's method may be any of cohorts.h's. */
 err phrases_classify(struct phrases *phrases, uint32_t id, const struct rule_hit *hits, size_t count) MUST_USE;
 bool phrases_classified(const struct phrases *phrases, uint32_t id);
+/* Both at once, or on ERR_MEMORY neither. */
+err phrases_answer(struct phrases *phrases, uint32_t id, uint64_t version, const struct verdict *verdict,
+                   const struct rule_hit *hits, size_t count) MUST_USE;
 /* Ascending by cohort; borrowed until the phrase is classified anew. */
 const struct rule_hit *phrases_hits(const struct phrases *phrases, uint32_t id, size_t *count);
 
@@ -51,6 +75,9 @@ const struct rule_hit *phrases_hits(const struct phrases *phrases, uint32_t id, 
  * commit. */
 struct phrases_reclassification;
 struct phrases_reclassification *phrases_reclassify_begin(const struct phrases *phrases) MUST_USE; /* NULL: no memory */
+/* A verdict that comes with it; before the put of this id. Each id at most once. */
+err phrases_reclassify_verdict(struct phrases_reclassification *reclassification, uint32_t id, uint64_t version,
+                               const struct verdict *verdict) MUST_USE;
 /* Each id at most once. */
 err phrases_reclassify_put(struct phrases_reclassification *reclassification, uint32_t id, const struct rule_hit *hits,
                            size_t count) MUST_USE;
@@ -63,7 +90,7 @@ void phrases_reclassify_destroy(struct phrases_reclassification *reclassificatio
 /* No id in use is this high or higher; ids below may be free (text is SLICE_NONE). */
 uint32_t phrases_limit(const struct phrases *phrases);
 uint64_t phrases_count(const struct phrases *phrases);
-/* Ids made or freed since the last call: visit(id, text), SLICE_NONE for freed ones. */
+/* Ids made, freed or given a verdict since the last call: visit(id, text), SLICE_NONE for freed ones. */
 void phrases_drain_changes(struct phrases *phrases, void (*visit)(void *context, uint32_t id, struct slice text),
                            void *context);
 void phrases_sweep(struct phrases *phrases); /* frees those without holders, finds the free ids; after loading */

@@ -721,7 +721,8 @@ static void one_step(struct prng *prng)
 
 static void world_create(void)
 {
-    world = (struct cohort_world){people_create(), phrases_create(seed), attributes_create(), names_create(seed)};
+    world = (struct cohort_world){.people = people_create(), .phrases = phrases_create(seed), .attributes = attributes_create(),
+                                  .names = names_create(seed)};
     cohorts = cohorts_create(&world);
     memset(people, 0, sizeof people);
     memset(ref_cohorts, 0, sizeof ref_cohorts);

@@ -318,7 +318,8 @@ int main(void)
     population = wanted != NULL ? (uint32_t)strtoul(wanted, NULL, 10) : population;
     struct prng prng;
     prng_seed(&prng, 1);
-    world = (struct cohort_world){people_create(), phrases_create(1), attributes_create(), names_create(1)};
+    world = (struct cohort_world){.people = people_create(), .phrases = phrases_create(1), .attributes = attributes_create(),
+                                  .names = names_create(1)};
     cohorts = cohorts_create(&world);
     make_phrases(&prng);
     make_people();
