@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "storage/backup.h"
+
 static err join(const char *folder, const char *name, char *out, size_t out_bytes,
                 struct error *error)
 {
@@ -59,6 +61,27 @@ static err make_durable(const struct data_folder_options *options, struct error 
     return e == ERR_OK ? files->sync_directory(files->context, parent, error) : e;
 }
 
+/* A log that ends in the middle would be taken for a shorter one. */
+static err refuse_unfinished_restore(const struct data_folder_options *options,
+                                     struct error *error)
+{
+    const struct file_system *files = options->files;
+    char path[sizeof((struct data_folder *)0)->path];
+    struct file *file = NULL;
+    err e = join(options->path, RESTORE_MARKER, path, sizeof path, error);
+    if (e == ERR_OK) {
+        e = files->open(files->context, path, FILE_READ, &file, error);
+    }
+    if (e == ERR_OK) {
+        files->close(files->context, file);
+        return error_set(error, ERR_CONFLICT, "restore_unfinished", 0,
+                         "a restore into %s did not come to its end: give the same `kindred "
+                         "restore` once more",
+                         options->path);
+    }
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 static err open_parts(const struct data_folder_options *options, struct data_folder *out,
                       struct error *error)
 {
@@ -94,6 +117,9 @@ err data_folder_open(const struct data_folder_options *options, struct data_fold
     err e = join(options->path, "", out->path, sizeof out->path, error);
     if (e == ERR_OK) {
         e = open_lock(options, out, error);
+    }
+    if (e == ERR_OK) {
+        e = refuse_unfinished_restore(options, error);
     }
     if (e == ERR_OK) {
         e = open_parts(options, out, error);

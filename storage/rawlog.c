@@ -17,8 +17,9 @@
  *    24  u64 nonce, random                          28  u32 body_bytes
  *    32  u64 size of the previous segment           32  u32 flags (0; later: compressed, encrypted)
  *    40  chain[32] at its start                     36  u32 crc32c(slot table)
- *    72  zeros                                      40  chain[32] behind this frame
- *   124  u32 crc32c(bytes 0..123)                   72  zeros; 76  u32 crc32c(bytes 0..75)
+ *    72  u64 scrub id                               40  chain[32] behind this frame
+ *    80  zeros                                      72  zeros; 76  u32 crc32c(bytes 0..75)
+ *   124  u32 crc32c(bytes 0..123)
  *
  *   frame body:  count slots { u32 offset in the body, u32 entry_crc }, then the entries, in
  *   order, without gaps
@@ -62,8 +63,9 @@
  *            nothing.
  *   undo     of a write that found no space: truncate to the old end, sync. Then the disk shows
  *            zeros behind it again.
- *   scrub    write the whole segment anew under a temporary name, sync it, rename it over, sync the
- *            folder. The old and the new file are both valid, so it does not matter which one a
+ *   scrub    write the whole segment anew under a temporary name, with another random scrub id in
+ *            its header (0 at first: an incremental backup sees by it which segments it must take
+ *            again), sync it, rename it over, sync the folder. The old and the new file are both valid, so it does not matter which one a
  *            crash leaves; the caller scrubs again.
  *
  * ---- Opening ----------------------------------------------------------------------------------

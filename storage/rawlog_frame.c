@@ -10,6 +10,7 @@ enum {
     SEGMENT_NONCE_AT = 24,
     SEGMENT_PREVIOUS_AT = 32,
     SEGMENT_CHAIN_AT = 40,
+    SEGMENT_SCRUB_ID_AT = 72,
     SEGMENT_CRC_AT = SEGMENT_HEADER_BYTES - 4,
 
     FRAME_NONCE_AT = 0,
@@ -50,6 +51,7 @@ void segment_header_encode(const struct segment_header *header, uint8_t to[SEGME
     store_u64(to + SEGMENT_NONCE_AT, header->nonce);
     store_u64(to + SEGMENT_PREVIOUS_AT, header->previous_bytes);
     memcpy(to + SEGMENT_CHAIN_AT, header->chain, DIGEST_BYTES);
+    store_u64(to + SEGMENT_SCRUB_ID_AT, header->scrub_id);
     store_u32(to + SEGMENT_CRC_AT, crc32c(0, to, SEGMENT_CRC_AT));
 }
 
@@ -65,6 +67,7 @@ bool segment_header_decode(const uint8_t from[SEGMENT_HEADER_BYTES], struct segm
     out->nonce = load_u64(from + SEGMENT_NONCE_AT);
     out->previous_bytes = load_u64(from + SEGMENT_PREVIOUS_AT);
     memcpy(out->chain, from + SEGMENT_CHAIN_AT, DIGEST_BYTES);
+    out->scrub_id = load_u64(from + SEGMENT_SCRUB_ID_AT);
     return true;
 }
 
@@ -241,6 +244,18 @@ void frame_entry(const struct frame_header *header, const uint8_t *body, uint32_
     CHECK(frame_slot_decode(header, body + (size_t)index * FRAME_SLOT_BYTES, index, &offset,
                             &length, &crc));
     CHECK(entry_parse(body + offset, length, header->first_sequence + index, out));
+}
+
+const uint8_t *frame_entry_digest(const struct frame_header *header, const uint8_t *body,
+                                  uint32_t index)
+{
+    uint32_t offset;
+    uint32_t length;
+    uint32_t crc;
+    CHECK(index < header->count);
+    CHECK(frame_slot_decode(header, body + (size_t)index * FRAME_SLOT_BYTES, index, &offset,
+                            &length, &crc));
+    return body + offset + ENTRY_DIGEST_AT;
 }
 
 /* ---- frames ---------------------------------------------------------------------------------- */

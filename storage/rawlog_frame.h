@@ -35,6 +35,7 @@ struct segment_header {
     uint64_t nonce;
     uint64_t previous_bytes; /* size of the segment before this one; 0 in the first */
     uint8_t chain[DIGEST_BYTES];
+    uint64_t scrub_id; /* another random number after each scrub; 0: never scrubbed */
 };
 
 struct frame_header {
@@ -92,6 +93,11 @@ bool entry_decode(const uint8_t *bytes, size_t length, uint64_t sequence, uint32
 /* One entry of a body that passed frame_body_check. */
 void frame_entry(const struct frame_header *header, const uint8_t *body, uint32_t index,
                  struct log_entry *out);
+
+/* DIGEST_BYTES of one entry of a body that passed frame_body_check; a scrub does not change them.
+ * Borrowed from the body. */
+const uint8_t *frame_entry_digest(const struct frame_header *header, const uint8_t *body,
+                                  uint32_t index);
 
 /* Overwrites salt, source and payload of one entry of a body that passed frame_body_check, and
  * mends its checksum. False when that was done before (with the same created_person). frame_reseal

@@ -119,6 +119,32 @@ static err scrub_frame(struct scrubbing *work, uint64_t offset, const struct log
     return e;
 }
 
+/* The new file says that it is another one than the old: see rawlog.c. */
+static err write_scrub_id(struct scrubbing *work, struct error *error)
+{
+    struct rawlog *log = work->log;
+    const struct file_system *files = log->files;
+    uint8_t bytes[SEGMENT_HEADER_BYTES];
+    struct segment_header header;
+    size_t got = 0;
+    err e = files->read_at(files->context, work->from, bytes, sizeof bytes, 0, &got, error);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (got != sizeof bytes || !segment_header_decode(bytes, &header)) {
+        return rawlog_corrupt(work->segment, 0, work->segment->first_sequence,
+                              "its header fails its checksum", error);
+    }
+    uint8_t random[8];
+    pthread_mutex_lock(&log->write_lock); /* the source of randomness is the writer's, too */
+    random_fill(log->random, random, sizeof random);
+    pthread_mutex_unlock(&log->write_lock);
+    header.scrub_id = load_u64(random) | 1; /* never 0 */
+    segment_header_encode(&header, bytes);
+    return written(work, files->write_at(files->context, work->to, bytes, sizeof bytes, 0, error),
+                   error);
+}
+
 static err write_scrubbed(struct scrubbing *work, const struct log_scrub *items, size_t count,
                           struct error *error)
 {
@@ -136,6 +162,9 @@ static err write_scrubbed(struct scrubbing *work, const struct log_scrub *items,
         }
         CHECK(e != ERR_OK || used > 0);
         i += used;
+    }
+    if (e == ERR_OK && work->changed) {
+        e = write_scrub_id(work, error);
     }
     if (e == ERR_OK && work->changed) {
         e = written(work, files->sync(files->context, work->to, error), error);

@@ -6,7 +6,8 @@
  *
  * Opening order: lock, checkpoint (how far is the fold?), log (check what lies behind that).
  *
- * Threading: open and close on one thread. Failure: see the parts; ERR_LOCKED names the folder. */
+ * Threading: open and close on one thread. Failure: see the parts; ERR_LOCKED names the folder, ERR_CONFLICT: a restore into it
+ * did not come to its end (backup.h). */
 #ifndef KINDRED_STORAGE_DATA_FOLDER_H
 #define KINDRED_STORAGE_DATA_FOLDER_H
 
