@@ -7,7 +7,6 @@
 enum {
     LINGER_MS = 2000,
     READ_AHEAD_BYTES = 64 * 1024,
-    REFUSED_MAX = 64,
     ARENA_BYTES_MAX = 64 * 1024 * 1024
 };
 
@@ -493,7 +492,7 @@ void connection_accept(struct worker *worker)
     }
     counter_add(&worker->metrics.connections_accepted, 1);
     (void)uv_tcp_nodelay(&connection->tcp, 1);
-    if (worker->connection_count > worker->connections_max + REFUSED_MAX) {
+    if (worker->connection_count > worker->connections_max + worker->refused_max) {
         counter_add(&worker->metrics.connections_refused, 1);
         connection_close(connection);
     } else if (worker->connection_count > worker->connections_max) {

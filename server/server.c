@@ -349,6 +349,38 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* Descriptors are kept for files: a log that cannot begin its next file stops the server for good, and no crowd of
+ * clients shall bring that about. What is left is shared among the workers; a part of a worker's share
+ * is for telling clients beyond its maximum that there are too many. */
+static void leave_descriptors(struct server *server)
+{
+    enum { FOR_FILES = 160, FOR_A_WORKER = 8, LEAST = 4 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return;
+    }
+    uint64_t kept = FOR_FILES + (uint64_t)server->worker_count * FOR_A_WORKER;
+    uint64_t share = limit.rlim_cur > kept ? (limit.rlim_cur - kept) / server->worker_count : 0;
+    share = share < LEAST ? LEAST : share;
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        struct worker *worker = &server->workers[i];
+        if (worker->refused_max > share / 4) {
+            worker->refused_max = share / 4;
+        }
+        if (worker->connections_max > share - worker->refused_max) {
+            worker->connections_max = share - worker->refused_max;
+            if (i == 0) {
+                fprintf(stderr,
+                        "kindred serve: only %llu open files are allowed (ulimit -n): %llu connections are "
+                        "taken at a time, not %llu.\n",
+                        (unsigned long long)limit.rlim_cur,
+                        (unsigned long long)worker->connections_max * server->worker_count,
+                        (unsigned long long)server->options.connections_max);
+            }
+        }
+    }
+}
+
 err server_start(struct server *server, struct error *error)
 {
     int sockets[WORKERS_MAX];
@@ -356,6 +388,7 @@ err server_start(struct server *server, struct error *error)
         sockets[i] = -1;
     }
     raise_descriptor_limit();
+    leave_descriptors(server);
     err e = bind_all(server, sockets, error);
     for (unsigned i = 0; e == ERR_OK && i < server->worker_count; i++) {
         e = worker_start(&server->workers[i], sockets[i], error);
@@ -390,7 +423,7 @@ bool server_failed(const struct server *server)
 static void stop_workers(struct server *server)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(server->options.stop_timeout_ms / 1000);
     for (unsigned i = 0; i < server->worker_count; i++) {
         worker_stop(&server->workers[i], 1);

@@ -7,7 +7,7 @@
 #include "connection.h"
 #include "upload.h"
 
-enum { WORKER_ARENA_BYTES_MAX = 16 * 1024 * 1024, LISTEN_BACKLOG = 1024 };
+enum { WORKER_ARENA_BYTES_MAX = 16 * 1024 * 1024, LISTEN_BACKLOG = 1024, REFUSED_MAX = 64 };
 
 /* ---- things that come back from the writer
  * ------------------------------------------------------------ */
@@ -190,6 +190,7 @@ err worker_init(struct worker *worker, struct server *server, unsigned index, st
     worker->server = server;
     worker->index = index;
     worker->connections_max = server->options.connections_max / server->worker_count;
+    worker->refused_max = REFUSED_MAX;
     if (worker->connections_max == 0) {
         worker->connections_max = 1;
     }
@@ -255,7 +256,7 @@ static void ended(struct worker *worker)
 
 void worker_join_until(struct worker *worker, const struct timespec *until)
 {
-    if (worker->thread_runs && pthread_timedjoin_np(worker->thread, NULL, until) == 0) {
+    if (worker->thread_runs && pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC, until) == 0) {
         ended(worker);
     }
 }

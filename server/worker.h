@@ -76,6 +76,7 @@ struct worker {
     struct connection *connections; /* doubly linked */
     uint64_t connection_count;
     uint64_t connections_max;
+    uint64_t refused_max; /* beyond it, that are told so; what comes then is just closed */
     bool accept_pending;        /* memory was out when a client came */
     struct connection *starved; /* uploads whose batch found the queue full */
     struct arena arena;
@@ -98,7 +99,7 @@ err worker_init(struct worker *worker, struct server *server, unsigned index,
 err worker_start(struct worker *worker, int socket, struct error *error) MUST_USE;
 /* level as in `stopping`. Any thread. */
 void worker_stop(struct worker *worker, int level);
-/* Waits for it to end, until that time (CLOCK_REALTIME) at most. */
+/* Waits for it to end, until that time (CLOCK_MONOTONIC) at most. */
 void worker_join_until(struct worker *worker, const struct timespec *until);
 void worker_join(struct worker *worker);
 void worker_deinit(struct worker *worker);
