@@ -545,8 +545,12 @@ static err commit(struct backing_up *work, struct error *error)
     buffer_init(&out, LEDGER_BYTES_MAX);
     err e = files->sync_directory(files->context, work->log_to, error);
     if (e == ERR_OK) {
+        char name[BACKUP_NAME_MAX];
         erasure_ledger_encode(&work->ledger, &out);
-        e = replace(work, BACKUP_LEDGER, &out, error);
+        /* Its own last word: the checksum of content and checksum is the same for every content. */
+        work->next.ledger_crc = out.failed ? 0 : load_u32(out.data + out.length - 4);
+        backup_ledger_name(&work->next, name);
+        e = replace(work, name, &out, error);
     }
     if (e == ERR_OK) {
         e = take_keys(work, error);
@@ -593,11 +597,14 @@ static void visit_other_file(void *visitor, const char *name)
 {
     struct leftovers *leftovers = visitor;
     char keys[BACKUP_NAME_MAX];
-    backup_keys_name(leftovers->manifest, keys);
+    char ledger[BACKUP_NAME_MAX];
     size_t length = strlen(name);
-    bool is_keys = strncmp(name, "keys-", 5) == 0 &&
-                   !(leftovers->manifest->has_keys && strcmp(name, keys) == 0);
-    if (is_keys || (length > 4 && strcmp(name + length - 4, ".new") == 0)) {
+    backup_keys_name(leftovers->manifest, keys);
+    backup_ledger_name(leftovers->manifest, ledger);
+    bool is_old = (strncmp(name, "keys-", 5) == 0 &&
+                   !(leftovers->manifest->has_keys && strcmp(name, keys) == 0)) ||
+                  (strncmp(name, "erasures-", 9) == 0 && strcmp(name, ledger) != 0);
+    if (is_old || (length > 4 && strcmp(name + length - 4, ".new") == 0)) {
         buffer_append(&leftovers->names, name, length + 1);
     }
 }

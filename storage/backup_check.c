@@ -93,13 +93,13 @@ static bool same_erasures(const struct erasure_ledger *a, const struct erasure_l
 static err check_rest(struct looking *looking, struct error *error)
 {
     struct erasure_ledger ledger;
-    err e = erasure_ledger_load(looking->files, looking->backup, NULL, NULL, &ledger, error);
+    err e = backup_ledger_load(looking->files, looking->backup, &looking->manifest, &ledger, error);
     if (e != ERR_OK) {
         return e;
     }
     if (!same_erasures(&ledger, &looking->seen)) {
         e = error_set(error, ERR_CORRUPT, "ledger_corrupt", 0,
-                      BACKUP_LEDGER " does not say what the backup's log says");
+                      "the backup's ledger of erasures does not say what its log says");
     }
     erasure_ledger_deinit(&ledger);
     if (e == ERR_OK && looking->manifest.has_keys) {

@@ -123,6 +123,11 @@ void backup_segment_name(const struct backup_segment *segment, char out[BACKUP_N
              segment->first_sequence, segment->scrub_id, segment->bytes);
 }
 
+void backup_ledger_name(const struct backup_manifest *manifest, char out[BACKUP_NAME_MAX])
+{
+    snprintf(out, BACKUP_NAME_MAX, "erasures-%08" PRIx32 ".ledger", manifest->ledger_crc);
+}
+
 void backup_keys_name(const struct backup_manifest *manifest, char out[BACKUP_NAME_MAX])
 {
     snprintf(out, BACKUP_NAME_MAX, "keys-%08" PRIx32 ".json", manifest->keys_crc);
@@ -156,9 +161,10 @@ void manifest_encode(const struct backup_manifest *manifest, struct buffer *out)
     buffer_append_cstr(out, "kindred-backup 1\nlog ");
     append_hex(out, manifest->log_id, LOG_ID_BYTES);
     buffer_append_format(out,
-                         "\ntaken %" PRId64 "\nlast %" PRIu64 " %" PRId64 "\nerased %" PRIu64 "\n",
+                         "\ntaken %" PRId64 "\nlast %" PRIu64 " %" PRId64 "\nerased %" PRIu64
+                         " %08" PRIx32 "\n",
                          manifest->taken_at_us, manifest->last_sequence,
-                         manifest->last_received_at_us, manifest->erased);
+                         manifest->last_received_at_us, manifest->erased, manifest->ledger_crc);
     if (manifest->has_keys) {
         buffer_append_format(out, "keys %08" PRIx32 " %" PRIu64 "\n", manifest->keys_crc,
                              manifest->keys_bytes);
@@ -245,7 +251,10 @@ static bool read_line(struct slice line, struct backup_manifest *out, err *e, st
         return slice_to_u64(word, &out->last_sequence) && read_i64(line, &out->last_received_at_us);
     }
     if (slice_equal_cstr(word, "erased")) {
-        return slice_to_u64(line, &out->erased);
+        word = slice_cut(&line, ' ');
+        bool read = slice_to_u64(word, &out->erased) && read_hex_u64(line, 8, &crc);
+        out->ledger_crc = (uint32_t)crc;
+        return read;
     }
     if (slice_equal_cstr(word, "keys")) {
         word = slice_cut(&line, ' ');

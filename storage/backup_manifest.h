@@ -4,7 +4,7 @@
  *   log 6f1c…                                  32 hexadecimal digits: which log
  *   taken 1795323601000000                     microseconds since 1970, UTC
  *   last 73211 1795323600123456                last sequence, and when it was received
- *   erased 214                                 entries in erasures.ledger, at least
+ *   erased 214 5e6f7a8b                        entries in erasures-5e6f7a8b.ledger, and its checksum
  *   keys 1a2b3c4d 512                          CRC-32C and size of keys-1a2b3c4d.json; absent: none
  *   segment 1 0000000000000000 67108912 8c0f…  first sequence, scrub id, bytes, chain at its end
  *   crc32c 1a2b3c4d                            of everything before this line
@@ -18,7 +18,6 @@
 #include "storage/backup.h"
 
 #define BACKUP_MANIFEST "backup.manifest"
-#define BACKUP_LEDGER "erasures.ledger"
 #define BACKUP_LOCK "backup.lock"
 
 struct backup_segment {
@@ -35,6 +34,7 @@ struct backup_manifest {
     uint64_t last_sequence;
     int64_t last_received_at_us;
     uint64_t erased;
+    uint32_t ledger_crc;
     bool has_keys;
     uint32_t keys_crc;
     uint64_t keys_bytes;
@@ -55,6 +55,7 @@ err manifest_load(const struct file_system *files, const char *backup, struct ba
 
 enum { BACKUP_NAME_MAX = 96 };
 void backup_segment_name(const struct backup_segment *segment, char out[BACKUP_NAME_MAX]);
+void backup_ledger_name(const struct backup_manifest *manifest, char out[BACKUP_NAME_MAX]);
 void backup_keys_name(const struct backup_manifest *manifest, char out[BACKUP_NAME_MAX]);
 
 /* ---- whole small files (manifest, ledger, keys) ------------------------------------------------ */
@@ -67,6 +68,10 @@ err file_replace(const struct file_system *files, const char *path, struct slice
 
 /* Same log, other copy: the same. */
 void log_id_of(struct digest *digest, const struct segment_header *first_segment, uint8_t out[LOG_ID_BYTES]);
+
+/* The ledger that the manifest names. */
+err backup_ledger_load(const struct file_system *files, const char *backup, const struct backup_manifest *manifest,
+                       struct erasure_ledger *out, struct error *error) MUST_USE;
 
 /* Notes scrubbed entries and unfinished erasures of a frame. */
 err ledger_add_frame(struct erasure_ledger *ledger, const struct frame_header *header, const uint8_t *body,

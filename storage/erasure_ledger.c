@@ -263,14 +263,27 @@ static err load_file(const struct file_system *files, const char *path, struct e
     return e;
 }
 
-static err join_and_load(const struct file_system *files, const char *folder,
-                         struct erasure_ledger *out, struct error *error)
+err backup_ledger_load(const struct file_system *files, const char *backup,
+                       const struct backup_manifest *manifest, struct erasure_ledger *out,
+                       struct error *error)
 {
-    char *path = rawlog_path(folder, BACKUP_LEDGER);
+    char name[BACKUP_NAME_MAX];
+    *out = (struct erasure_ledger){0};
+    backup_ledger_name(manifest, name);
+    char *path = rawlog_path(backup, name);
     if (path == NULL) {
         return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory");
     }
     err e = load_file(files, path, out, error);
+    if (e == ERR_NOT_FOUND) {
+        e = error_set(error, ERR_CORRUPT, "backup_incomplete", 0, "the backup's %s is missing",
+                      name);
+    }
+    if (e == ERR_OK && (out->count != manifest->erased ||
+                        memcmp(out->log_id, manifest->log_id, LOG_ID_BYTES) != 0)) {
+        erasure_ledger_deinit(out);
+        e = ledger_damaged(path, error);
+    }
     memory_free(path);
     return e;
 }
@@ -285,8 +298,9 @@ err erasure_ledger_load(const struct file_system *files, const char *path,
     struct backup_manifest manifest;
     err e = manifest_load(files, path, &manifest, error);
     if (e == ERR_OK) {
+        e = backup_ledger_load(files, path, &manifest, out, error);
         manifest_deinit(&manifest);
-        return join_and_load(files, path, out, error);
+        return e;
     }
     if (e == ERR_CORRUPT || e == ERR_UNSUPPORTED || e == ERR_MEMORY) {
         return e;

@@ -349,7 +349,7 @@ static err check_erasures(struct restoring *work, struct error *error)
     /* The backup's own: what lies in front of the cut is scrubbed in it, unless it was under way. */
     struct erasure_ledger own;
     uint64_t last = work->report->last_sequence;
-    err e = erasure_ledger_load(work->files, work->options->backup, NULL, NULL, &own, error);
+    err e = backup_ledger_load(work->files, work->options->backup, &work->manifest, &own, error);
     if (e != ERR_OK) {
         return e;
     }

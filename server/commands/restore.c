@@ -21,7 +21,7 @@ static const char HELP[] =
     "  --until SEQUENCE up to this log entry; --until TIME: up to what was received at or before it, for example\n"
     "                   2026-11-22T04:05:06Z or 2026-11-22T05:05:06+01:00. What came in one batch is there whole or not at all\n"
     "  --erasures NEWER people who were erased after BACKUP was made stay erased: names a newer backup of the same data, its file\n"
-    "                   erasures.ledger, or the data folder itself (no server running). Their bytes are overwritten in NEW\n"
+    "                   erasures-….ledger, or the data folder itself (no server running). Their bytes are overwritten in NEW\n"
     "\n"
     "A backup that is brought up to date in one folder needs no --erasures, with --until neither: who was erased is not in it. It is\n"
     "for copies of a backup that were put aside before.\n"

@@ -1,7 +1,7 @@
 /* backup.h: copies of a deployment, made beside a running server, and a data folder made from one.
  *
  *   BACKUP/backup.manifest                what belongs to the backup, replaced whole: the commit point
- *   BACKUP/erasures.ledger                erasure_ledger.h
+ *   BACKUP/erasures-CRC.ledger            erasure_ledger.h
  *   BACKUP/log/FIRST-SCRUBID-BYTES.seg    copies of segments; a changed one is a new file, so that the former backup stays whole
  *                                         until the manifest names the new one. Files it does not name are removed then
  *   BACKUP/keys-CRC.json                  keys.json, if there is one

@@ -7,7 +7,7 @@
  * then went another way under the same numbers.
  *
  * It is not a truth of its own: it is what the scrubbed entries of a log say, gathered. Every backup carries one
- * (erasures.ledger); restore also gathers it from a data folder.
+ * (erasures-CRC.ledger); restore also gathers it from a data folder.
  *
  *   file: 0 magic "KNDRDERA"   8 u32 version (1)   12 u32 unfinished   16 log id[16]   32 u64 last_sequence   40 u64 count
  *         48 unfinished × u64 sequence, then count × { u64 sequence, u8 created_person, 7 zeros, digest[16] }, then
@@ -54,7 +54,7 @@ void erasure_ledger_encode(const struct erasure_ledger *ledger, struct buffer *o
 /* ERR_CORRUPT when it is not what was written; `name` is for the message. */
 err erasure_ledger_decode(struct slice bytes, const char *name, struct erasure_ledger *out, struct error *error) MUST_USE;
 
-/* From a backup (its erasures.ledger), a data folder that no process uses (gathered from its log; every byte is checked on the way),
+/* From a backup (the ledger its manifest names), a data folder that no process uses (gathered from its log; every byte is checked on the way),
  * or such a file. ERR_NOT_FOUND when it is none of them, ERR_LOCKED when the folder is in use. */
 err erasure_ledger_load(const struct file_system *files, const char *path,
                         void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes), void *context,
