@@ -1,6 +1,7 @@
 /* Tries to break the cohorts against a reference that knows nothing of bitmaps, deltas or hits: it keeps people as plain
  * structs and definitions as JSON text, and after random births, changes, merges, erasures, edits of definitions (several at
- * once, dropped half-way), reclassifications and rebuilds asks for every person and cohort whether the definition says so.
+ * once, dropped half-way), verdicts that come with the phrase, late, or never, feedback, reclassifications and rebuilds
+ * asks for every person and cohort whether the definition says so.
  * Members, cohorts_of_person (with order), phrase hits and names must all agree with it.
  * Seeds: KINDRED_TEST_SEED; a failure names the step. */
 #include "unit/test.h"
@@ -8,8 +9,10 @@
 #include <strings.h>
 
 #include "base/memory.h"
+#include "classifier/examples.h"
 #include "index/cohorts.h"
 #include "ingest/json_reader.h"
+#include "unit/classifier/table_classifier.h"
 #include "unit/failing_memory.h"
 #include "unit/seed.h"
 
@@ -17,7 +20,7 @@ static uint64_t seed;
 
 /* ---- the reference's people ------------------------------------------------------------------- */
 
-enum { PEOPLE_MAX = 160, PHRASES = 24, FIELDS = 9, TAGS = 4, COHORTS = 14, DEFINITION_MAX = 1500 };
+enum { PEOPLE_MAX = 160, PHRASES = 24, FIELDS = 9, TAGS = 4, COHORTS = 14, DEFINITION_MAX = 3000 };
 
 static const char *const phrase_texts[PHRASES] = {
     "cricket", "Crickets", "crcket", "#Cricket", "football", "footbal", "fantasy football", "college football", "golf",
@@ -65,6 +68,8 @@ static struct ref_cohort ref_cohorts[COHORTS];
 
 /* ---- the world under test --------------------------------------------------------------------- */
 
+static struct table_classifier table;
+static bool answered[PHRASES]; /* the phrase has a verdict */
 static struct cohort_world world;
 static struct cohorts *cohorts;
 static uint64_t sequence;
@@ -178,7 +183,11 @@ static void publish(uint32_t number)
         if (person->alive && person->interests[p]) {
             if (ids[p] == PHRASE_NONE) {
                 REQUIRE(phrases_intern(world.phrases, slice_from_cstr(phrase_texts[p]), &ids[p]) == ERR_OK);
-                REQUIRE(cohorts_classify_phrase(cohorts, ids[p]) == ERR_OK);
+                answered[p] = (number + p) % 2 == 0;
+                struct verdict verdict;
+                table_verdict(&table, slice_from_cstr(phrase_texts[p]), &verdict);
+                REQUIRE((answered[p] ? cohorts_answer_phrase(cohorts, ids[p], &verdict)
+                                     : cohorts_classify_phrase(cohorts, ids[p])) == ERR_OK);
             }
             phrases_add_holder(world.phrases, ids[p], number);
         }
@@ -325,15 +334,19 @@ static bool ref_lists(json_value list, uint32_t number)
     return false;
 }
 
-/* hits[phrase][cohort], by rules over all definitions, made anew. */
-static bool ref_hits[PHRASES][COHORTS];
+/* How each phrase comes to each cohort, made anew from the definitions' JSON; method 0: it does not. */
+struct ref_hit {
+    uint8_t method;
+    float confidence;
+    struct slice text;
+};
+static struct ref_hit ref_hits[PHRASES][COHORTS];
 
-static void ref_match_phrases(void)
+static void ref_rules(void)
 {
     struct rules_builder *builder = rules_builder_create();
     struct rules *rules = NULL;
     static struct rule_hit hits[RULE_HITS_MAX];
-    memset(ref_hits, 0, sizeof ref_hits);
     for (uint32_t c = 0; c < COHORTS; c++) {
         if (ref_cohorts[c].used) {
             json_value root = json_root(ref_cohorts[c].document);
@@ -351,9 +364,127 @@ static void ref_match_phrases(void)
     for (uint32_t p = 0; p < PHRASES; p++) {
         const size_t count = rules_match(rules, slice_from_cstr(phrase_texts[p]), hits);
         for (size_t i = 0; i < count; i++) {
-            ref_hits[p][hits[i].cohort] = true;
+            /* The text must outlive the rules: the JSON has it. */
+            json_value list = json_get(json_root(ref_cohorts[hits[i].cohort].document), "phrases");
+            struct ref_hit *hit = &ref_hits[p][hits[i].cohort];
+            *hit = (struct ref_hit){hits[i].method, hits[i].confidence, SLICE_NONE};
+            for (struct json_iterator each = json_iterate(list); json_next(&each);) {
+                if (hit->text.data == NULL && slice_equal(json_text(each.value), rules_pattern_text(rules, hits[i].pattern))) {
+                    hit->text = json_text(each.value);
+                }
+            }
         }
-        /* What is stored for the phrase must be the same, with patterns that are the cohort's own. */
+    }
+    rules_destroy(rules);
+    rules_builder_destroy(builder);
+}
+
+/* Does this one pattern speak about the phrase (never by typo)? */
+static bool ref_speaks(struct slice pattern, struct slice phrase)
+{
+    static struct rule_hit hits[RULE_HITS_MAX];
+    struct rules_builder *builder = rules_builder_create();
+    struct rules *rules = NULL;
+    EXPECT(rules_builder_add(builder, 0, pattern, NULL) == ERR_OK && rules_build(builder, &rules) == ERR_OK);
+    const size_t count = rules_match(rules, phrase, hits);
+    rules_destroy(rules);
+    rules_builder_destroy(builder);
+    return count > 0 && hits[0].method != RULE_TYPO;
+}
+
+static bool ref_lists_phrase(json_value list, struct slice phrase, struct slice *text)
+{
+    for (struct json_iterator each = json_iterate(list); list != NULL && json_next(&each);) {
+        char a[PHRASE_FOLD_MAX];
+        char b[PHRASE_FOLD_MAX];
+        const size_t length = phrase_fold(phrase, a);
+        if (length > 0 && slice_equal(slice_of(a, length), slice_of(b, phrase_fold(json_text(each.value), b)))) {
+            *text = json_text(each.value);
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t ref_embeddings(json_value list, int8_t (*out)[EMBEDDING_SIZE])
+{
+    size_t count = 0;
+    for (struct json_iterator each = json_iterate(list); list != NULL && json_next(&each);) {
+        struct verdict verdict;
+        table_verdict(&table, json_text(each.value), &verdict);
+        memcpy(out[count++], verdict.embedding, EMBEDDING_SIZE);
+    }
+    return count;
+}
+
+static float ref_likeness(json_value root, const struct verdict *verdict)
+{
+    static int8_t positives[64][EMBEDDING_SIZE];
+    static int8_t negatives[64][EMBEDDING_SIZE];
+    static const int8_t nothing[EMBEDDING_SIZE];
+    struct examples_scorer scorer;
+    const size_t positive_count = ref_embeddings(json_get(root, "examples"), positives);
+    const size_t negative_count = ref_embeddings(json_get(root, "not_examples"), negatives);
+    if (positive_count == 0 || memcmp(verdict->embedding, nothing, EMBEDDING_SIZE) == 0) {
+        return 0;
+    }
+    examples_fit((const int8_t(*)[EMBEDDING_SIZE])positives, positive_count, (const int8_t(*)[EMBEDDING_SIZE])negatives,
+                 negative_count, &scorer);
+    return examples_score(&scorer, verdict->embedding);
+}
+
+static void ref_model(uint32_t p, uint32_t c)
+{
+    json_value root = json_root(ref_cohorts[c].document);
+    const struct slice phrase = slice_from_cstr(phrase_texts[p]);
+    struct ref_hit *hit = &ref_hits[p][c];
+    json_value list = json_get(root, "not_phrases");
+    for (struct json_iterator each = json_iterate(list); list != NULL && json_next(&each);) {
+        if (ref_speaks(json_text(each.value), phrase)) {
+            return;
+        }
+    }
+    if (ref_lists_phrase(json_get(root, "examples"), phrase, &hit->text)) {
+        *hit = (struct ref_hit){HIT_EXAMPLE, 1, hit->text};
+        return;
+    }
+    struct slice ignored;
+    if (!answered[p] || ref_lists_phrase(json_get(root, "not_examples"), phrase, &ignored)) {
+        return;
+    }
+    struct verdict verdict;
+    table_verdict(&table, phrase, &verdict);
+    json_value least = json_get(root, "min_confidence");
+    for (size_t i = 0; json_get(root, "topic") != NULL && i < verdict.topic_count; i++) {
+        const struct slice topic = json_text(json_get(root, "topic"));
+        const float confidence = (float)verdict.topics[i].confidence / (float)VERDICT_CONFIDENCE_ONE;
+        if (slice_equal_ignoring_case(table_topics[verdict.topics[i].topic], topic) &&
+            confidence >= (least != NULL ? (float)json_double_of(least) : 0)) {
+            *hit = (struct ref_hit){HIT_TOPIC, confidence, topic};
+        }
+    }
+    const float likeness = ref_likeness(root, &verdict);
+    if (likeness >= 0.5F && likeness > hit->confidence) {
+        *hit = (struct ref_hit){HIT_SIMILAR, likeness, SLICE_NONE};
+    }
+}
+
+static uint64_t hits_seen[HIT_TOPIC + 1];
+
+static void ref_match_phrases(void)
+{
+    memset(ref_hits, 0, sizeof ref_hits);
+    ref_rules();
+    for (uint32_t p = 0; p < PHRASES; p++) {
+        size_t count = 0;
+        for (uint32_t c = 0; c < COHORTS; c++) {
+            if (ref_cohorts[c].used && ref_hits[p][c].method == 0) {
+                ref_model(p, c);
+            }
+            count += ref_hits[p][c].method != 0;
+            hits_seen[ref_hits[p][c].method]++;
+        }
+        /* What is stored for the phrase must be the same, with texts that are the cohort's own. */
         const uint32_t id = phrases_find(world.phrases, slice_from_cstr(phrase_texts[p]));
         size_t stored_count = 0;
         if (id == PHRASE_NONE) {
@@ -361,19 +492,24 @@ static void ref_match_phrases(void)
         }
         const struct rule_hit *stored = phrases_hits(world.phrases, id, &stored_count);
         REQUIRE(phrases_classified(world.phrases, id) && stored_count == count, ": '%s'", phrase_texts[p]);
-        for (size_t i = 0; i < count; i++) {
-            const uint32_t cohort = cohorts_find(cohorts, slice_from_cstr(ref_cohorts[hits[i].cohort].name));
-            bool found = false;
-            for (size_t j = 0; j < stored_count; j++) {
-                found = found || (stored[j].cohort == cohort && stored[j].method == hits[i].method &&
-                                  slice_equal(cohorts_pattern_text(cohorts, cohort, stored[j].pattern),
-                                              rules_pattern_text(rules, hits[i].pattern)));
+        REQUIRE(phrases_is_pending(world.phrases, id) == !answered[p], ": '%s'", phrase_texts[p]);
+        struct verdict verdict;
+        table_verdict(&table, slice_from_cstr(phrase_texts[p]), &verdict);
+        REQUIRE(bitmap_contains(phrases_unclassified(world.phrases), id) ==
+                (answered[p] && verdict.topic_count == 0 && count == 0));
+        for (uint32_t c = 0; c < COHORTS; c++) {
+            const struct ref_hit *hit = &ref_hits[p][c];
+            const uint32_t cohort = cohorts_find(cohorts, slice_from_cstr(ref_cohorts[c].name));
+            bool found = hit->method == 0;
+            for (size_t j = 0; hit->method != 0 && j < stored_count; j++) {
+                found = found || (stored[j].cohort == cohort && stored[j].method == hit->method &&
+                                  stored[j].confidence == hit->confidence &&
+                                  slice_equal(cohorts_hit_text(cohorts, &stored[j]), hit->text));
             }
-            REQUIRE(found, ": '%s'", phrase_texts[p]);
+            REQUIRE(found, ": '%s' in %s by %s: %s", phrase_texts[p], ref_cohorts[c].name, hit_method_name(hit->method),
+                    ref_cohorts[c].json);
         }
     }
-    rules_destroy(rules);
-    rules_builder_destroy(builder);
 }
 
 static bool ref_member(uint32_t c, uint32_t number)
@@ -386,11 +522,12 @@ static bool ref_member(uint32_t c, uint32_t number)
     if (ref_lists(json_get(root, "include"), number)) {
         return true;
     }
-    const bool phrases = json_count(json_get(root, "phrases")) > 0;
+    const bool phrases = json_count(json_get(root, "phrases")) > 0 || json_get(root, "topic") != NULL ||
+                         json_count(json_get(root, "examples")) > 0;
     json_value where = json_get(root, "where");
     bool hit = false;
     for (size_t p = 0; p < PHRASES; p++) {
-        hit = hit || (person->interests[p] && ref_hits[p][c]);
+        hit = hit || (person->interests[p] && ref_hits[p][c].method != 0);
     }
     if (!phrases && where == NULL) {
         return false;
@@ -576,6 +713,24 @@ static size_t put_patterns(struct prng *prng, char *out, size_t at, size_t count
     return at;
 }
 
+/* Each phrase stands at most once, and in one list. */
+static size_t put_examples(struct prng *prng, char *out, size_t at, const char *first, const char *second, bool more)
+{
+    const char *lists[2] = {first, second};
+    const size_t begin = prng_below(prng, PHRASES - 1); /* not "???", which folds to nothing */
+    size_t used = 0;
+    for (size_t list = 0; list < 2; list++) {
+        const size_t count = prng_below(prng, 4) + (list == 0);
+        at = put(out, at, "%s\"%s\":[", more || list > 0 ? "," : "", lists[list]);
+        for (size_t i = 0; i < count; i++, used++) {
+            /* In steps of two: the two that fold alike are never both in. */
+            at = put(out, at, "%s\"%s\"", i > 0 ? "," : "", phrase_texts[(begin + 2 * used) % (PHRASES - 1)]);
+        }
+        at = put(out, at, "]");
+    }
+    return at;
+}
+
 static size_t put_people(struct prng *prng, char *out, size_t at, const char *member)
 {
     if (prng_below(prng, 4) != 0) {
@@ -598,7 +753,17 @@ static void random_definition(struct prng *prng, char *out)
         at = put_patterns(prng, out, at, prng_below(prng, 3));
         at = put(out, at, "]");
     }
-    if (prng_below(prng, 2) == 0) {
+    if (prng_below(prng, 3) == 0) {
+        static const char *const topics[] = {"Sports", "music", "FOOD & drink", "Astrology"};
+        at = put(out, at, ",\"topic\":\"%s\"", topics[prng_below(prng, ARRAY_COUNT(topics))]);
+        if (prng_below(prng, 2) == 0) {
+            at = put(out, at, ",\"min_confidence\":0.%u", 5 + (unsigned)prng_below(prng, 5));
+        }
+    }
+    if (prng_below(prng, 3) == 0) {
+        at = put_examples(prng, out, at, "examples", "not_examples", true);
+    }
+    if (prng_below(prng, 3) == 0) {
         at = put(out, at, ",\"where\":");
         at = put_condition(prng, out, at, 3);
     }
@@ -624,6 +789,58 @@ static void vary_definition(struct prng *prng, char *out, const struct ref_cohor
              pattern_texts[prng_below(prng, ARRAY_COUNT(pattern_texts))], old->json + head);
 }
 
+static void correct_definition(struct prng *prng, const struct cohort_definition *definition, char *out)
+{
+    char feedback[DEFINITION_MAX];
+    struct buffer text;
+    struct error error = {0};
+    buffer_init(&text, DEFINITION_MAX);
+    size_t at = put(feedback, 0, "{");
+    at = put_examples(prng, feedback, at, "positive", "negative", false);
+    (void)put(feedback, at, "}");
+    REQUIRE(cohort_definition_correct(definition, slice_from_cstr(feedback), &text, &error) == ERR_OK && !text.failed, ": %s",
+            error.message);
+    (void)put(out, 0, "%.*s", SLICE_ARGS(buffer_slice(&text)));
+    buffer_deinit(&text);
+}
+
+/* Verdicts for phrases that wait: one by one, or several at once, some of which are thrown away. */
+static void answer_phrases(struct prng *prng)
+{
+    struct cohorts_answer answers[PHRASES];
+    struct verdict verdicts[PHRASES];
+    bool taken[PHRASES] = {false};
+    size_t count = 0;
+    const bool together = prng_below(prng, 2) == 0;
+    const bool commit = prng_below(prng, 4) > 0;
+    for (uint32_t p = 0; p < PHRASES; p++) {
+        const uint32_t id = phrases_find(world.phrases, slice_from_cstr(phrase_texts[p]));
+        if (id == PHRASE_NONE || prng_below(prng, 3) > 0) {
+            continue;
+        }
+        table_verdict(&table, slice_from_cstr(phrase_texts[p]), &verdicts[count]);
+        if (!together) {
+            EXPECT(cohorts_answer_phrase(cohorts, id, &verdicts[count]) == ERR_OK);
+            answered[p] = true;
+        } else {
+            answers[count] = (struct cohorts_answer){id, &verdicts[count]};
+            taken[p] = true;
+            count++;
+        }
+    }
+    struct cohorts_change *change = NULL;
+    if (together) {
+        REQUIRE(cohorts_prepare_verdicts(cohorts, answers, count, &change, NULL) == ERR_OK);
+        if (commit) {
+            cohorts_commit(cohorts, change);
+        }
+        cohorts_change_destroy(change);
+        for (uint32_t p = 0; p < PHRASES; p++) {
+            answered[p] = answered[p] || (taken[p] && commit);
+        }
+    }
+}
+
 static void edit_definitions(struct prng *prng)
 {
     struct cohorts_edit edits[4];
@@ -644,7 +861,12 @@ static void edit_definitions(struct prng *prng)
         }
         static struct ref_cohort before;
         before = planned[c];
-        vary_definition(prng, planned[c].json, &before);
+        const uint32_t id = cohorts_find(cohorts, edits[i].name);
+        if (i == 0 && id != COHORT_NONE && prng_below(prng, 3) == 0) {
+            correct_definition(prng, cohorts_definition(cohorts, id), planned[c].json);
+        } else {
+            vary_definition(prng, planned[c].json, &before);
+        }
         planned[c].used = true;
         planned[c].sequence = sequence;
         struct error error = {0};
@@ -714,6 +936,8 @@ static void one_step(struct prng *prng)
         }
     } else if (what < 33) {
         EXPECT(cohorts_rebuild(cohorts) == ERR_OK);
+    } else if (what < 35) {
+        answer_phrases(prng);
     } else {
         edit_definitions(prng);
     }
@@ -723,6 +947,9 @@ static void world_create(void)
 {
     world = (struct cohort_world){.people = people_create(), .phrases = phrases_create(seed), .attributes = attributes_create(),
                                   .names = names_create(seed)};
+    table_classifier_init(&table, 1, NULL, 0);
+    world.classifier = &table.door;
+    memset(answered, 0, sizeof answered);
     cohorts = cohorts_create(&world);
     memset(people, 0, sizeof people);
     memset(ref_cohorts, 0, sizeof ref_cohorts);
@@ -759,6 +986,9 @@ static void test_random(void)
             }
         }
         world_destroy();
+    }
+    for (uint8_t method = 0; method <= HIT_TOPIC; method++) {
+        EXPECT(hits_seen[method] > 0, ": nothing came by %s", hit_method_name(method));
     }
 }
 
