@@ -122,17 +122,22 @@ static err take_entry(struct restoring *work, const struct log_entry *entry, con
                : ERR_OK;
 }
 
-/* A batch is whole or absent. */
+/* A batch is whole or absent. This one need not even be sound. */
+static bool wants_frame(void *context, const struct frame_header *header)
+{
+    const struct restoring *work = context;
+    uint64_t until = work->options->until_sequence;
+    return until == 0 || header->first_sequence + header->count - 1 <= until;
+}
+
 static err take_frame(void *context, const struct frame_header *header, const uint8_t *body,
                       struct error *error)
 {
     struct restoring *work = context;
     const struct restore_options *options = work->options;
     struct log_entry entry;
-    uint64_t last = header->first_sequence + header->count - 1;
     frame_entry(header, body, header->count - 1, &entry);
-    if ((options->until_sequence > 0 && last > options->until_sequence) ||
-        (options->until_us > 0 && entry.received_at_us > options->until_us)) {
+    if (options->until_us > 0 && entry.received_at_us > options->until_us) {
         return ERR_END;
     }
     work->report->last_received_at_us = entry.received_at_us;
@@ -265,6 +270,7 @@ static err restore_segments(struct restoring *work, struct error *error)
                                 .digest = work->digest,
                                 .next_sequence = 1,
                                 .visit = take_frame,
+                                .wants = wants_frame,
                                 .context = work};
     err e = ERR_OK;
     for (size_t i = 0; i < work->manifest.segment_count && e == ERR_OK && !walk.stopped; i++) {

@@ -128,6 +128,10 @@ static err walk_frame(struct segment_walk *walk, struct frame_cursor *cursor, co
         return segment_corrupt(path, cursor->offset, walk->next_sequence,
                                "a batch's header fails its checksum", error);
     }
+    if (e == ERR_OK && walk->wants != NULL && !walk->wants(walk->context, &header)) {
+        walk->stopped = true;
+        return ERR_OK;
+    }
     if (e == ERR_OK) {
         e = cursor_peek(cursor, FRAME_HEADER_BYTES + (size_t)header.body_bytes, &at, error);
     }

@@ -20,6 +20,8 @@ struct segment_walk {
     uint64_t next_sequence;          /* in: of the first frame; out: behind the last one taken */
     uint8_t chain[DIGEST_BYTES];     /* in: at the segment's start; out: behind the last frame taken */
     segment_visit visit;             /* may be NULL */
+    /* Asked with a frame's header (its checksum held), before its body is read: false stops in front of it. May be NULL. */
+    bool (*wants)(void *context, const struct frame_header *header);
     void *context;
     /* out: */
     struct segment_header header;
