@@ -23,6 +23,7 @@ static struct {
     struct file_system files; /* posix, with calls a test may replace */
     enum engine_durability durability;
     const char *settings;
+    const struct classifier *classifier; /* NULL: rules only */
     int64_t now_us;
     int64_t ticks;
     struct prng prng;
@@ -54,7 +55,7 @@ __attribute__((unused)) static err fixture_open(struct error *error)
     }
     struct engine_options options = {.log = fixture.folder.log, .checkpoint = fixture.folder.checkpoint,
                                      .clock = &fixture_clock, .random = &fixture.random,
-                                     .durability = fixture.durability,
+                                     .durability = fixture.durability, .classifier = fixture.classifier,
                                      .settings_json = fixture.settings ? slice_from_cstr(fixture.settings) : SLICE_NONE};
     return engine_open(&options, &fixture.engine, error);
 }
