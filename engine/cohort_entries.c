@@ -209,6 +209,13 @@ err cohort_entry_prepare(struct engine *engine, uint64_t shipped_version, struct
     if (e != ERR_OK) {
         return e;
     }
+    /* Here, not when it is applied: what is logged must apply. */
+    if (cohorts_find(engine->cohorts, cohort_definition_name(definition)) == COHORT_NONE &&
+        cohorts_count(engine->cohorts) >= COHORTS_MAX) {
+        cohort_definition_destroy(definition);
+        return error_set(error, ERR_TOO_LARGE, "cohorts_too_many", 0,
+                         "there are already %d cohorts, which is the most: remove one first", COHORTS_MAX);
+    }
     if (shipped_version == 0 && (e = check_topic(engine, cohort_definition_topic(definition), error)) != ERR_OK) {
         cohort_definition_destroy(definition);
         return e;
