@@ -492,7 +492,7 @@ err settings_parse(struct slice json, struct settings **out, struct error *error
     *out = NULL;
     struct reader reader = {.json = json, .error = error};
     if (json.length > SETTINGS_BYTES_MAX) {
-        return error_set(error, ERR_TOO_LARGE, "settings_too_large", SETTINGS_BYTES_MAX, "Settings may have 4 MiB.");
+        return error_set(error, ERR_TOO_LARGE, "settings_too_large", SETTINGS_BYTES_MAX, "Settings may have 2 MiB.");
     }
     struct settings *settings = memory_zalloc(sizeof *settings);
     if (settings == NULL) {

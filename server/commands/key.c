@@ -60,6 +60,9 @@ static int create(const struct key_words *words)
     if (role == ROLE_NONE) {
         return options_usage_error(&command_key, "--role must be read, ingest or admin.");
     }
+    if (strlen(words->name) > KEY_NAME_MAX) {
+        return options_usage_error(&command_key, "--name may have at most %d bytes.", KEY_NAME_MAX);
+    }
     char text[KEY_TEXT_MAX];
     struct key added;
     struct error error = {0};

@@ -1,4 +1,4 @@
-/* limits.h: the most that intake accepts, in one place. docs/ingestion.md repeats this table for users.
+/* limits.h: the most that intake accepts, in one place. docs/operations.md has this table for users.
  *
  * Every limit is part of the ETL rules: raising one changes what a replay of an old entry gives, so it
  * comes with a new ETL_RULES_VERSION. Texts are counted in bytes of UTF-8 after normalisation. */
@@ -27,7 +27,7 @@ enum {
     CSV_COLUMN_COUNT_MAX = 1024,
     CSV_HEADER_BYTES_MAX = 256 * 1024,
     MAPPING_BYTES_MAX = 1024 * 1024,
-    SETTINGS_BYTES_MAX = 4 * 1024 * 1024,
+    SETTINGS_BYTES_MAX = 2 * 1024 * 1024, /* what one entry of the log holds */
     BAD_BYTES_MAX = 4 * 1024, /* shown of a record that could not be cut out */
 };
 
