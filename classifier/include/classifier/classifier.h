@@ -42,6 +42,9 @@ struct classifier {
     size_t topic_count;         /* at most CLASSIFIER_TOPICS_MAX */
     size_t scratch_bytes;       /* what classify needs, 64-byte aligned */
     const void *context;
+    /* Embeddings of ordinary interests, for thresholds of cohorts by example. May be NULL and 0 (a test double has none). */
+    const int8_t (*background)[EMBEDDING_SIZE];
+    size_t background_count;
     /* count at most CLASSIFIER_BATCH_MAX; several in one call are cheaper than one by one and give the same verdicts. */
     void (*classify)(const void *context, void *scratch, const struct slice *phrases, size_t count,
                      struct verdict *verdicts);
