@@ -26,7 +26,6 @@ PACKAGES = {
     "city-timezones": ("npm", "city-timezones@1.3.4", "4864dc69a73b076983fceff5ad658e4b90b6c4d190f3b1b79992cfeb566daecf"),
     "cryptocurrencies": ("npm", "cryptocurrencies@8.0.1", "898a694b4028b64fb60bd40f90b83efc752b5e9fc5e4af04272ed75cc21d5842"),
     "linguist-languages": ("npm", "linguist-languages@9.5.0", "395ac8b6c5df87b6d0a92b7557c4046685f5b00e6abeaecbb6945195eb233c8d"),
-    "chess-openings": ("npm", "@chess-openings/eco.json@2.2.2", "fa1ab14fa20fa85dc8f450de7a6a852ab2315f73bcb47d0361e350dcc96d8757"),
     "gamedig": ("npm", "gamedig@5.3.3", "44ceba4b97b3224bd63563c4bf7e317e23a59d45eba00cb519dc31acbb68adc3"),
     "pokemon": ("npm", "pokemon@3.3.1", "da7e5af66fb4de8a6dc6470f69ebb541098d31f2a4ed7b12704fc79b45870e37"),
     "superheroes": ("npm", "superheroes@4.0.0", "0ddf55eb132811bbc4179779ff592522e159c00356a76ea9604771ec9ca802a2"),
