@@ -1,5 +1,5 @@
 /* Tries to lose an acknowledged change, to see half a batch, or to get a state that is not the fold of the log, by a power
- * failure at any event of a whole engine's life: records, merges, corrections, cohorts, erasures and their scrubbing,
+ * failure at any event of a whole engine's life: records, merges, corrections, cohorts, verdicts, erasures and their scrubbing,
  * checkpoints, starts.
  *
  * The program runs itself again under syscall_recorder.so: that child takes random steps (tests/model) and writes down, for
@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/interests.h"
 #include "image.h"
 #include "unit/storage/support.h"
 #include "world.h"
@@ -39,9 +40,17 @@ struct witness {
     FILE *facts;
 };
 
+/* Verdicts are not logged: what is answered is compared when nothing waits for one. */
+static void classify(struct world *world)
+{
+    struct error error = {0};
+    CHECK(engine_classify_pending(world->engine, &error) == ERR_OK);
+}
+
 static void witness(struct world *world)
 {
     struct witness *witness = world->owner;
+    classify(world);
     struct engine_stats stats;
     engine_stats(world->engine, &stats);
     uint64_t digest = stats.applied_sequence == world->last_sequence ? world_digest(world->engine) : 0;
@@ -56,6 +65,7 @@ static int work(const char *folder, const char *counter_path, const char *facts_
     int descriptor = open(counter_path, O_RDONLY);
     owner.counter = mmap(NULL, sizeof *owner.counter, PROT_READ, MAP_SHARED, descriptor, 0);
     CHECK(owner.counter != MAP_FAILED && owner.facts != NULL);
+    world.classifier = input_classifier();
     world.erase_weight = 30;
     world.keep_folder = true;
     world.took = witness;
@@ -156,6 +166,7 @@ static void check_state(const struct check *check, struct world *world)
     if (here == NULL) {
         violation(check, "ends at entry %" PRIu64 ", which is no batch's end", stats.applied_sequence);
     }
+    classify(world);
     if (here->digest != 0 && here->digest != world_digest(world->engine)) {
         violation(check, "other answers at entry %" PRIu64 " than before the crash", stats.applied_sequence);
     }
@@ -187,12 +198,15 @@ static void check_image(const struct check *check, bool write)
     world.now_us = 1767225600ll * 1000000;
     arena_init(&world.arena, (size_t)64 << 20);
     CHECK(settings_parse(slice_from_cstr(input_settings), &world.settings, &error) == ERR_OK);
+    world.classifier = input_classifier();
     world_start(&world); /* fails the test when it does not open */
     check_state(check, &world);
     if (write) {
         go_on(&world);
+        classify(&world);
         uint64_t digest = world_digest(world.engine);
         world_reopen(&world, prng_below(&world.prng, 2) == 0, false);
+        classify(&world);
         if (digest != world_digest(world.engine)) {
             violation(check, "what was taken after the crash is not there after a start");
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "engine/interests.h"
 #include "ingest/json_reader.h"
 #include "world.h"
 
@@ -56,7 +57,7 @@ static void expect_place(const struct ref_person *person, struct lines *out)
     line(out, "location %s", joined);
 }
 
-static void expected_lines(const struct world *world, const struct ref_person *person, struct lines *out)
+static void expected_lines(struct world *world, const struct ref_person *person, struct lines *out)
 {
     out->count = 0;
     expect_place(person, out);
@@ -270,7 +271,7 @@ static void compare_finding(struct world *world)
     }
 }
 
-static void compare_page(struct world *world, uint32_t id, const struct ref_cohort *cohort)
+static void compare_page(struct world *world, uint32_t id, struct ref_cohort *cohort)
 {
     static uint32_t expected[1 << 16];
     static uint32_t page[1 << 16];
@@ -318,7 +319,7 @@ static void compare_cohorts(struct world *world)
         world_fail(world, 0, "%zu cohorts, the engine has %u", world->ref.cohort_count, cohorts_count(cohorts));
     }
     for (size_t i = 0; i < world->ref.cohort_count; i++) {
-        const struct ref_cohort *cohort = &world->ref.cohorts[i];
+        struct ref_cohort *cohort = &world->ref.cohorts[i];
         uint32_t id = cohorts_find(cohorts, slice_from_cstr(cohort->name));
         if (id == COHORT_NONE) {
             world_fail(world, 0, "cohort %s is not there", cohort->name);
@@ -383,6 +384,10 @@ static void compare_counts(struct world *world)
 
 void world_compare(struct world *world)
 {
+    struct error error = {0};
+    if (engine_classify_pending(world->engine, &error) != ERR_OK) {
+        world_fail(world, 0, "classifying what waits: %s", error.message);
+    }
     arena_reset(&world->arena);
     compare_finding(world);
     for (size_t i = 0; i < world->ref.person_count; i++) {

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "ingest/splitter.h"
+#include "unit/classifier/table_classifier.h"
 #include "world.h"
 
 /* Small limits, so that they are met all the time. */
@@ -363,22 +364,48 @@ static bool is_vip(const struct ref_person *person)
 }
 
 static const struct ref_rules templates[] = {
-    {{"cricket"}, {0}, NULL, "\"phrases\":[\"cricket\"]"},
-    {{"* football"}, {"fantasy football"}, NULL,
-     "\"phrases\":[\"* football\"],\"not_phrases\":[\"fantasy football\"]"},
-    {{"* football", "fantasy football"}, {"fantasy *"}, NULL,
-     "\"phrases\":[\"* football\",\"fantasy football\"],\"not_phrases\":[\"fantasy *\"]"},
-    {{"nike *", "opera"}, {0}, NULL, "\"phrases\":[\"nike *\",\"opera\"]"},
-    {{0}, {0}, in_usa, "\"where\":{\"field\":\"location.country\",\"op\":\"eq\",\"value\":\"usa\"}"},
-    {{0}, {0}, is_adult, "\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}"},
-    {{0}, {0}, no_tier_or_young_american,
-     "\"where\":{\"any\":[{\"not\":{\"field\":\"plan.tier\",\"op\":\"exists\"}},{\"all\":[{\"field\":\"country\",\"op\":\"eq\","
-     "\"value\":\"USA\"},{\"field\":\"demographics.age\",\"op\":\"lt\",\"value\":30}]}]}"},
-    {{0}, {0}, is_vip, "\"where\":{\"field\":\"tags\",\"op\":\"eq\",\"value\":\"VIP\"}"},
-    {{"violin", "cooking"}, {0}, is_adult,
-     "\"phrases\":[\"violin\",\"cooking\"],\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}"},
-    {{0}, {0}, NULL, "\"description\":\"only people\""},
+    {.phrases = {"cricket"}, .json = "\"phrases\":[\"cricket\"]"},
+    {.phrases = {"* football"}, .not_phrases = {"fantasy football"},
+     .json = "\"phrases\":[\"* football\"],\"not_phrases\":[\"fantasy football\"]"},
+    {.phrases = {"* football", "fantasy football"}, .not_phrases = {"fantasy *"},
+     .json = "\"phrases\":[\"* football\",\"fantasy football\"],\"not_phrases\":[\"fantasy *\"]"},
+    {.phrases = {"nike *", "opera"}, .json = "\"phrases\":[\"nike *\",\"opera\"]"},
+    {.where = in_usa, .json = "\"where\":{\"field\":\"location.country\",\"op\":\"eq\",\"value\":\"usa\"}"},
+    {.where = is_adult, .json = "\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}"},
+    {.where = no_tier_or_young_american,
+     .json = "\"where\":{\"any\":[{\"not\":{\"field\":\"plan.tier\",\"op\":\"exists\"}},{\"all\":[{\"field\":\"country\","
+             "\"op\":\"eq\",\"value\":\"USA\"},{\"field\":\"demographics.age\",\"op\":\"lt\",\"value\":30}]}]}"},
+    {.where = is_vip, .json = "\"where\":{\"field\":\"tags\",\"op\":\"eq\",\"value\":\"VIP\"}"},
+    {.phrases = {"violin", "cooking"}, .where = is_adult,
+     .json = "\"phrases\":[\"violin\",\"cooking\"],\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}"},
+    {.json = "\"description\":\"only people\""},
+    {.json = "\"topic\":\"sports\"", .topic_plus_1 = 1},
+    {.json = "\"topic\":\"Music\",\"min_confidence\":0.75", .topic_plus_1 = 4, .min_confidence = 0.75},
+    {.phrases = {"nike *"}, .not_phrases = {"* football"}, .json = "\"phrases\":[\"nike *\"],\"not_phrases\":[\"* football\"],"
+     "\"topic\":\"Sports\"", .topic_plus_1 = 1},
+    {.json = "\"examples\":[\"nike shoes\"]", .examples = {"nike shoes"}},
+    {.where = is_adult, .json = "\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18},\"topic\":\"Food & Drink\","
+     "\"examples\":[\"violin\",\"Cooking\"]", .topic_plus_1 = 2, .examples = {"violin", "Cooking"}},
 };
+
+static const struct table_entry table_entries[] = {
+    {"Opera", 3, 0.9, 0},   {"opera", 3, 0.9, 0},    {"violin", 3, 0.7, 0},        {"cooking", 1, 0.8, 1},
+    {"Cooking", 1, 0.8, 1}, {"nike", -1, 0, 2},      {"nike shoes", -1, 0, 2},     {"nike socks", -1, 0, 2},
+    {"Football", 0, 0.9, 3}, {"flag football", 0, 0.8, 3}, {"fantasy football", 0, 0.6, 4}, {"Fantasy-Football", -1, 0, 4},
+    {"Cricket", 0, 0.9, 5}, {"cricket", 0, 0.95, 5}, {"CRICKET", -1, 0, 5},        {"Cr\xc3\xad" "cket", -1, 0, -1},
+};
+
+const struct classifier *input_classifier(void)
+{
+    static struct table_classifier table;
+    table_classifier_init(&table, 1, table_entries, ARRAY_COUNT(table_entries));
+    return &table.door;
+}
+
+const char *input_interest(struct world *world)
+{
+    return PICK(world, interests);
+}
 
 const struct ref_rules *input_rules(struct world *world)
 {

@@ -7,6 +7,7 @@
 #ifndef KINDRED_TESTS_MODEL_REFERENCE_H
 #define KINDRED_TESTS_MODEL_REFERENCE_H
 
+#include "classifier/examples.h"
 #include "ingest/record.h"
 #include "ingest/settings.h"
 
@@ -55,16 +56,25 @@ struct ref_message {
     int64_t at_us;
 };
 
-/* member = phrases (if any) and where (if any), or included; and not excluded. Phrases and their wildcards are folded. */
+/* member = an interest that belongs (if phrases, topic or examples are given) and where (if any), or included; and not
+ * excluded. Phrases and their wildcards are folded. */
 struct ref_rules {
     const char *phrases[4], *not_phrases[4];
     bool (*where)(const struct ref_person *person);
     const char *json;
+    int topic_plus_1; /* the classifier's; 0: none */
+    double min_confidence;
+    const char *examples[4]; /* texts */
 };
 
+enum { REF_EXAMPLES = 12 };
 struct ref_cohort {
     char name[REF_TEXT];
     const struct ref_rules *rules;
+    const char *examples[REF_EXAMPLES], *not_examples[REF_EXAMPLES]; /* texts; as feedback left them */
+    size_t example_count, not_example_count;
+    struct examples_scorer scorer; /* once it was needed */
+    bool has_scorer;
     uint32_t include[4], exclude[4]; /* person numbers; 0: none */
 };
 
@@ -74,6 +84,7 @@ struct reference {
     size_t person_count, person_room;
     struct ref_message *messages;
     size_t message_count, message_room;
+    const struct classifier *classifier; /* borrowed; NULL: rules only */
     struct ref_cohort cohorts[REF_COHORTS_MAX];
     size_t cohort_count;
 };
@@ -97,7 +108,9 @@ const struct ref_fact *ref_field(const struct ref_person *person, const char *na
 struct ref_cohort *ref_cohort(struct reference *ref, const char *name);
 struct ref_cohort *ref_cohort_put(struct reference *ref, const char *name);
 void ref_cohort_delete(struct reference *ref, const char *name);
-bool ref_member(const struct reference *ref, const struct ref_cohort *cohort, const struct ref_person *person);
+/* An interest that belongs, or does not, whatever the model says. */
+void ref_correct(struct ref_cohort *cohort, const char *text, bool belongs);
+bool ref_member(const struct reference *ref, struct ref_cohort *cohort, const struct ref_person *person);
 
 /* Lower case without accents, marks as spaces: enough for the phrases of the tests. */
 void ref_fold(const char *text, size_t length, char out[REF_TEXT]);

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "engine/interests.h"
 #include "engine/quarantine.h"
 #include "ingest/splitter.h"
 #include "unit/storage/support.h"
@@ -93,7 +94,7 @@ void world_start(struct world *world)
     clock = (struct clock){clock_now, clock_ticks, world};
     struct engine_options options = {.log = world->folder.log, .checkpoint = world->folder.checkpoint, .clock = &clock,
                                      .random = &world->random, .durability = DURABILITY_FSYNC,
-                                     .settings_json = slice_from_cstr(input_settings)};
+                                     .settings_json = slice_from_cstr(input_settings), .classifier = world->classifier};
     must(world, engine_open(&options, &world->engine, &error), &error, "the engine does not open");
 }
 
@@ -116,6 +117,7 @@ void world_open(struct world *world, uint64_t seed, const char *path)
     world->steps = before;
     must(world, settings_parse(slice_from_cstr(input_settings), &world->settings, &error), &error, "settings");
     world->ref.settings = world->settings;
+    world->ref.classifier = world->classifier;
     world->erasures = calloc(WORLD_ERASURES_MAX, sizeof *world->erasures);
     CHECK(world->erasures != NULL);
     world_start(world);
@@ -137,7 +139,7 @@ void world_close(struct world *world)
         free(world->notes[i]);
     }
     *world = (struct world){.steps = world->steps, .records = world->records, .erase_weight = world->erase_weight,
-                             .erase_sharers = world->erase_sharers};
+                             .erase_sharers = world->erase_sharers, .classifier = world->classifier};
 }
 
 /* ---- committing ----------------------------------------------------------------------------------- */
@@ -206,6 +208,28 @@ struct batch {
     char answer[64];
 };
 
+static struct phrase_verdict verdict_of(const struct world *world, struct slice phrase)
+{
+    static _Alignas(64) char scratch[1024];
+    struct phrase_verdict item = {.phrase = phrase};
+    world->classifier->classify(world->classifier->context, scratch, &phrase, 1, &item.verdict);
+    return item;
+}
+
+/* As a worker does it, but for every second phrase, as if there were no time for the others. */
+static void offer_some(struct world *world, const struct batch *batch)
+{
+    for (size_t i = 0; world->classifier != NULL && i < batch->count; i++) {
+        const struct record *record = batch->drafts[i].record;
+        for (size_t k = 0; record != NULL && k < record->interest_count; k++) {
+            if (prng_below(&world->prng, 2) == 0) {
+                struct phrase_verdict item = verdict_of(world, record->interests[k]);
+                engine_offer_verdicts(world->engine, &item, 1);
+            }
+        }
+    }
+}
+
 static void fill_batch(struct world *world, struct batch *batch)
 {
     size_t records = 1 + prng_below(&world->prng, prng_below(&world->prng, 4) == 0 ? BATCH_MAX : 3);
@@ -264,6 +288,7 @@ void world_ingest(struct world *world)
     size_t count = prng_below(&world->prng, 3) == 0 ? 1 + prng_below(&world->prng, GROUP_MAX) : 1;
     for (size_t i = 0; i < count; i++) {
         fill_batch(world, &batches[i]);
+        offer_some(world, &batches[i]);
         submissions[i] = &batches[i].submission;
     }
     world_commit(world, submissions, count);
@@ -432,6 +457,50 @@ static bool add_people(struct world *world, const char *member, uint32_t list[4]
     return known;
 }
 
+/* What a background thread does: some of the phrases that wait. */
+static void step_verdicts(struct world *world)
+{
+    struct phrase_verdict items[4];
+    struct slice texts[4];
+    uint32_t cursor = (uint32_t)prng_below(&world->prng, 20);
+    size_t count = world->classifier == NULL ? 0
+                                             : engine_pending_phrases(world->engine, &cursor, &world->arena, texts,
+                                                                      1 + prng_below(&world->prng, 4));
+    for (size_t i = 0; i < count; i++) {
+        items[i] = verdict_of(world, texts[i]);
+    }
+    struct submission submission = {.kind = SUBMIT_VERDICTS, .verdicts = items, .verdict_count = count};
+    struct submission *one = &submission;
+    world_commit(world, &one, 1);
+    if (submission.err != (world->classifier != NULL ? ERR_OK : ERR_UNSUPPORTED) || submission.first_sequence != 0) {
+        world_fail(world, 0, "verdicts were answered by %s", err_name(submission.err));
+    }
+    world_note(world, "%zu verdicts", count);
+}
+
+static void step_feedback(struct world *world)
+{
+    static const char *const names[] = {"Sports", "Shoppers", "Adults", "Friends"};
+    const char *name = names[prng_below(&world->prng, ARRAY_COUNT(names))];
+    struct ref_cohort *cohort = ref_cohort(&world->ref, name);
+    const char *positive = input_interest(world);
+    const char *negative = input_interest(world);
+    char folds[2][REF_TEXT];
+    char json[512];
+    ref_fold(positive, strlen(positive), folds[0]);
+    ref_fold(negative, strlen(negative), folds[1]);
+    bool clash = strcmp(folds[0], folds[1]) == 0;
+    snprintf(json, sizeof json, "{\"negative\":[\"%s\"],\"positive\":[\"%s\"]}", negative, positive);
+    struct submission submission = {.kind = SUBMIT_COHORT_FEEDBACK, .name = slice_from_cstr(name),
+                                    .body = slice_from_cstr(json)};
+    commit_one(world, &submission, 1, cohort == NULL ? ERR_NOT_FOUND : clash ? ERR_INVALID : ERR_OK);
+    if (cohort != NULL && !clash) {
+        ref_correct(cohort, positive, true);
+        ref_correct(cohort, negative, false);
+        world_note(world, "entry %" PRIu64 " cohort %s corrected: %s", submission.first_sequence, name, json);
+    }
+}
+
 static void step_cohort(struct world *world)
 {
     static const char *const names[] = {"Sports", "Shoppers", "Adults", "Friends"};
@@ -448,6 +517,12 @@ static void step_cohort(struct world *world)
     }
     char json[2048];
     struct ref_cohort fresh = {.rules = input_rules(world)};
+    while (world->classifier == NULL && fresh.rules->topic_plus_1 != 0) {
+        fresh.rules = input_rules(world); /* a topic would be refused */
+    }
+    for (size_t i = 0; i < 4 && fresh.rules->examples[i] != NULL; i++) {
+        fresh.examples[fresh.example_count++] = fresh.rules->examples[i];
+    }
     snprintf(json, sizeof json, "{%s", fresh.rules->json);
     bool all_known = add_people(world, "include", fresh.include, json, sizeof json);
     all_known &= add_people(world, "exclude", fresh.exclude, json, sizeof json);
@@ -629,8 +704,12 @@ void world_step(struct world *world)
         world_ingest(world);
     } else if (dice < 770) {
         step_patch(world);
-    } else if (dice < 830) {
+    } else if (dice < 815) {
         step_cohort(world);
+    } else if (dice < 823) {
+        step_feedback(world);
+    } else if (dice < 830) {
+        step_verdicts(world);
     } else if (dice < 850) {
         step_repeat(world);
     } else if (dice < 880) {

@@ -61,6 +61,7 @@ struct world {
     uint64_t note_count;
     unsigned erase_weight; /* of 1,000 operations; 0: nobody is erased */
     bool erase_sharers;    /* those who have an identifier in common with somebody, too */
+    const struct classifier *classifier; /* NULL: rules only. Everything is classified before it is compared */
     bool keep_folder;      /* never starts from the log alone */
     void (*took)(struct world *world); /* may be NULL: called for each submission that was taken; last_sequence is its end */
     void *owner;
@@ -111,6 +112,9 @@ size_t input_patch(struct world *world, char *out, size_t room);
 bool input_identifier(size_t at, uint8_t *type, char out[REF_TEXT]);
 /* Some cohort's rules. */
 const struct ref_rules *input_rules(struct world *world);
+/* Has an opinion about every interest there can be. */
+const struct classifier *input_classifier(void);
+const char *input_interest(struct world *world);
 struct csv_header;
 extern struct csv_header *input_header;
 
