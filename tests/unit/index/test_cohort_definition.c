@@ -3,6 +3,7 @@
  * kinds, absent fields, list members, case and numbers that a double cannot tell apart; failing allocations. */
 #include "unit/test.h"
 
+#include "classifier/fold.h"
 #include "index/cohort_definition.h"
 #include "unit/failing_memory.h"
 
@@ -38,6 +39,16 @@ static void test_refused(void)
     expect_refused("x", "{\"phrases\": [\"a\", 7]}", ERR_INVALID, "phrases[1]");
     expect_refused("x", "{\"phrases\": [\"a\", \"b\", \"*\"]}", ERR_INVALID, "phrases[2]");
     expect_refused("x", "{\"not_phrases\": [\"..\"]}", ERR_INVALID, "not_phrases[0]");
+    expect_refused("x", "{\"topic\": 3}", ERR_INVALID, "topic");
+    expect_refused("x", "{\"topic\": \" \"}", ERR_INVALID, "topic");
+    expect_refused("x", "{\"min_confidence\": 0.5}", ERR_INVALID, "topic");
+    expect_refused("x", "{\"topic\": \"a\", \"min_confidence\": 1.5}", ERR_INVALID, "min_confidence");
+    expect_refused("x", "{\"topic\": \"a\", \"min_confidence\": \"1\"}", ERR_INVALID, "min_confidence");
+    expect_refused("x", "{\"examples\": \"a\"}", ERR_INVALID, "examples");
+    expect_refused("x", "{\"examples\": [\"a\", null]}", ERR_INVALID, "examples[1]");
+    expect_refused("x", "{\"examples\": [\"a\", \"*\"]}", ERR_INVALID, "examples[1]");
+    expect_refused("x", "{\"not_examples\": [\"\"]}", ERR_INVALID, "not_examples[0]");
+    expect_refused("x", "{\"examples\": [\"a\", \"Cr\u00e8me\"], \"not_examples\": [\"b\", \"creme\"]}", ERR_INVALID, "examples[1]");
     expect_refused("x", "{\"include\": [\"17\"]}", ERR_INVALID, "include[0]");
     expect_refused("x", "{\"include\": [\"p0\"]}", ERR_INVALID, "include[0]");
     expect_refused("x", "{\"include\": [\"p4294967296\"]}", ERR_INVALID, "include[0]");
@@ -103,6 +114,9 @@ static void test_written(void)
     expect_written("{}", "{}");
     expect_written("{\"exclude\": [\"p3\"], \"not_phrases\": [\"b\"], \"phrases\": [\"A\", \"* x\"], \"description\": \"d\"}",
                    "{\"description\":\"d\",\"phrases\":[\"A\",\"* x\"],\"not_phrases\":[\"b\"],\"exclude\":[\"p3\"]}");
+    expect_written("{\"not_examples\": [\"Tea\"], \"examples\": [\" latte art \", \"x\"], \"min_confidence\": 0.25, \"topic\": \" a b \"}",
+                   "{\"topic\":\"a b\",\"min_confidence\":0.25,\"examples\":[\"latte art\",\"x\"],\"not_examples\":[\"Tea\"]}");
+    expect_written("{\"topic\": \"a\", \"min_confidence\": 1, \"examples\": []}", "{\"topic\":\"a\",\"min_confidence\":1}");
     expect_written("{\"include\": [\"p4294967294\", {\"email\": \"Ann@example.com\"}], \"phrases\": []}",
                    "{\"include\":[\"p4294967294\",{\"email\":\"Ann@example.com\"}]}");
     expect_written("{\"where\": {\"not\": {\"all\": [{\"value\": \"USA\", \"op\": \"eq\", \"field\": \"country\"},"
@@ -111,6 +125,48 @@ static void test_written(void)
                    "{\"where\":{\"not\":{\"all\":[{\"field\":\"location.country\",\"op\":\"eq\",\"value\":\"USA\"},"
                    "{\"any\":[{\"field\":\"plan.tier\",\"op\":\"exists\"},"
                    "{\"field\":\"demographics.age\",\"op\":\"in\",\"value\":[1,2.5,true,\"x\"]}]}]}}}");
+}
+
+static void expect_corrected(const char *json, const char *feedback, const char *wanted)
+{
+    struct cohort_definition *definition = parse(json);
+    struct error error = {0};
+    struct buffer out;
+    buffer_init(&out, 1 << 20);
+    EXPECT(cohort_definition_correct(definition, slice_from_cstr(feedback), &out, &error) == ERR_OK, ": %s", error.message);
+    EXPECT(slice_equal_cstr(buffer_slice(&out), wanted), ": %.*s", SLICE_ARGS(buffer_slice(&out)));
+    buffer_deinit(&out);
+    cohort_definition_destroy(definition);
+}
+
+static void test_corrected(void)
+{
+    expect_corrected("{\"phrases\": [\"a*\"], \"include\": [\"p3\"]}", "{\"positive\": [\"b\", \"B\", \"c\"]}",
+                     "{\"phrases\":[\"a*\"],\"examples\":[\"b\",\"c\"],\"include\":[\"p3\"]}");
+    expect_corrected("{\"examples\": [\"a\", \"b\"], \"not_examples\": [\"c\"]}", "{\"positive\": [\"C\"], \"negative\": [\"A\"]}",
+                     "{\"examples\":[\"b\",\"C\"],\"not_examples\":[\"A\"]}");
+    expect_corrected("{\"examples\": [\"a\"]}", "{\"negative\": [\"a\"], \"positive\": []}", "{\"not_examples\":[\"a\"]}");
+    expect_corrected("{\"examples\": [\"a\"]}", "{\"positive\": [\"a\"]}", "{\"examples\":[\"a\"]}");
+    struct cohort_definition *definition = parse("{\"examples\": [\"a\", \"b\", \"\u00c4\"], \"not_examples\": [\"c\"]}");
+    uint32_t at = 9;
+    EXPECT(cohort_definition_example_at(definition, phrase_fold_key(SLICE_LITERAL("A")), &at) && at <= 2);
+    EXPECT(cohort_definition_example_at(definition, phrase_fold_key(SLICE_LITERAL(" B! ")), &at) && at == 1);
+    EXPECT(!cohort_definition_example_at(definition, phrase_fold_key(SLICE_LITERAL("c")), &at));
+    EXPECT(cohort_definition_is_not_example(definition, phrase_fold_key(SLICE_LITERAL("C"))));
+    for (uint64_t n = 1;; n++) {
+        struct buffer out;
+        failing_memory_begin(n);
+        buffer_init(&out, 1 << 20);
+        err e = cohort_definition_correct(definition, SLICE_LITERAL("{\"positive\": [\"d\", \"e\"], \"negative\": [\"a\"]}"), &out, NULL);
+        const bool whole = !out.failed;
+        buffer_deinit(&out);
+        struct failing_memory_end end = failing_memory_end();
+        EXPECT(end.live_blocks == 0 && (end.failed ? e == ERR_MEMORY || !whole : e == ERR_OK && whole));
+        if (!end.failed) {
+            break;
+        }
+    }
+    cohort_definition_destroy(definition);
 }
 
 static void test_numbers_written(void)
@@ -252,7 +308,7 @@ static void test_conditions(void)
 static void test_failing_memory(void)
 {
     const struct slice json = SLICE_LITERAL("{\"phrases\": [\"a\", \"b\"], \"where\": {\"all\": [{\"field\": \"x\", \"op\": \"in\", "
-                                            "\"value\": [\"a\", \"b\"]}]}, \"include\": [\"p1\", {\"email\": \"a@b.c\"}]}");
+                                            "\"value\": [\"a\", \"b\"]}]}, \"topic\": \"t\", \"examples\": [\"e\", \"f\"], \"not_examples\": [\"g\"], \"include\": [\"p1\", {\"email\": \"a@b.c\"}]}");
     for (uint64_t n = 1;; n++) {
         failing_memory_begin(n);
         struct cohort_definition *definition = NULL;
@@ -272,6 +328,7 @@ int main(void)
 {
     RUN(test_refused);
     RUN(test_written);
+    RUN(test_corrected);
     RUN(test_numbers_written);
     RUN(test_conditions);
     RUN(test_failing_memory);

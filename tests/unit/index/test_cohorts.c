@@ -508,7 +508,11 @@ static void test_failing_memory(void)
         "{\"phrases\": [\"cricket\", \"golf *\"]}",
         "{\"phrases\": [\"football\"], \"where\": {\"any\": [{\"field\": \"plan.tier\", \"op\": \"eq\", \"value\": \"gold\"},"
         "{\"field\": \"tags\", \"op\": \"exists\"}]}, \"include\": [\"p1\"], \"exclude\": [\"p2\"]}",
+        "{\"topic\": \"Sports\", \"not_phrases\": [\"* shoes\"], \"examples\": [\"golf\", \"never asked\"], "
+        "\"not_examples\": [\"tennis\"]}",
     };
+    const struct slice golf = SLICE_LITERAL("golf");
+    struct verdict verdict;
     world_create();
     for (uint32_t n = 1; n <= 3; n++) {
         uint32_t number = 0;
@@ -539,6 +543,14 @@ static void test_failing_memory(void)
             if (e == ERR_OK) {
                 cohorts_change_destroy(change);
             }
+        }
+        if (e == ERR_OK) {
+            table_verdict(&table, golf, &verdict);
+            const struct cohorts_answer answer = {phrases_find(world.phrases, golf), &verdict};
+            e = cohorts_prepare_verdicts(made_before, &answer, 1, &change, NULL);
+        }
+        if (e == ERR_OK) {
+            cohorts_change_destroy(change);
         }
         struct failing_memory_end end = failing_memory_end();
         EXPECT(end.live_blocks == 0, ": %lld at %llu", (long long)end.live_blocks, (unsigned long long)n);

@@ -1,6 +1,6 @@
 /* Tries to break the interned phrases against a list: phrases that come and go so that ids and hash slots are used again,
- * a checkpoint that lives by drain_changes alone, hits replaced one by one and all at once (committed, or thrown away),
- * loading in any order, and allocations that fail: nothing may change then, nothing may be lost. */
+ * a checkpoint that lives by drain_changes alone, hits and verdicts replaced one by one and all at once (committed, or thrown
+ * away), the sets of those that wait and those that lead nowhere, loading in any order, and allocations that fail: nothing may change then, nothing may be lost. */
 #include "unit/test.h"
 
 #include "index/phrases.h"
@@ -9,13 +9,16 @@
 
 static uint64_t seed;
 
-enum { TEXTS = 300, PEOPLE = 40, IDS = 4000 };
+enum { TEXTS = 300, PEOPLE = 40, IDS = 4000, VERSION = 7 };
 
 struct model {
     uint32_t id[TEXTS]; /* PHRASE_NONE: not there */
     bool holder[TEXTS][PEOPLE];
     uint32_t hit[TEXTS]; /* cohort + 1 of its one hit; 0: classified with none; UINT32_MAX: not classified */
+    uint64_t version[TEXTS]; /* of the verdict; 0: none */
+    uint8_t topics[TEXTS];   /* how many it has */
     uint32_t stored[IDS]; /* what a checkpoint would hold: text + 1 */
+    uint64_t stored_version[IDS];
 };
 
 static struct model model;
@@ -28,8 +31,11 @@ static struct slice nth_text(uint32_t n, char room[64])
 
 static void store(void *context, uint32_t id, struct slice text)
 {
-    (void)context;
     REQUIRE(id < IDS);
+    model.stored_version[id] = 0;
+    if (text.data != NULL) {
+        (void)phrases_verdict(context, id, &model.stored_version[id]);
+    }
     unsigned n = 0;
     if (text.data == NULL) {
         model.stored[id] = 0;
@@ -44,6 +50,8 @@ static void expect_same(struct phrases *phrases)
 {
     char room[64];
     uint64_t count = 0;
+    uint64_t pending = 0;
+    uint64_t unclassified = 0;
     for (uint32_t n = 0; n < TEXTS; n++) {
         const struct slice text = nth_text(n, room);
         REQUIRE(phrases_find(phrases, text) == model.id[n]);
@@ -61,11 +69,25 @@ static void expect_same(struct phrases *phrases)
         REQUIRE(phrases_classified(phrases, model.id[n]) == (model.hit[n] != UINT32_MAX));
         REQUIRE(hits == (model.hit[n] != UINT32_MAX && model.hit[n] > 0));
         REQUIRE(hits == 0 || hit->cohort == model.hit[n] - 1);
+        uint64_t version = 0;
+        const struct verdict *verdict = phrases_verdict(phrases, model.id[n], &version);
+        REQUIRE(version == model.version[n] && (verdict != NULL) == (version != 0));
+        REQUIRE(verdict == NULL || (verdict->topic_count == model.topics[n] && verdict->embedding[5] == (int8_t)n));
+        const bool waits = version != VERSION;
+        const bool nowhere = verdict != NULL && model.topics[n] == 0 && model.hit[n] == 0;
+        pending += waits;
+        unclassified += nowhere;
+        REQUIRE(phrases_is_pending(phrases, model.id[n]) == waits);
+        REQUIRE(bitmap_contains(phrases_pending(phrases), model.id[n]) == waits);
+        REQUIRE(bitmap_contains(phrases_unclassified(phrases), model.id[n]) == nowhere);
     }
+    REQUIRE(bitmap_count(phrases_pending(phrases)) == pending);
+    REQUIRE(bitmap_count(phrases_unclassified(phrases)) == unclassified);
     REQUIRE(phrases_count(phrases) == count);
-    phrases_drain_changes(phrases, store, NULL);
+    phrases_drain_changes(phrases, store, phrases);
     for (uint32_t n = 0; n < TEXTS; n++) {
-        REQUIRE(model.id[n] == PHRASE_NONE || model.stored[model.id[n]] == n + 1);
+        REQUIRE(model.id[n] == PHRASE_NONE ||
+                (model.stored[model.id[n]] == n + 1 && model.stored_version[model.id[n]] == model.version[n]));
     }
     uint64_t stored = 0;
     for (uint32_t id = 0; id < IDS; id++) {
@@ -73,6 +95,14 @@ static void expect_same(struct phrases *phrases)
     }
     REQUIRE(stored == count);
     EXPECT(phrases_memory_bytes(phrases) > 0);
+}
+
+static struct verdict random_verdict(struct prng *prng, uint32_t n, uint64_t *version)
+{
+    struct verdict verdict = {.topic_count = (uint8_t)prng_below(prng, 2)};
+    verdict.embedding[5] = (int8_t)n;
+    *version = prng_below(prng, 3) == 0 ? VERSION - 1 : VERSION;
+    return verdict;
 }
 
 static void one_step(struct phrases *phrases, struct prng *prng)
@@ -88,9 +118,12 @@ static void one_step(struct phrases *phrases, struct prng *prng)
         model.id[n] = id;
         model.holder[n][person] = true;
         model.hit[n] = UINT32_MAX;
+        model.version[n] = 0;
         return;
     }
-    switch (prng_below(prng, 5)) {
+    uint64_t version = 0;
+    const struct verdict verdict = random_verdict(prng, n, &version);
+    switch (prng_below(prng, 7)) {
     case 0:
         phrases_add_holder(phrases, model.id[n], person);
         model.holder[n][person] = true;
@@ -98,6 +131,17 @@ static void one_step(struct phrases *phrases, struct prng *prng)
     case 1:
         REQUIRE(phrases_classify(phrases, model.id[n], &hit, hit.cohort > 0) == ERR_OK);
         model.hit[n] = hit.cohort > 0 ? hit.cohort + 1 : 0;
+        break;
+    case 2:
+        REQUIRE(phrases_set_verdict(phrases, model.id[n], version, &verdict) == ERR_OK);
+        model.version[n] = version;
+        model.topics[n] = verdict.topic_count;
+        break;
+    case 3:
+        REQUIRE(phrases_answer(phrases, model.id[n], version, &verdict, &hit, hit.cohort > 3) == ERR_OK);
+        model.version[n] = version;
+        model.topics[n] = verdict.topic_count;
+        model.hit[n] = hit.cohort > 3 ? hit.cohort + 1 : 0;
         break;
     default:
         for (uint32_t p = 0; p < PEOPLE && model.id[n] != PHRASE_NONE; p++) {
@@ -123,9 +167,22 @@ static void reclassify(struct phrases *phrases, struct prng *prng, bool commit)
         if (model.id[n] != PHRASE_NONE && prng_below(prng, 2) == 0) {
             struct rule_hit hit = {.cohort = (uint32_t)prng_below(prng, 9), .method = RULE_TYPO};
             size_t count = 0;
-            REQUIRE(phrases_reclassify_put(all, model.id[n], &hit, 1) == ERR_OK);
-            REQUIRE(phrases_reclassify_hits(all, model.id[n], &count)->cohort == hit.cohort && count == 1);
-            model.hit[n] = commit ? hit.cohort + 1 : model.hit[n];
+            uint64_t version = 0;
+            const struct verdict verdict = random_verdict(prng, n, &version);
+            const bool answer = prng_below(prng, 2) == 0;
+            const size_t some = prng_below(prng, 2);
+            REQUIRE(!answer || phrases_reclassify_verdict(all, model.id[n], version, &verdict) == ERR_OK);
+            if (answer && commit) {
+                model.version[n] = version;
+                model.topics[n] = verdict.topic_count;
+            }
+            if (prng_below(prng, 4) == 0) {
+                continue; /* a verdict that leads where the one before led */
+            }
+            REQUIRE(phrases_reclassify_put(all, model.id[n], &hit, some) == ERR_OK);
+            const struct rule_hit *to_come = phrases_reclassify_hits(all, model.id[n], &count);
+            REQUIRE(count == some && (some == 0 || to_come->cohort == hit.cohort));
+            model.hit[n] = !commit ? model.hit[n] : some ? hit.cohort + 1 : 0;
         }
     }
     if (commit) {
@@ -147,6 +204,7 @@ static void model_clear(void)
 static struct phrases *reload(struct phrases *old, struct prng *prng)
 {
     struct phrases *phrases = phrases_create(prng_next(prng));
+    phrases_expect_version(phrases, VERSION);
     char room[64];
     uint32_t order[TEXTS];
     for (uint32_t n = 0; n < TEXTS; n++) {
@@ -167,6 +225,11 @@ static struct phrases *reload(struct phrases *old, struct prng *prng)
                 }
             }
             model.hit[n] = UINT32_MAX;
+            uint64_t version = 0;
+            const struct verdict *verdict = phrases_verdict(old, model.id[n], &version);
+            if (verdict != NULL) {
+                EXPECT(phrases_set_verdict(phrases, model.id[n], version, verdict) == ERR_OK);
+            }
         }
     }
     /* One that nobody holds any more. */
@@ -183,6 +246,7 @@ static void test_random(void)
     prng_seed(&prng, seed);
     model_clear();
     struct phrases *phrases = phrases_create(seed);
+    phrases_expect_version(phrases, VERSION);
     for (int step = 1; step < 60000; step++) {
         one_step(phrases, &prng);
         if (step % 500 == 0) {
@@ -237,12 +301,20 @@ static void test_failing_memory(void)
                 break;
             }
             EXPECT(id == i);
-            e = phrases_classify(phrases, id, &hit, i % 2);
+            const struct verdict verdict = {.topic_count = 0};
+            e = i % 3 == 0 ? phrases_classify(phrases, id, &hit, i % 2)
+                           : phrases_answer(phrases, id, 1, &verdict, &hit, i % 2);
+            EXPECT(e == ERR_OK || !phrases_classified(phrases, id));
+            EXPECT(phrases_verdict(phrases, id, NULL) == NULL || (e == ERR_OK && i % 3 != 0));
         }
         if (phrases != NULL) {
             EXPECT(phrases_count(phrases) == made);
             all = e == ERR_OK ? phrases_reclassify_begin(phrases) : NULL;
             struct rule_hit hit = {0};
+            if (e == ERR_OK && all != NULL) {
+                const struct verdict verdict = {.topic_count = 1};
+                e = phrases_reclassify_verdict(all, 3, 2, &verdict);
+            }
             if (e == ERR_OK && all != NULL) {
                 e = phrases_reclassify_put(all, 3, &hit, 1);
             }
