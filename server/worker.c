@@ -1,7 +1,9 @@
 #include "worker.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "connection.h"
@@ -60,11 +62,30 @@ void worker_feed_starved(struct worker *worker)
 
 /* ---- stopping ------------------------------------------------------------------------------- */
 
-static void close_listener(struct worker *worker)
+static void on_listener_closed(uv_handle_t *listener)
+{
+    struct worker *worker = listener->data;
+    worker->listener_closing = false;
+}
+
+/* Accepting failed, for want of descriptors most likely. libuv would try again at once and for ever, within one
+ * event: so it is taken away its descriptor. The socket stays, clients wait in its backlog, and the sweep
+ * goes on accepting. */
+static void pause_listener(struct worker *worker)
 {
     if (worker->listening) {
         worker->listening = false;
-        uv_close((uv_handle_t *)&worker->listener, NULL);
+        worker->listener_closing = true;
+        uv_close((uv_handle_t *)&worker->listener, on_listener_closed);
+    }
+}
+
+static void close_listener(struct worker *worker)
+{
+    pause_listener(worker);
+    if (worker->listen_socket >= 0) {
+        close(worker->listen_socket);
+        worker->listen_socket = -1;
     }
 }
 
@@ -137,6 +158,8 @@ static void set_date(struct worker *worker)
         strftime(worker->date, sizeof worker->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
 }
 
+static int open_listener(struct worker *worker);
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
@@ -153,6 +176,9 @@ static void on_sweep(uv_timer_t *timer)
     worker_feed_starved(worker);
     if (worker->accept_pending) {
         connection_accept(worker);
+    }
+    if (!worker->listening && !worker->listener_closing && worker->listen_socket >= 0) {
+        (void)open_listener(worker);
     }
     if (atomic_load(&worker->stopping) != 0) {
         obey_stop(worker);
@@ -180,7 +206,31 @@ static void on_client(uv_stream_t *listener, int status)
     struct worker *worker = listener->data;
     if (status == 0) {
         connection_accept(worker);
+    } else {
+        pause_listener(worker);
     }
+}
+
+/* 0, or libuv's code; then the sweep tries again. */
+static int open_listener(struct worker *worker)
+{
+    int socket = fcntl(worker->listen_socket, F_DUPFD_CLOEXEC, 0);
+    if (socket < 0) {
+        return UV_EMFILE;
+    }
+    (void)uv_tcp_init(&worker->loop, &worker->listener);
+    worker->listener.data = worker;
+    worker->listening = true;
+    int code = uv_tcp_open(&worker->listener, socket);
+    if (code != 0) {
+        close(socket);
+    } else {
+        code = uv_listen((uv_stream_t *)&worker->listener, LISTEN_BACKLOG, on_client);
+    }
+    if (code != 0) {
+        pause_listener(worker);
+    }
+    return code;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -191,6 +241,7 @@ err worker_init(struct worker *worker, struct server *server, unsigned index, st
     worker->index = index;
     worker->connections_max = server->options.connections_max / server->worker_count;
     worker->refused_max = REFUSED_MAX;
+    worker->listen_socket = -1;
     if (worker->connections_max == 0) {
         worker->connections_max = 1;
     }
@@ -228,19 +279,15 @@ err worker_start(struct worker *worker, int socket, struct error *error)
     }
     (void)uv_async_init(&worker->loop, &worker->wake, on_wake);
     (void)uv_timer_init(&worker->loop, &worker->sweep);
-    (void)uv_tcp_init(&worker->loop, &worker->listener);
     (void)uv_check_init(&worker->loop, &worker->turn);
-    worker->turn.data = worker->wake.data = worker->sweep.data = worker->listener.data = worker;
+    worker->turn.data = worker->wake.data = worker->sweep.data = worker;
     (void)uv_check_start(&worker->turn, on_turn);
     (void)uv_timer_start(&worker->sweep, on_sweep, WORKER_SWEEP_MS, WORKER_SWEEP_MS);
-    code = uv_tcp_open(&worker->listener, socket);
-    if (code == 0) {
-        code = uv_listen((uv_stream_t *)&worker->listener, LISTEN_BACKLOG, on_client);
-    }
+    worker->listen_socket = socket;
+    code = open_listener(worker);
     if (code != 0) {
         return uv_error(error, code, "Listening");
     }
-    worker->listening = true;
     if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
         return error_set(error, ERR_MEMORY, "thread", 0, "Starting a thread failed.");
     }

@@ -72,7 +72,9 @@ struct worker {
     uv_check_t turn; /* after the events of one poll: what was gathered is answered */
     _Atomic(struct completion *) completed;
     _Atomic int stopping; /* 1: no new connections, finish; 2: now */
+    int listen_socket;     /* our own descriptor of it: libuv's is closed while accepting pauses */
     bool listening;
+    bool listener_closing; /* its handle is not free yet */
     struct connection *connections; /* doubly linked */
     uint64_t connection_count;
     uint64_t connections_max;
