@@ -485,6 +485,10 @@ static err begin_folder(struct backing_up *work, bool is_backup, struct error *e
                           backup);
         }
     }
+    if (e == ERR_OK && !is_backup) {
+        /* By its lock the folder is known as a backup's: it must be there before anything else. */
+        e = files->sync_directory(files->context, backup, error);
+    }
     if (e == ERR_OK) {
         e = files->make_directory(files->context, work->log_to, error);
     }
