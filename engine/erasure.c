@@ -496,6 +496,18 @@ static err list_entries(struct engine *engine, uint64_t sequence, struct arena *
     return scrub_add(list, sequence + 1, false) ? add_quarantined(engine, keys.payload, list, error) : ERR_MEMORY;
 }
 
+/* The keys go last, also before quarantined entries that came after them: while they are in clear the job can be repeated, and once they are
+ * gone nothing of the person is left (backups rest on that). */
+static err scrub_keys_last(struct log *log, const struct scrub_list *list, uint64_t keys, struct error *error)
+{
+    size_t behind = list->count;
+    while (behind > 0 && list->items[behind - 1].sequence > keys) {
+        behind--;
+    }
+    err e = behind < list->count ? log->ops->scrub(log, list->items + behind, list->count - behind, error) : ERR_OK;
+    return e == ERR_OK ? log->ops->scrub(log, list->items, behind, error) : e;
+}
+
 err engine_erasure_scrub(struct engine *engine, uint64_t sequence, struct error *error)
 {
     struct scrub_list list = {0};
@@ -508,7 +520,7 @@ err engine_erasure_scrub(struct engine *engine, uint64_t sequence, struct error 
     }
     if (e == ERR_OK) {
         qsort(list.items, list.count, sizeof *list.items, compare_scrubs);
-        e = log->ops->scrub(log, list.items, list.count, error);
+        e = scrub_keys_last(log, &list, sequence + 1, error);
     }
     memory_free(list.items);
     arena_deinit(&arena);

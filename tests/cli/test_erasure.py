@@ -148,6 +148,9 @@ class Campaign(BackupTest):
         server = self.serve(data)
         self.kept = [p for p in self.kept if p.number < PEOPLE // 2]
         self.there(server)
+        # Rejected rows of theirs are not shown any more, the others are as they were.
+        rows = call(server, "/api/quarantine?limit=1000")[1]["entries"]
+        self.assertEqual(len(rows), 3 * len(self.kept), f"seed {SEED}")
         self.assertEqual(server.stop(), 0)
         self.search(data, "an old backup, in use again")
         self.run_kindred("verify", "--data", data)
