@@ -71,6 +71,8 @@ err engine_open(const struct engine_options *options, struct engine **out, struc
         return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory to start");
     }
     engine->options = *options;
+    const struct classifier *classifier = options->classifier; /* version 0 means that there is none */
+    CHECK(classifier == NULL || (classifier->version != 0 && classifier->topic_count <= CLASSIFIER_TOPICS_MAX));
     err e = create_parts(engine);
     if (e == ERR_OK) {
         e = recover(engine, error);

@@ -40,19 +40,27 @@ size_t engine_phrases_to_classify(const struct engine *engine, const struct slic
 void engine_offer_verdicts(struct engine *engine, const struct phrase_verdict *verdicts, size_t count)
 {
     for (size_t i = 0; engine->options.classifier != NULL && i < count; i++) {
+        check_verdict(engine, &verdicts[i].verdict);
         verdict_cache_put(engine->verdicts, verdicts[i].phrase, &verdicts[i].verdict);
     }
 }
 
-bool engine_phrase_verdict(const struct engine *engine, struct slice phrase, struct verdict *out)
+bool engine_phrase_verdict(const struct engine *engine, struct slice phrase, struct verdict *out, uint64_t *version)
 {
     const uint32_t id = phrases_find(engine->phrases, phrase);
-    const struct verdict *verdict = id != PHRASE_NONE ? phrases_verdict(engine->phrases, id, NULL) : NULL;
-    if (verdict != NULL) {
+    uint64_t said_by = 0;
+    const struct verdict *verdict = id != PHRASE_NONE ? phrases_verdict(engine->phrases, id, &said_by) : NULL;
+    bool found = verdict != NULL;
+    if (found) {
         *out = *verdict;
-        return true;
+    } else if (verdict_cache_find(engine->verdicts, phrase, out)) {
+        found = true;
+        said_by = engine->options.classifier->version; /* nobody else can have offered it */
     }
-    return verdict_cache_find(engine->verdicts, phrase, out);
+    if (version != NULL) {
+        *version = said_by;
+    }
+    return found;
 }
 
 err engine_example_texts(struct slice json, struct arena *arena, struct slice **out, size_t *count)

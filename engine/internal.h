@@ -221,6 +221,8 @@ err erasure_add(struct engine *engine, const struct engine_erasure *erasure) MUS
 err intern_phrase(struct engine *engine, struct slice text, uint32_t *id) MUST_USE;
 /* Behind an entry: known phrases that wait, and whose verdict was offered meanwhile. */
 void answer_late_phrases(struct engine *engine);
+/* Is it one of this engine's classifier? Otherwise the caller is wrong: CHECK. */
+void check_verdict(const struct engine *engine, const struct verdict *verdict);
 err commit_verdicts(struct engine *engine, struct submission *submission) MUST_USE;
 /* Those that another engine on the same classifier has already. */
 err adopt_verdicts(struct engine *engine, const struct engine *from, struct error *error) MUST_USE;

@@ -230,6 +230,14 @@ static err apply_verdicts(struct engine *engine, const struct phrase_verdict *ve
     return e;
 }
 
+void check_verdict(const struct engine *engine, const struct verdict *verdict)
+{
+    CHECK(verdict->topic_count <= VERDICT_TOPICS_MAX);
+    for (size_t i = 0; i < verdict->topic_count; i++) {
+        CHECK(verdict->topics[i].topic < engine->options.classifier->topic_count);
+    }
+}
+
 err commit_verdicts(struct engine *engine, struct submission *submission)
 {
     const err failed = engine_failed(engine);
@@ -241,8 +249,7 @@ err commit_verdicts(struct engine *engine, struct submission *submission)
         return error_set(&submission->error, ERR_UNSUPPORTED, "no_classifier", 0, "there is no classifier");
     }
     for (size_t i = 0; i < submission->verdict_count; i++) {
-        const struct verdict *verdict = &submission->verdicts[i].verdict;
-        CHECK(verdict->topic_count <= VERDICT_TOPICS_MAX);
+        check_verdict(engine, &submission->verdicts[i].verdict);
     }
     return apply_verdicts(engine, submission->verdicts, submission->verdict_count, &submission->error);
 }

@@ -38,8 +38,9 @@ size_t engine_phrases_to_classify(const struct engine *engine, const struct slic
                                   size_t *from, uint32_t *out, size_t room);
 /* Copied. Before the records (or the definition, for its examples) are submitted. Any. */
 void engine_offer_verdicts(struct engine *engine, const struct phrase_verdict *verdicts, size_t count);
-/* What is known of the phrase: stored (of any version) or offered; false: nothing. Reader. */
-bool engine_phrase_verdict(const struct engine *engine, struct slice phrase, struct verdict *out);
+/* What is known of the phrase: stored or offered; false: nothing. *version (may be NULL) says whose it is: only one of the
+ * classifier's own may be given to engine_explain_phrase, which finds a stored one by itself. Reader. */
+bool engine_phrase_verdict(const struct engine *engine, struct slice phrase, struct verdict *out, uint64_t *version);
 /* The texts of "examples" and "not_examples" in a definition's JSON, "positive" and "negative" in feedback's; wherever they are
  * no texts, or the JSON is none, fewer: the commit says what is wrong. In the arena. Any. */
 err engine_example_texts(struct slice json, struct arena *arena, struct slice **out, size_t *count) MUST_USE;
@@ -55,7 +56,7 @@ err engine_classify_pending(struct engine *engine, struct error *error) MUST_USE
 
 /* ---- answers ---------------------------------------------------------------------------------- */
 
-/* Which cohorts any phrase falls in, ascending by id, with this verdict; NULL: with the one it has, if it has one. See
+/* Which cohorts any phrase falls in, ascending by id, with this verdict of the classifier's; NULL: with the one it has, if it has one. See
  * cohorts.h: hit_decided_by, hit_method_name, cohorts_hit_text. Reader. */
 size_t engine_explain_phrase(const struct engine *engine, struct slice phrase, const struct verdict *verdict,
                              struct rule_hit hits[RULE_HITS_MAX]);

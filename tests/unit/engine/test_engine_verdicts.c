@@ -2,9 +2,13 @@
  * erased person's words, and to make people fall out of their cohorts while a new model takes over. */
 #include "fixture.h"
 
+#include <pthread.h>
+
 #include "engine/interests.h"
 #include "unit/classifier/table_classifier.h"
 #include "unit/failing_memory.h"
+
+#include "internal.h"
 
 static const struct table_entry known[] = {
     {"padel", 0, 0.9, 0},     {"squash", 0, 0.55, 0},  {"espresso", 1, 0.8, 1},  {"latte art", -1, 0, 1},
@@ -371,15 +375,15 @@ static void test_questions(void)
     EXPECT(slice_starts_with(buffer_slice(&text), SLICE_LITERAL("[{\"cohort\":\"Coffee\",\"decided_by\":\"example\"")));
     buffer_deinit(&text);
     struct verdict verdict;
-    EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("hjkl"), &verdict));
+    EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("hjkl"), &verdict, NULL));
     offer("hjkl");
-    EXPECT(engine_phrase_verdict(fixture.engine, SLICE_LITERAL("hjkl"), &verdict) && verdict.topic_count == 0);
+    EXPECT(engine_phrase_verdict(fixture.engine, SLICE_LITERAL("hjkl"), &verdict, NULL) && verdict.topic_count == 0);
     for (int i = 0; i < 9; i++) {
         snprintf(json, sizeof json, "{\"cookie\":\"c%d\",\"interests\":[\"padel\",\"asdf\"%s%s]}", i, i < 5 ? ",\"hjkl\"" : "",
                  i < 2 ? ",\"green tea\"" : "");
         ingest(json);
     }
-    EXPECT(engine_phrase_verdict(fixture.engine, SLICE_LITERAL("hjkl"), &verdict));
+    EXPECT(engine_phrase_verdict(fixture.engine, SLICE_LITERAL("hjkl"), &verdict, NULL));
     classify_pending();
     EXPECT(stats().phrases_unclassified == 3);
     static struct unclassified_scan scan;
@@ -426,8 +430,8 @@ static void test_an_erased_persons_words_are_gone(void)
     offer("most secret hobby"); /* by a record of the person that is refused, say */
     EXPECT(erase(person("cookie", "a")) == ERR_OK);
     struct verdict verdict;
-    EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("most secret hobby"), &verdict));
-    EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("offered only"), &verdict));
+    EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("most secret hobby"), &verdict, NULL));
+    EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("offered only"), &verdict, NULL));
     EXPECT(stats().phrases == 1);
     scrub();
     EXPECT(!file_holds("profiles/data.mdb", "most secret hobby"));
@@ -450,8 +454,50 @@ static void test_a_full_cache_loses_the_oldest(void)
     struct verdict verdict;
     EXPECT(stats().verdicts_offered == 200000 && stats().verdicts_evicted > 100000);
     EXPECT(stats().verdicts_offered - stats().verdicts_evicted <= VERDICT_SLOTS_DEFAULT);
-    EXPECT(engine_phrase_verdict(fixture.engine, SLICE_LITERAL("phrase 199999"), &verdict));
-    EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("phrase 3"), &verdict));
+    EXPECT(engine_phrase_verdict(fixture.engine, SLICE_LITERAL("phrase 199999"), &verdict, NULL));
+    EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("phrase 3"), &verdict, NULL));
+    fixture_end();
+}
+
+/* Several threads offer, ask and look while the writer takes and empties: for the thread sanitizer; and nobody gets another
+ * phrase's verdict. */
+static void *offer_and_ask(void *context)
+{
+    char text[32];
+    for (int i = 0; i < 20000; i++) {
+        struct phrase_verdict item = {.phrase = slice_of(text, (size_t)snprintf(text, sizeof text, "phrase %d", i % 700))};
+        struct verdict found;
+        item.verdict.embedding[0] = (int8_t)(i % 700 % 100);
+        engine_offer_verdicts(context, &item, 1);
+        if (engine_phrase_verdict(context, item.phrase, &found, NULL)) {
+            EXPECT(found.embedding[0] == item.verdict.embedding[0]);
+        }
+    }
+    return NULL;
+}
+
+static void test_threads_share_the_cache(void)
+{
+    begin();
+    pthread_t threads[3];
+    for (size_t i = 0; i < ARRAY_COUNT(threads); i++) {
+        CHECK(pthread_create(&threads[i], NULL, offer_and_ask, fixture.engine) == 0);
+    }
+    struct verdict_cache *cache = fixture.engine->verdicts;
+    for (int i = 0; i < 3000; i++) {
+        struct verdict found;
+        if (verdict_cache_take(cache, SLICE_LITERAL("phrase 42"), &found)) {
+            EXPECT(found.embedding[0] == 42);
+        }
+        if (i % 500 == 0) {
+            verdict_cache_clear(cache);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(threads); i++) {
+        pthread_join(threads[i], NULL);
+    }
+    verdict_cache_clear(cache);
+    EXPECT(verdict_cache_count(cache) == 0);
     fixture_end();
 }
 
@@ -496,6 +542,7 @@ int main(void)
     RUN(test_questions);
     RUN(test_an_erased_persons_words_are_gone);
     RUN(test_a_full_cache_loses_the_oldest);
+    RUN(test_threads_share_the_cache);
     RUN(test_no_memory_for_verdicts);
     return test_summary();
 }
