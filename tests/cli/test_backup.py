@@ -154,7 +154,7 @@ class Online(BackupTest):
 
     def test_only_what_changed_is_copied(self):
         people = self.folder / "people.ndjson"
-        self.run_kindred("generate", "--people", 45000, "--seed", 5, "--output", people)
+        self.run_kindred("generate", "--people", 38000, "--seed", 5, "--output", people)
         self.import_file(people)
         self.backup()
         files = {p.name: p.stat().st_ino for p in (self.target / "log").iterdir()}
@@ -273,11 +273,11 @@ class Interrupted(BackupTest):
     def test_kill_in_the_middle(self):
         generator = random.Random(SEED)
         people = self.folder / "people.ndjson"
-        self.run_kindred("generate", "--people", 30000, "--seed", 5, "--output", people)
+        self.run_kindred("generate", "--people", 15000, "--seed", 5, "--output", people)
         self.import_file(people)
         whole = self.backup().last
         killed = 0
-        for i in range(8):
+        for i in range(6):
             self.import_file(self.write(f"more-{i}.ndjson", f'{{"cookie": "more-{i}"}}\n'))
             backup = subprocess.Popen([cli.KINDRED, "backup", str(self.target), "--data", str(self.data)],
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -296,7 +296,7 @@ class Interrupted(BackupTest):
 
     def test_restore_killed(self):
         people = self.folder / "people.ndjson"
-        self.run_kindred("generate", "--people", 20000, "--seed", 5, "--output", people)
+        self.run_kindred("generate", "--people", 12000, "--seed", 5, "--output", people)
         self.import_file(people)
         self.backup()
         data = self.folder / "restored"
