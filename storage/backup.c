@@ -121,6 +121,22 @@ static err check_copy(struct backing_up *work, const struct backup_segment *segm
     return e == ERR_OK && !checking.met ? other_history(work, walk.next_sequence, error) : e;
 }
 
+/* A copy that is not sound: is it the source's fault, or the target's? *error becomes the source's when it is damaged, too. */
+static err blame(struct backing_up *work, const struct backup_segment *segment,
+                 const struct segment_header *header, struct error *error)
+{
+    struct error of_source;
+    struct segment_walk walk = {
+        .files = work->files, .digest = work->digest, .next_sequence = segment->first_sequence};
+    memcpy(walk.chain, header->chain, DIGEST_BYTES);
+    char *path = segment_path(work->log_from, segment->first_sequence);
+    if (path != NULL && segment_walk_file(&walk, path, segment->bytes, &of_source) == ERR_CORRUPT) {
+        *error = of_source;
+    }
+    memory_free(path);
+    return ERR_CORRUPT;
+}
+
 /* The first `bytes` of one file into another, which is synced. */
 static err copy_bytes(struct backing_up *work, struct file *from, struct file *to,
                       const struct backup_segment *segment, struct error *error)
@@ -169,6 +185,7 @@ static err write_copy(struct backing_up *work, struct file *from,
     }
     if (e == ERR_OK) {
         e = check_copy(work, segment, header, temporary, error);
+        e = e == ERR_CORRUPT ? blame(work, segment, header, error) : e;
     }
     if (e == ERR_OK) {
         e = files->rename(files->context, temporary, path, error);

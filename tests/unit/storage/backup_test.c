@@ -645,6 +645,33 @@ static void test_damage(void)
     place_end(&place);
 }
 
+/* The log itself is damaged: it is named, not the copy, and the backup that was there stays. */
+static void test_damaged_source(void)
+{
+    struct place place;
+    struct backup_report report;
+    struct error error;
+    char first[PATH_BYTES];
+    size_t length;
+    place_make(&place, 40);
+    REQUIRE(back_up(&place, &report, &error) == ERR_OK, " %s", error.message);
+    uint64_t last = place.last;
+    const struct log_scrub item = {.sequence = 2};
+    REQUIRE(place.log->ops->scrub(place.log, &item, 1, &error) == ERR_OK);
+    snprintf(first, sizeof first, "%.400s/00000000000000000001.seg", place.log_path);
+    char *content = file_load(first, &length);
+    content[length / 2] ^= 1;
+    file_store(first, content, length);
+    free(content);
+    EXPECT(back_up(&place, &report, &error) == ERR_CORRUPT &&
+               strstr(error.message, "data/log/00000000000000000001.seg") != NULL,
+           " %s", error.message);
+    EXPECT(backup_check(&file_system_posix, place.backup, NULL, NULL, &report, &error) == ERR_OK &&
+               report.last_sequence == last,
+           " %s", error.message);
+    place_end(&place);
+}
+
 /* ---- failures -------------------------------------------------------------------------------- */
 
 /* The Nth call of an incremental backup fails: what was there is still there, and the next one succeeds. False: there was no Nth
@@ -816,6 +843,7 @@ int main(void)
     RUN(test_other_history);
     RUN(test_targets);
     RUN(test_damage);
+    RUN(test_damaged_source);
     RUN(test_failing_disk_while_backing_up);
     RUN(test_failing_disk_while_restoring);
     RUN(test_memory_runs_out);
