@@ -402,13 +402,18 @@ static err put_hits(struct preparing *preparing, uint32_t id, const struct rule_
 static err rematch_phrase(struct preparing *preparing, uint32_t id)
 {
     const struct phrases *phrases = preparing->cohorts->world.phrases;
-    const struct cohort_question question = cohorts_question(phrases, id);
+    struct cohort_question question = cohorts_question(phrases, id);
     size_t old_count = 0;
     const struct rule_hit *old = phrases_hits(phrases, id, &old_count);
     if (phrases_classified(phrases, id) && !leads_to_touched(preparing, old, old_count) &&
         (preparing->delta == NULL || !rules_touch(preparing->delta, question.text)) &&
         !edited_model_wants(preparing, &question)) {
         return ERR_OK;
+    }
+    if (phrases_classified(phrases, id)) {
+        question.before = old;
+        question.before_count = old_count;
+        question.edited = preparing->touched;
     }
     struct rule_hit hits[RULE_HITS_MAX];
     return put_hits(preparing, id, hits, cohorts_state_match(preparing->change->state, &question, hits));

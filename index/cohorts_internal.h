@@ -122,6 +122,11 @@ struct cohort_question {
     uint64_t fold_key;
     uint64_t version;              /* who said it */
     const struct verdict *verdict; /* NULL: nobody has said anything yet */
+    /* While definitions change: where this very verdict led before, and which slots are edited; NULL: ask every cohort. What
+     * the model says to the others is the same as before. */
+    const struct rule_hit *before;
+    size_t before_count;
+    const bool *edited;
 };
 struct cohort_question cohorts_question(const struct phrases *phrases, uint32_t id);
 /* All hits, ascending by cohort, patterns counted per cohort: rules first; where no rule speaks, examples and the model. */

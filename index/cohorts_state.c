@@ -400,6 +400,7 @@ static size_t add_model_hits(const struct cohorts_state *state, const struct coh
     const size_t veto_count = state->vetoes != NULL ? rules_match(state->vetoes, question->text, vetoes) : 0;
     size_t r = 0;
     size_t v = 0;
+    size_t b = 0;
     for (uint32_t m = 0; m < state->model_count; m++) {
         const uint32_t slot = state->model_slots[m];
         while (r < ruled && hits[r].cohort < slot) {
@@ -411,6 +412,19 @@ static size_t add_model_hits(const struct cohorts_state *state, const struct coh
         const bool vetoed = v < veto_count && vetoes[v].cohort == slot && vetoes[v].method != RULE_TYPO;
         if (vetoed || (r < ruled && hits[r].cohort == slot)) {
             continue;
+        }
+        if (question->edited != NULL && !question->edited[slot]) {
+            while (b < question->before_count && question->before[b].cohort < slot) {
+                b++;
+            }
+            const struct rule_hit *was =
+                b < question->before_count && question->before[b].cohort == slot ? &question->before[b] : NULL;
+            if (was == NULL || was->method > HIT_TYPO) { /* no rule had spoken: the model had its say */
+                if (was != NULL) {
+                    hits[count++] = *was;
+                }
+                continue;
+            }
         }
         count += cohort_model_hit(state->slots[slot], slot, question, &hits[count]);
     }
