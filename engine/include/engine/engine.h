@@ -189,7 +189,7 @@ bool engine_expand_parse(struct slice words, unsigned *expand);
 /* The object of the mission: {"cookie": …, "email": …, "location": …, "demographics": {…}, "interests": […], "cohorts": […]}. */
 void engine_write_user(const struct engine *engine, uint32_t number, unsigned expand, struct json_writer *json);
 enum { ENGINE_ETAG_MAX = 40 };
-/* Quoted, with its NUL. Changes whenever the profile or any cohort definition does. */
+/* Quoted, with its NUL. Changes whenever the profile or any cohort definition does, or a verdict moves somebody. */
 size_t engine_etag(const struct engine *engine, uint32_t number, char out[ENGINE_ETAG_MAX]);
 
 /* One page of a cohort's people (COHORT id from cohorts_find), or of everybody (COHORT_NONE), in the order of person numbers.
