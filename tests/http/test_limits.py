@@ -221,12 +221,16 @@ def _(_s):
                 statuses.append(answer.status)
                 if answer.status != 200:
                     refused(answer, 503, "busy")
-        threads = [threading.Thread(target=client) for _ in range(24)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(statuses) == 24 * 30 and set(statuses) == {200, 503}, set(statuses)
+        # Four wait, 24 come: how soon that is too many depends on the disk.
+        for _ in range(20):
+            threads = [threading.Thread(target=client) for _ in range(24)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            if 503 in statuses:
+                break
+        assert len(statuses) % (24 * 30) == 0 and set(statuses) == {200, 503}, set(statuses)
         assert s.metric("kindred_writer_queue_max") == 4
 
 
