@@ -13,16 +13,19 @@ HOME = {"sports": "Sports", "technology": "Technology", "finance": "Finance", "e
         "travel": "Travel", "health": "Health", "automotive": "Automotive", "home": "Home & Garden", "science": "Science",
         "education": "Education", "politics": "Politics", "pets": "Pets & Animals", "books": "Books & Literature",
         "parenting": "Parenting & Family"}
+# Files whose headings are people or occasions: their sections hold things of many kinds.
+MIXED = ("typical", "everyday", "recent", "famous", "none")
 
 
 class Phrase:
     """One folded phrase: what it is about (a set, empty: not an interest), the section it was found in, and how far it is to
     be believed (1: written by hand)."""
-    __slots__ = ("text", "folded", "topics", "section", "weight", "curated")
+    __slots__ = ("text", "folded", "topics", "section", "weight", "curated", "mixed")
 
     def __init__(self, text, folded, topics, section, weight, curated):
         self.text, self.folded, self.topics, self.section = text, folded, set(topics), section
         self.weight, self.curated = weight, curated
+        self.mixed = section.split(":")[0] in MIXED
 
 
 def read_lists(folder=HERE / "lists"):

