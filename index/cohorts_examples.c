@@ -43,11 +43,12 @@ static struct slice example_text(const struct cohort_definition *definition, siz
     return at < positives ? positive[at] : negative[at - positives];
 }
 
-static void fit(struct cohort_examples *examples)
+/* classifier NULL: of a version that is gone, and with it its background. */
+static void fit(struct cohort_examples *examples, const struct classifier *classifier)
 {
     const int8_t(*all)[EMBEDDING_SIZE] = (const int8_t(*)[EMBEDDING_SIZE])examples->embeddings;
-    examples_fit(all, examples->positive_count, all + examples->positive_count, examples->negative_count,
-                 &examples->scorer);
+    examples_fit(classifier, all, examples->positive_count, all + examples->positive_count,
+                 examples->negative_count, &examples->scorer);
 }
 
 /* ---- the checkpoint's row ---- */
@@ -142,7 +143,7 @@ static void take_stored(struct cohort_examples *examples, const struct stored *s
     }
     struct cohort_examples old = *examples;
     memcpy(old.embeddings, stored->embeddings.data, stored->embeddings.length);
-    fit(&old); /* into the array that is about to be filled anew */
+    fit(&old, NULL); /* into the array that is about to be filled anew */
     examples->older_version = stored->version;
     examples->older = old.scorer;
 }
@@ -271,7 +272,7 @@ err cohort_learn(const struct cohort_world *world, struct cohort *cohort, const 
     }
     err e = ask_about_unknown(world, cohort->definition, examples, known);
     memory_free(known);
-    fit(examples);
+    fit(examples, world->classifier);
     return e;
 }
 

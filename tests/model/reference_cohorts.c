@@ -118,7 +118,7 @@ static void learn(const struct classifier *classifier, struct ref_cohort *cohort
         ask(classifier, cohort->not_examples[i], &example);
         memcpy(negatives[i], example.embedding, EMBEDDING_SIZE);
     }
-    examples_fit((const int8_t(*)[EMBEDDING_SIZE])positives, cohort->example_count,
+    examples_fit(classifier, (const int8_t(*)[EMBEDDING_SIZE])positives, cohort->example_count,
                  (const int8_t(*)[EMBEDDING_SIZE])negatives, cohort->not_example_count, &cohort->scorer);
     cohort->has_scorer = true;
 }

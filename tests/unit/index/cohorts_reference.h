@@ -109,8 +109,8 @@ static float ref_likeness(json_value root, const struct verdict *verdict)
     if (positive_count == 0 || memcmp(verdict->embedding, nothing, EMBEDDING_SIZE) == 0) {
         return 0;
     }
-    examples_fit((const int8_t(*)[EMBEDDING_SIZE])positives, positive_count, (const int8_t(*)[EMBEDDING_SIZE])negatives,
-                 negative_count, &scorer);
+    examples_fit(NULL, (const int8_t(*)[EMBEDDING_SIZE])positives, positive_count,
+                 (const int8_t(*)[EMBEDDING_SIZE])negatives, negative_count, &scorer);
     return examples_score(&scorer, verdict->embedding);
 }
 
