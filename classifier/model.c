@@ -83,7 +83,9 @@ static err open_parts(struct model *model, const struct model_file *file, struct
     }
     model->classifier.background = (const int8_t(*)[EMBEDDING_SIZE])(uintptr_t)background.data;
     model->classifier.background_count = background.shape[0];
-    model->spelling = (struct spelling){.words = &model->words, .known = &model->known};
+    if (e == ERR_OK) {
+        e = spelling_open(&model->spelling, &model->words, &model->known, error);
+    }
     return e;
 }
 
@@ -132,6 +134,7 @@ void model_close(struct model *model)
         pieces_close(&model->pieces);
         encoder_close(&model->encoder);
         trunk_close(&model->trunk);
+        spelling_close(&model->spelling);
         memory_free(model);
     }
 }

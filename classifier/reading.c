@@ -79,7 +79,8 @@ void model_read(const struct model *model, struct slice phrase, struct reading *
     }
     if (out->topics == 0) {
         char better[PHRASE_FOLD_MAX];
-        const size_t length = spelling_correct(&model->spelling, slice_of(out->text, out->length), better);
+        const size_t length = spelling_correct(&model->spelling, slice_of(out->text, out->length), SLICE_NONE,
+                                               better);
         if (length > 0) {
             set_text(out, slice_of(better, length));
             out->corrected = true;
