@@ -30,6 +30,9 @@ static err open_nearest(struct known *known, const struct model_file *file, stru
     if (!model_file_ascending(end.data, end.count, (uint32_t)text.count)) {
         return model_file_error(error, "known.text.end", "does not ascend to the end of the text");
     }
+    if (text.count >= (1 << 27) || end.count >= (1 << 26)) {
+        return model_file_error(error, "known.text", "is larger than this version of Kindred reads");
+    }
     if ((size_t)book.shape[0] * book.shape[2] != EMBEDDING_SIZE) {
         return model_file_error(error, "known.book", "is for another size of embedding");
     }

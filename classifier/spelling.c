@@ -6,10 +6,11 @@
 enum {
     STEP_UNKNOWN = 256,
     PHRASE_BYTES_MAX = 48, /* longer ones are not corrected as a whole */
-    PHRASE_BYTES_MIN = 6,
+    PHRASE_BYTES_MIN = 5,
     WORDS_MAX = 16,        /* phrases of more are not corrected */
     WORD_BYTES_MAX = 24,
-    TWO_EDITS_BYTES_MIN = 8,
+    TWO_EDITS_BYTES_MIN = 9,
+    TWO_EDITS_COST = 160,
     SPLIT_BYTES_MIN = 6,
 };
 
@@ -17,8 +18,13 @@ enum {
 static const int SUSPICIOUS_STEP = 165;
 /* ... if what it becomes is this much more frequent (12 steps: a factor of 2). */
 static const int MUCH_RARER = 36;
-/* A word of the curated phrases counts as this much more frequent than it is among all texts. */
-static const int LISTED_BONUS = 24;
+/* For a word that is not part of a known phrase afterwards: a slip that the word vectors hold, and what it becomes. */
+static const int SLIP_STEP = 192;
+static const int SLIP_RARER = 84;
+/* A word of the curated phrases counts as this much more frequent than it is among all texts, and as this much more for each
+ * time that twice as many phrases hold it. */
+static const int LISTED_BONUS = 16;
+static const int LISTED_BONUS_MORE = 6;
 /* A changed first letter counts against a candidate by this much: people rarely miss that one. */
 static const int FIRST_LETTER_PENALTY = 30;
 
@@ -30,7 +36,7 @@ struct query {
 struct word {
     struct slice text;
     int step;     /* how rare; STEP_UNKNOWN */
-    bool listed;  /* stands in a curated phrase */
+    uint32_t listed; /* in so many places of the curated phrases */
     bool letters; /* a to z only */
 };
 
@@ -53,13 +59,13 @@ static bool is_known(const struct query *query, struct slice phrase)
     return known_topics(query->spelling->known, phrase) != 0 && !slice_equal(phrase, query->without);
 }
 
-static bool is_listed(const struct query *query, struct slice word)
+static uint32_t listed_count(const struct query *query, struct slice word)
 {
     uint32_t count = vocabulary_count(&query->spelling->vocabulary, word);
     for (struct slice rest = query->without; count > 0 && rest.data != NULL;) {
         count -= slice_equal(slice_cut(&rest, ' '), word);
     }
-    return count > 0;
+    return count;
 }
 
 static int step_of(const struct query *query, struct slice word)
@@ -81,31 +87,37 @@ static bool all_letters(struct slice word)
 static struct word look_at(const struct query *query, struct slice text)
 {
     struct word word = {.text = text, .step = step_of(query, text), .letters = all_letters(text)};
-    word.listed = is_listed(query, text);
+    word.listed = listed_count(query, text);
     return word;
 }
 
 static bool is_unknown(const struct word *word)
 {
-    return word->step == STEP_UNKNOWN && !word->listed;
+    return word->step == STEP_UNKNOWN && word->listed == 0;
 }
 
-/* Could it be a slip? */
-static bool is_suspicious(const struct word *word)
+/* Could it be a slip? In a phrase of several words short words are looked at, in one of three and more also frequent ones. */
+static bool is_suspicious(const struct word *word, struct slice phrase, size_t count)
 {
-    return word->letters && word->text.length >= 4 && (is_unknown(word) || word->step >= SUSPICIOUS_STEP);
+    const size_t length_min = count > 1 && phrase.length >= 8 ? 2 : 4;
+    return word->letters && word->text.length >= length_min &&
+           (is_unknown(word) || word->step >= SUSPICIOUS_STEP || (count >= 3 && phrase.length >= 12));
 }
 
 /* How far a candidate recommends itself, less is more; INT32_MAX: not at all. */
 static int cost_of(const struct query *query, struct slice candidate, char first_letter)
 {
     int step = step_of(query, candidate);
-    const bool listed = is_listed(query, candidate);
-    if (step == STEP_UNKNOWN && !listed) {
+    uint32_t listed = listed_count(query, candidate);
+    if (step == STEP_UNKNOWN && listed == 0) {
         return INT32_MAX;
     }
     step = step == STEP_UNKNOWN ? 215 : step;
-    return step - (listed ? LISTED_BONUS : 0) + (candidate.data[0] != first_letter ? FIRST_LETTER_PENALTY : 0);
+    step -= listed > 0 ? LISTED_BONUS : 0;
+    for (; listed > 1; listed /= 2) {
+        step -= LISTED_BONUS_MORE;
+    }
+    return step + (candidate.data[0] != first_letter ? FIRST_LETTER_PENALTY : 0);
 }
 
 /* ---- edits ---- */
@@ -161,7 +173,7 @@ struct phrase_search {
     const struct word *word; /* that changes */
     size_t offset;           /* of it in the phrase */
     size_t phrase_length;
-    bool lone;
+    size_t words;
     int best;
     char out[PHRASE_FOLD_MAX];
     size_t length;
@@ -179,7 +191,7 @@ static void try_phrase(void *context, struct slice candidate)
     int cost = 0;
     if (memchr(changed.data, ' ', changed.length) == NULL) {
         cost = cost_of(search->query, changed, word->text.data[0]);
-        const int needed = search->lone ? MUCH_RARER + 24 : MUCH_RARER;
+        const int needed = search->words == 1 ? (word->text.length >= 6 ? 2 * MUCH_RARER : 1000) : search->words == 2 ? MUCH_RARER : MUCH_RARER / 3;
         if (cost == INT32_MAX || (!is_unknown(word) && word->step - cost < needed)) {
             return;
         }
@@ -206,19 +218,41 @@ static size_t try_without_space(const struct query *query, struct slice phrase, 
     return 0;
 }
 
+/* "iphone14" is "iphone 14". */
+static size_t try_space_at_digits(const struct query *query, struct slice phrase, char *out)
+{
+    for (size_t at = 1; at < phrase.length && phrase.length < PHRASE_FOLD_MAX; at++) {
+        const char left = phrase.data[at - 1];
+        const char right = phrase.data[at];
+        if (left == ' ' || right == ' ' || (left >= '0' && left <= '9') == (right >= '0' && right <= '9')) {
+            continue;
+        }
+        memcpy(out, phrase.data, at);
+        out[at] = ' ';
+        memcpy(out + at + 1, phrase.data + at, phrase.length - at);
+        if (is_known(query, slice_of(out, phrase.length + 1))) {
+            return phrase.length + 1;
+        }
+    }
+    return 0;
+}
+
 static size_t correct_phrase(const struct query *query, struct slice phrase, const struct word *words, size_t count,
                              char *out)
 {
     if (phrase.length < PHRASE_BYTES_MIN || phrase.length > PHRASE_BYTES_MAX) {
         return 0;
     }
-    const size_t joined = try_without_space(query, phrase, out);
-    if (joined > 0) {
-        return joined;
+    size_t length = try_without_space(query, phrase, out);
+    if (length == 0) {
+        length = try_space_at_digits(query, phrase, out);
     }
-    struct phrase_search search = {.query = query, .phrase_length = phrase.length, .lone = count == 1, .best = INT32_MAX};
+    if (length > 0) {
+        return length;
+    }
+    struct phrase_search search = {.query = query, .phrase_length = phrase.length, .words = count, .best = INT32_MAX};
     for (size_t i = 0; i < count; i++) {
-        if (is_suspicious(&words[i])) {
+        if (is_suspicious(&words[i], phrase, count)) {
             search.word = &words[i];
             search.offset = (size_t)(words[i].text.data - phrase.data);
             each_edit(phrase, search.offset, search.offset + words[i].text.length, true, try_phrase, &search);
@@ -270,7 +304,7 @@ static void try_far_word(void *context, struct slice candidate, uint32_t count)
         letters[i] = (uint8_t)candidate.data[i];
     }
     if (typo_distance(search->letters, search->word->text.length, letters, candidate.length, 2) <= 2 &&
-        is_listed(search->query, candidate)) {
+        listed_count(search->query, candidate) > 0) {
         try_word(search, candidate);
     }
 }
@@ -279,13 +313,17 @@ static size_t correct_word(const struct query *query, const struct word *word, b
 {
     struct word_search search = {.query = query, .word = word, .best = INT32_MAX};
     const size_t length = word->text.length;
-    if (!word->letters || !is_unknown(word) || length < 4 || length > WORD_BYTES_MAX) {
+    const bool slip = word->step != STEP_UNKNOWN && word->step >= SLIP_STEP && word->listed == 0 && length >= 7;
+    if (!word->letters || !(is_unknown(word) || slip) || length < 4 || length > WORD_BYTES_MAX) {
         return 0;
     }
     each_edit(word->text, 0, length, false, try_word, &search);
+    if (slip && (search.length == 0 || word->step - search.best < SLIP_RARER)) {
+        return 0;
+    }
     if (search.best > cost_allowed(length, lone) && length >= TWO_EDITS_BYTES_MIN && length + 2 < VOCABULARY_LENGTH_MAX) {
         search.length = 0;
-        search.best = 190;
+        search.best = TWO_EDITS_COST;
         for (size_t i = 0; i < length; i++) {
             search.letters[i] = (uint8_t)word->text.data[i];
         }
@@ -366,17 +404,14 @@ size_t spelling_correct(const struct spelling *spelling, struct slice folded, st
     const struct query query = {spelling, without};
     struct word words[WORDS_MAX];
     size_t count = 0;
-    bool suspicious = false;
     for (struct slice rest = folded; rest.data != NULL;) {
         if (count == WORDS_MAX) {
             return 0;
         }
-        words[count] = look_at(&query, slice_cut(&rest, ' '));
-        suspicious = suspicious || is_suspicious(&words[count]);
-        count++;
+        words[count++] = look_at(&query, slice_cut(&rest, ' '));
     }
     size_t length = correct_phrase(&query, folded, words, count, out);
-    if (length > 0 || !suspicious) {
+    if (length > 0) {
         return length;
     }
     bool changed = false;

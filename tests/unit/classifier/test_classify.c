@@ -164,6 +164,170 @@ static void test_golden(void)
     free(scratch);
 }
 
+/* ---- the same everywhere ---------------------------------------------------------------------- */
+
+static uint64_t state;
+
+static size_t below(size_t limit)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (size_t)((state >> 11) % limit);
+}
+
+static void classify_one(const struct model *model, void *scratch, struct slice phrase, struct verdict *verdict)
+{
+    const struct classifier *classifier = model_classifier(model);
+    classifier->classify(classifier->context, scratch, &phrase, 1, verdict);
+}
+
+static bool same_verdict(const struct verdict *a, const struct verdict *b)
+{
+    return a->topic_count == b->topic_count && memcmp(a->topics, b->topics, sizeof a->topics) == 0 &&
+           memcmp(a->embedding, b->embedding, sizeof a->embedding) == 0;
+}
+
+static void test_kernels_agree(void)
+{
+    void *scratch = scratch_for(fastest);
+    for (size_t g = 0; g < golden_count; g += 1 + below(3)) {
+        struct verdict wanted;
+        classify_one(models[0], scratch, slice_from_cstr(golden[g].phrase), &wanted);
+        for (size_t k = 1; k < ARRAY_COUNT(models); k++) {
+            struct verdict verdict;
+            if (models[k] != NULL) {
+                classify_one(models[k], scratch, slice_from_cstr(golden[g].phrase), &verdict);
+                EXPECT(same_verdict(&verdict, &wanted), ": %s, '%s'", kernel_names[k], golden[g].phrase);
+            }
+        }
+    }
+    free(scratch);
+}
+
+/* Phrases for batches: golden ones, nothing, nonsense of any length. */
+static struct slice some_phrase(char room[PHRASE_FOLD_MAX])
+{
+    if (below(4) != 0) {
+        return slice_from_cstr(golden[below(golden_count)].phrase);
+    }
+    const size_t length = below(PHRASE_FOLD_MAX);
+    for (size_t i = 0; i < length; i++) {
+        room[i] = below(8) == 0 ? ' ' : (char)('a' + below(26));
+    }
+    return slice_of(room, length);
+}
+
+static void test_batches(void)
+{
+    const struct classifier *classifier = model_classifier(fastest);
+    void *scratch = scratch_for(fastest);
+    void *other = scratch_for(fastest);
+    for (size_t round = 0; round < 40; round++) {
+        static char rooms[CLASSIFIER_BATCH_MAX][PHRASE_FOLD_MAX];
+        struct slice phrases[CLASSIFIER_BATCH_MAX];
+        struct verdict verdicts[CLASSIFIER_BATCH_MAX];
+        const size_t count = below(CLASSIFIER_BATCH_MAX + 1);
+        for (size_t i = 0; i < count; i++) {
+            phrases[i] = some_phrase(rooms[i]);
+        }
+        /* What was in the scratch must not matter. */
+        memset(scratch, (int)below(256), classifier->scratch_bytes);
+        classifier->classify(classifier->context, scratch, phrases, count, verdicts);
+        for (size_t i = 0; i < count; i++) {
+            struct verdict alone;
+            classify_one(fastest, other, phrases[i], &alone);
+            EXPECT(same_verdict(&verdicts[i], &alone), ": '%.*s' as %zu of %zu", SLICE_ARGS(phrases[i]), i, count);
+        }
+    }
+    free(scratch);
+    free(other);
+}
+
+static struct verdict wanted_verdicts[GOLDEN_MAX];
+
+static void *classify_all(void *context)
+{
+    void *scratch = scratch_for(fastest);
+    const size_t shift = *(const size_t *)context;
+    for (size_t i = 0; i < golden_count; i++) {
+        const size_t g = (i + shift) % golden_count;
+        struct verdict verdict;
+        classify_one(fastest, scratch, slice_from_cstr(golden[g].phrase), &verdict);
+        EXPECT(same_verdict(&verdict, &wanted_verdicts[g]), ": '%s' on another thread", golden[g].phrase);
+    }
+    free(scratch);
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    pthread_t threads[4];
+    size_t shifts[ARRAY_COUNT(threads)];
+    void *scratch = scratch_for(fastest);
+    for (size_t g = 0; g < golden_count; g++) {
+        classify_one(fastest, scratch, slice_from_cstr(golden[g].phrase), &wanted_verdicts[g]);
+    }
+    free(scratch);
+    for (size_t i = 0; i < ARRAY_COUNT(threads); i++) {
+        shifts[i] = i * 37;
+        REQUIRE(pthread_create(&threads[i], NULL, classify_all, &shifts[i]) == 0);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(threads); i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+}
+
+/* ---- verdicts and explanations ---------------------------------------------------------------- */
+
+static void test_verdicts(void)
+{
+    const struct classifier *classifier = model_classifier(fastest);
+    void *scratch = scratch_for(fastest);
+    static const struct verdict nothing;
+    struct verdict verdict;
+    memset(&verdict, 0xFF, sizeof verdict);
+    classify_one(fastest, scratch, SLICE_LITERAL(" -- !"), &verdict);
+    EXPECT(same_verdict(&verdict, &nothing));
+    EXPECT(classifier->background_count >= 1000 && classifier->background != NULL);
+    EXPECT(classifier->topic_count > 0 && classifier->name[0] != 0 && classifier->version != 0);
+    for (size_t g = 0; g < golden_count; g++) {
+        struct model_explanation why;
+        struct verdict again;
+        classify_one(fastest, scratch, slice_from_cstr(golden[g].phrase), &verdict);
+        model_explain(fastest, scratch, slice_from_cstr(golden[g].phrase), &again, &why);
+        EXPECT(same_verdict(&verdict, &again), ": '%s'", golden[g].phrase);
+        EXPECT(why.nearest_count == EXPLAIN_NEAREST_MAX && why.interest >= 0 && why.interest <= 1);
+        for (size_t i = 0; i < verdict.topic_count; i++) {
+            const struct verdict_topic *topic = &verdict.topics[i];
+            EXPECT(i == 0 || topic[-1].confidence >= topic->confidence);
+            EXPECT(fabsf(why.scores[topic->topic] * (float)VERDICT_CONFIDENCE_ONE - (float)topic->confidence) <= 1);
+        }
+        for (size_t i = 1; i < why.nearest_count; i++) {
+            EXPECT(why.nearest[i - 1].similarity >= why.nearest[i].similarity && why.nearest[i].similarity <= 1.001f);
+        }
+    }
+    free(scratch);
+}
+
+static void test_without_memory(void)
+{
+    for (uint64_t n = 1;; n++) {
+        struct model *model = NULL;
+        struct error error;
+        failing_memory_begin(n);
+        const err e = model_open_with(bytes, kernel_choose(), &model, &error);
+        model_close(model);
+        const struct failing_memory_end end = failing_memory_end();
+        EXPECT(end.live_blocks == 0);
+        if (!end.failed) {
+            EXPECT(e == ERR_OK);
+            break;
+        }
+        EXPECT(e == ERR_MEMORY && model == NULL);
+    }
+}
+
 /* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------- */
 
 /* Of this program's own time: others may be busy here. */
@@ -237,6 +401,12 @@ int main(void)
     }
     RUN(read_golden);
     RUN(test_golden);
+    state = seed | 1;
+    RUN(test_kernels_agree);
+    RUN(test_batches);
+    RUN(test_threads);
+    RUN(test_verdicts);
+    RUN(test_without_memory);
     if (test_times_wanted()) {
         RUN(test_times);
     }
