@@ -109,6 +109,15 @@ static err read_text_member(struct config *config, struct slice name, json_value
         config->data[text.length] = '\0';
         return ERR_OK;
     }
+    if (slice_equal_cstr(name, "model")) {
+        if (text.length == 0 || text.length >= sizeof config->model ||
+            memchr(text.data, '\0', text.length) != NULL) {
+            return wrong(error, "model", "the path of a model's file, or \"none\"");
+        }
+        memcpy(config->model, text.data, text.length);
+        config->model[text.length] = '\0';
+        return ERR_OK;
+    }
     if (slice_equal_cstr(name, "listen")) {
         return text.data != NULL
                    ? listen_parse(text, config->options.host, &config->options.port, error)
@@ -127,7 +136,7 @@ static err read_member(struct config *config, struct slice name, json_value valu
                        struct error *error)
 {
     if (slice_equal_cstr(name, "data") || slice_equal_cstr(name, "listen") ||
-        slice_equal_cstr(name, "durability")) {
+        slice_equal_cstr(name, "durability") || slice_equal_cstr(name, "model")) {
         return read_text_member(config, name, value, error);
     }
     if (slice_equal_cstr(name, "workers")) {

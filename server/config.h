@@ -2,6 +2,7 @@
  * settings of intake.
  *
  *   {"data": "./data", "listen": "127.0.0.1:8080", "workers": 4, "durability": "fsync", "demo": 0,
+ *    "model": "FILE" | "none",
  *    "limits": {"connections": 16384, "queue": 4096, "header_timeout_ms": 10000, …},
  *    "checkpoint": {"entries": 200000, "seconds": 30},
  *    "settings": {…}}                                             ingest/settings.h
@@ -20,6 +21,7 @@ enum { CONFIG_BYTES_MAX = 8 * 1024 * 1024 };
 struct config {
     struct server_options options;
     char data[1024];
+    char model[1024]; /* "": the built-in one */
     struct buffer settings; /* options.settings_json points here */
 };
 

@@ -241,10 +241,82 @@ void exchange_leave(struct exchange *x)
     gate_leave(x->worker->server->gate, x->worker->index);
 }
 
+/* An answer that comes in a later turn of the loop. */
+static void go_on(struct connection *connection, void (*step)(struct exchange *x, void *context), void *context)
+{
+    struct exchange *x = &connection->exchange;
+    x->pending = false;
+    step(x, context);
+    if (!x->pending) {
+        CHECK(x->reply.complete);
+        connection_answered(connection);
+    }
+    connection_resume(connection);
+}
+
+struct waiting {
+    struct completion completion;
+    void (*step)(struct exchange *x, void *context);
+    void (*gone)(void *context);
+    void *context;
+};
+
+static void waiting_resume(struct completion *completion)
+{
+    struct waiting *waiting = (struct waiting *)completion;
+    struct connection *connection = completion->connection;
+    /* It lies in the connection's arena, which may go with the connection. */
+    struct waiting own = *waiting;
+    if (connection->closing && own.gone != NULL) {
+        own.gone(own.context);
+    }
+    if (connection_completed(connection)) {
+        go_on(connection, own.step, own.context);
+    }
+}
+
+struct completion *exchange_wait(struct exchange *x, void (*step)(struct exchange *x, void *context),
+                                 void (*gone)(void *context), void *context)
+{
+    CHECK(x == &x->connection->exchange);
+    struct waiting *waiting = arena_zalloc(x->arena, sizeof *waiting);
+    if (waiting == NULL) {
+        if (gone != NULL) {
+            gone(context);
+        }
+        problem_reply(x, 507, "out_of_memory", "There was no memory for this request.");
+        return NULL;
+    }
+    *waiting = (struct waiting){.completion = {.worker = x->worker,
+                                               .connection = x->connection,
+                                               .resume = waiting_resume},
+                                .step = step,
+                                .gone = gone,
+                                .context = context};
+    x->connection->in_flight++;
+    x->pending = true;
+    return &waiting->completion;
+}
+
+void exchange_again(struct exchange *x, void (*step)(struct exchange *x, void *context), void (*gone)(void *context),
+                    void *context)
+{
+    struct completion *completion = exchange_wait(x, step, gone, context);
+    if (completion != NULL) {
+        completion_push(completion);
+    }
+}
+
 struct operation {
     struct completion completion;
     void (*finish)(struct exchange *x, struct submission *submission);
 };
+
+static void operation_finish(struct exchange *x, void *context)
+{
+    struct operation *operation = context;
+    operation->finish(x, operation->completion.submission);
+}
 
 static void operation_resume(struct completion *completion)
 {
@@ -253,14 +325,7 @@ static void operation_resume(struct completion *completion)
     if (!connection_completed(connection)) {
         return;
     }
-    struct exchange *x = &connection->exchange;
-    x->pending = false;
-    operation->finish(x, completion->submission);
-    if (!x->pending) {
-        CHECK(x->reply.complete);
-        connection_answered(connection);
-    }
-    connection_resume(connection);
+    go_on(connection, operation_finish, operation);
 }
 
 void exchange_submit(struct exchange *x, struct submission *submission,

@@ -90,6 +90,13 @@ const char *reply_reason(uint16_t status);
  * (arena). On ERR_BUSY and the like nothing was submitted and the client has been answered. */
 void exchange_submit(struct exchange *x, struct submission *submission,
                      void (*finish)(struct exchange *x, struct submission *submission));
+/* Goes on with `step` in the worker's next turn, so that other clients have theirs: for what takes longer than a
+ * millisecond or two. `gone` (may be NULL) instead, when the client is: frees what is not in the arena. */
+void exchange_again(struct exchange *x, void (*step)(struct exchange *x, void *context), void (*gone)(void *context),
+                    void *context);
+/* The same, when somebody pushes the completion (completion_push). NULL: memory is out, the client was answered. */
+struct completion *exchange_wait(struct exchange *x, void (*step)(struct exchange *x, void *context),
+                                 void (*gone)(void *context), void *context) MUST_USE;
 /* The engine is read between these two. Never across anything that waits. */
 void exchange_enter(struct exchange *x);
 void exchange_leave(struct exchange *x);

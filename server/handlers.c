@@ -39,6 +39,17 @@ bool read_expand(struct exchange *x)
     return true;
 }
 
+bool read_flag(struct exchange *x, const char *name, bool *out)
+{
+    struct slice word = query_get(&x->query, name);
+    *out = slice_equal_cstr(word, "true");
+    if (word.data == NULL || *out || slice_equal_cstr(word, "false")) {
+        return true;
+    }
+    problem_reply(x, 400, "parameter_invalid", "'%s' is true or false.", name);
+    return false;
+}
+
 bool path_sequence(struct exchange *x, uint64_t *sequence)
 {
     if (slice_to_u64(x->name, sequence) && *sequence > 0) {

@@ -24,7 +24,12 @@ void handle_cohorts(struct exchange *x);
 void handle_cohort_get(struct exchange *x);
 void handle_cohort_put(struct exchange *x);
 void handle_cohort_delete(struct exchange *x);
+void handle_cohort_feedback(struct exchange *x);
+/* handlers_classify.c */
 void handle_classify(struct exchange *x);
+void handle_classify_many(struct exchange *x);
+/* handlers_interests.c */
+void handle_interests(struct exchange *x);
 /* handlers_intake.c */
 void handle_mappings(struct exchange *x);
 void handle_mapping_get(struct exchange *x);
@@ -49,6 +54,8 @@ void reply_user(struct exchange *x, uint32_t number); /* inside the gate */
 const char *etag_of(struct exchange *x, uint32_t number, char etag[ENGINE_ETAG_MAX]);
 uint32_t find_person(struct exchange *x); /* enters the gate; PERSON_NONE: answered */
 bool read_expand(struct exchange *x);
+/* "true" or "false"; false when it was not given. */
+bool read_flag(struct exchange *x, const char *name, bool *out);
 struct submission *make_submission(struct exchange *x, enum submission_kind kind) MUST_USE;
 /* A sequence number as the path's variable. */
 bool path_sequence(struct exchange *x, uint64_t *sequence);

@@ -1,4 +1,6 @@
 /* handlers_cohort.c: pages of people, and the cohorts themselves. */
+#include "asking.h"
+#include "engine/interests.h"
 #include "handlers.h"
 #include "problem.h"
 
@@ -124,23 +126,58 @@ static void put_done(struct exchange *x, struct submission *submission)
         return;
     }
     exchange_enter(x);
-    uint32_t cohort = find_cohort(x, submission->name);
+    uint32_t cohort = cohorts_find(engine_cohorts(x->engine), submission->name);
     if (cohort != COHORT_NONE) {
         engine_write_cohort(x->engine, cohort, true,
                             reply_json(x, submission->created ? 201 : 200));
         reply_end(x);
+    } else {
+        problem_reply(x, 404, "cohort_removed",
+                      "The definition was applied, and the cohort was removed right after it.");
     }
     exchange_leave(x);
 }
 
+static void examples_known(struct exchange *x, struct asking *asking)
+{
+    asking_offer(x, asking);
+    exchange_submit(x, asking->context, put_done);
+}
+
+/* The examples are classified first, off the loop when there are many: the writer would have to otherwise. */
+static void submit_definition(struct exchange *x, enum submission_kind kind)
+{
+    struct submission *submission = make_submission(x, kind);
+    if (submission == NULL) {
+        return;
+    }
+    submission->name = x->name;
+    submission->body = x->body;
+    struct asking *asking = arena_zalloc(x->arena, sizeof *asking);
+    struct slice *texts = NULL;
+    size_t count = 0;
+    if (asking == NULL || engine_example_texts(x->body, x->arena, &texts, &count) != ERR_OK) {
+        problem_reply(x, 507, "out_of_memory", "There was no memory for this request.");
+        return;
+    }
+    if (count > 2 * (size_t)COHORT_EXAMPLES_MAX) {
+        count = 0; /* too many: the commit says so */
+    }
+    asking->texts = texts;
+    asking->count = count;
+    asking->finish = examples_known;
+    asking->context = submission;
+    asking_begin(x, asking);
+}
+
 void handle_cohort_put(struct exchange *x)
 {
-    struct submission *submission = make_submission(x, SUBMIT_COHORT_PUT);
-    if (submission != NULL) {
-        submission->name = x->name;
-        submission->body = x->body;
-        exchange_submit(x, submission, put_done);
-    }
+    submit_definition(x, SUBMIT_COHORT_PUT);
+}
+
+void handle_cohort_feedback(struct exchange *x)
+{
+    submit_definition(x, SUBMIT_COHORT_FEEDBACK);
 }
 
 static void delete_done(struct exchange *x, struct submission *submission)
@@ -158,51 +195,4 @@ void handle_cohort_delete(struct exchange *x)
         submission->name = x->name;
         exchange_submit(x, submission, delete_done);
     }
-}
-
-/* ---- GET /api/classify
- * ------------------------------------------------------------------------------ */
-
-static const char *method_name(uint8_t method)
-{
-    switch (method) {
-    case RULE_EXACT: return "exact";
-    case RULE_WILDCARD: return "wildcard";
-    case RULE_TYPO: return "typo";
-    default: return "unknown";
-    }
-}
-
-void handle_classify(struct exchange *x)
-{
-    enum { PHRASE_BYTES_MAX = 1024 };
-    struct slice phrase = query_get(&x->query, "phrase");
-    if (phrase.data == NULL || phrase.length == 0 || phrase.length > PHRASE_BYTES_MAX) {
-        problem_reply(x, 400, "phrase_missing", "Say what: ?phrase=, 1 to 1,024 bytes.");
-        return;
-    }
-    const struct cohorts *cohorts = engine_cohorts(x->engine);
-    struct rule_hit hits[RULE_HITS_MAX];
-    size_t count = cohorts_match_phrase(cohorts, phrase, hits);
-    struct json_writer *json = reply_json(x, 200);
-    json_object_begin(json);
-    json_member_string(json, "phrase", phrase);
-    json_key(json, "cohorts");
-    json_array_begin(json);
-    for (size_t i = 0; i < count; i++) {
-        const struct cohort_definition *definition = cohorts_definition(cohorts, hits[i].cohort);
-        json_object_begin(json);
-        json_member_string(json, "cohort", cohort_definition_name(definition));
-        json_key(json, "confidence");
-        /* A float's own digits (0.95), not those of the double it becomes. */
-        json_double(json, (double)(int)(hits[i].confidence * 10000.0f + 0.5f) / 10000.0);
-        json_member_cstr(json, "decided_by", "rule");
-        json_member_cstr(json, "method", method_name(hits[i].method));
-        json_member_string(json, "pattern",
-                           cohorts_pattern_text(cohorts, hits[i].cohort, hits[i].pattern));
-        json_object_end(json);
-    }
-    json_array_end(json);
-    json_object_end(json);
-    reply_end(x);
 }

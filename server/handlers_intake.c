@@ -6,6 +6,7 @@
 #include "handlers.h"
 #include "ingest/splitter.h"
 #include "problem.h"
+#include "worker.h"
 
 enum { NAME_MAX_BYTES = 64 };
 
@@ -375,6 +376,7 @@ static void submit_retry(struct exchange *x, const struct log_entry *entry, stru
     submission->drafts = drafts;
     submission->draft_count = count + 1;
     set_key(x, submission, bytes);
+    phrases_in_offer_records(x->worker, x->engine, submission);
     exchange_submit(x, submission, retry_done);
 }
 

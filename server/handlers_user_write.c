@@ -2,7 +2,9 @@
 #include <stdio.h>
 
 #include "handlers.h"
+#include "ingest/json_reader.h"
 #include "problem.h"
+#include "worker.h"
 
 /* Whom the query names; PERSON_NONE when it has been answered. Enters the gate itself. */
 uint32_t find_person(struct exchange *x)
@@ -39,11 +41,35 @@ static void patch_done(struct exchange *x, struct submission *submission)
     /* Since the patch was applied the person may have been merged, or erased. */
     uint32_t number = engine_find_id(x->engine, slice_of(id, (size_t)length));
     if (number == PERSON_NONE) {
-        user_unknown(x);
+        /* Not user_unknown: whoever read in between has seen the correction. */
+        problem_reply(x, 404, "user_erased",
+                      "The correction was applied, and the person was erased right after it.");
     } else {
         reply_user(x, number);
     }
     exchange_leave(x);
+}
+
+/* So that their cohorts are there when the answer is. What is wrong with the patch the commit says. */
+static void offer_interests(struct exchange *x)
+{
+    enum { TEXTS_MAX = 64 };
+    struct slice texts[TEXTS_MAX];
+    size_t count = 0;
+    struct json_document *document = NULL;
+    if (json_read(x->body, &document, NULL) != ERR_OK) {
+        return;
+    }
+    json_value list = json_get(json_root(document), "interests");
+    if (json_type(list) == JSON_ARRAY) {
+        for (struct json_iterator i = json_iterate(list); count < TEXTS_MAX && json_next(&i);) {
+            struct slice text = slice_trim(json_text(i.value));
+            texts[count] = text;
+            count += text.length > 0;
+        }
+    }
+    phrases_in_offer(x->worker, x->engine, texts, count);
+    json_document_destroy(document);
 }
 
 void handle_user_patch(struct exchange *x)
@@ -65,6 +91,7 @@ void handle_user_patch(struct exchange *x)
     struct slice condition = x->request.fields[HEADER_IF_MATCH];
     /* "*" asks only that there is such a person, which has been seen. */
     submission->if_match = slice_equal_cstr(condition, "*") ? SLICE_NONE : condition;
+    offer_interests(x);
     exchange_submit(x, submission, patch_done);
 }
 

@@ -9,6 +9,7 @@ enum {
     SMALL_BODY = 1024 * 1024,
     COHORT_BODY = 4 * 1024 * 1024,
     RECORD_BODY = 2 * 1024 * 1024,
+    PHRASES_BODY = 4 * 1024 * 1024,
 };
 /* What an ingest body may have as it arrives; memory is bounded whatever it is. */
 static const uint64_t UPLOAD_BODY = 64ull * 1024 * 1024 * 1024;
@@ -44,8 +45,15 @@ const struct route routes[] = {
      "Cohort", "201 507"},
     {METHOD_DELETE, "/api/cohorts/{name}", SCOPE_ADMIN, 0, 0, NULL, handle_cohort_delete,
      "Remove a cohort", NULL, NULL, "204 404 507"},
-    {METHOD_GET, "/api/classify", SCOPE_READ, ROUTE_GATED, 0, "phrase", handle_classify,
-     "What an interest phrase is taken for, and why", NULL, "Classification", NULL},
+    {METHOD_POST, "/api/cohorts/{name}/feedback", SCOPE_ADMIN, ROUTE_ADDS, COHORT_BODY, NULL,
+     handle_cohort_feedback, "Say which phrases belong to a cohort and which do not; everybody is sorted again at once",
+     "Feedback", "Cohort", "404 507"},
+    {METHOD_GET, "/api/classify", SCOPE_READ, 0, 0, "phrase,explain", handle_classify,
+     "What an interest phrase is about: topics and cohorts; with explain, why", NULL, "Classifications", "507"},
+    {METHOD_POST, "/api/classify", SCOPE_READ, 0, PHRASES_BODY, "explain", handle_classify_many,
+     "The same for up to 1,000 phrases at once", "Phrases", "Classifications", "413 507"},
+    {METHOD_GET, "/api/interests", SCOPE_READ, 0, 0, "limit,unclassified", handle_interests,
+     "The interests most people have; or of those that mean nothing to Kindred yet", NULL, "Interests", "507"},
     /* ---- data in ---- */
     {METHOD_POST, "/api/ingest", SCOPE_INGEST, ROUTE_STREAM | ROUTE_IDEMPOTENCY | ROUTE_ADDS, UPLOAD_BODY,
      "source,mapping,errors", handle_ingest,

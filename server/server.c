@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "commands/shipped.h"
 #include "demo_load.h"
+#include "engine/interests.h"
 #include "worker.h"
 
 void server_options_init(struct server_options *options)
@@ -222,6 +223,18 @@ static err check_keys(struct server *server, struct error *error)
     return ERR_OK;
 }
 
+static err make_backlog(struct server *server, struct error *error)
+{
+    const struct classifier *classifier = server->options.model.classifier;
+    if (classifier == NULL) {
+        return ERR_OK;
+    }
+    server->backlog = backlog_create(classifier, server->gate, server->worker_count + 1, server->writer);
+    return server->backlog != NULL
+               ? ERR_OK
+               : error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for the classifier.");
+}
+
 err server_create(const struct server_options *options, struct server **out, struct error *error)
 {
     struct server *server = memory_zalloc(sizeof *server);
@@ -242,12 +255,15 @@ err server_create(const struct server_options *options, struct server **out, str
                                               .durability = options->durability,
                                               .checkpoint_entries = options->checkpoint_entries,
                                               .checkpoint_seconds = options->checkpoint_seconds};
-        server->gate = gate_create(server->worker_count + 1);
+        server->gate = gate_create(server->worker_count + 2);
         server->writer = writer_create(&writer);
         server->workers = memory_zalloc(server->worker_count * sizeof *server->workers);
         if (server->gate == NULL || server->writer == NULL || server->workers == NULL) {
             e = error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for the server.");
         }
+    }
+    if (e == ERR_OK) {
+        e = make_backlog(server, error);
     }
     for (unsigned i = 0; e == ERR_OK && i < server->worker_count; i++) {
         e = worker_init(&server->workers[i], server, i, error);
@@ -266,6 +282,7 @@ void server_destroy(struct server *server)
         worker_deinit(&server->workers[i]);
     }
     memory_free(server->workers);
+    backlog_destroy(server->backlog);
     writer_destroy(server->writer);
     if (server->gate != NULL) {
         gate_destroy(server->gate);
@@ -296,6 +313,7 @@ static err open_engine(struct server *server, struct engine **engine, struct err
                                            .durability = server->options.durability,
                                            .settings_json = server->options.settings_json,
                                            .shipped_cohorts = shipped_cohorts(),
+                                           .classifier = server->options.model.classifier,
                                            .progress = &server->progress};
     e = engine_open(&options, engine, error);
     if (e != ERR_OK) {
@@ -312,7 +330,9 @@ static err load_demo_when_new(struct server *server, struct engine *engine, stru
         return ERR_OK;
     }
     server->demo_loaded = true;
-    return demo_load(engine, server->options.demo_people, error);
+    err e = demo_load(engine, server->options.demo_people, error);
+    /* They are to be looked at at once. */
+    return e == ERR_OK ? engine_classify_pending(engine, error) : e;
 }
 
 static void *run_engine(void *argument)
@@ -323,6 +343,9 @@ static void *run_engine(void *argument)
     err e = open_engine(server, &engine, error);
     if (e == ERR_OK) {
         e = load_demo_when_new(server, engine, error);
+    }
+    if (e == ERR_OK && server->backlog != NULL && !backlog_start(server->backlog, engine)) {
+        e = error_set(error, ERR_MEMORY, "thread", 0, "Starting a thread failed.");
     }
     if (engine != NULL) {
         atomic_store(&server->engine, engine);
@@ -445,6 +468,9 @@ err server_stop(struct server *server, struct error *error)
     if (server->engine_thread_runs) {
         pthread_join(server->engine_thread, NULL);
         server->engine_thread_runs = false;
+    }
+    if (server->backlog != NULL) {
+        backlog_stop(server->backlog);
     }
     struct engine *engine = atomic_load(&server->engine);
     if (engine != NULL) {

@@ -5,6 +5,7 @@
  *   is, and answer 503 till then
  *   engine thread   opens folder and engine, loads demo people, then is the one writer (writer.h), then checkpoints and closes
  *   background      writes checkpoints and scrubs erasures, for the writer
+ *   backlog         classifies interests that nobody has classified yet (backlog.h)
  *
  * Threading: create, start, stop on the main thread; fields as marked. */
 #ifndef KINDRED_SERVER_SERVER_H
@@ -13,6 +14,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "backlog.h"
+#include "commands/model_choice.h"
 #include "engine/engine.h"
 #include "keys.h"
 #include "memory_cap.h"
@@ -30,6 +33,7 @@ struct server_options {
     unsigned workers;
     enum engine_durability durability;
     struct slice settings_json; /* SLICE_NONE: as logged, or the defaults */
+    struct model_choice model;  /* borrowed: the owner of the server closes it, afterwards */
     uint64_t demo_people;       /* loaded when the folder is new */
     uint64_t connections_max;   /* of all workers together */
     uint64_t queue_max;         /* submissions waiting for the writer */
@@ -54,8 +58,9 @@ struct server {
     _Atomic(struct keys *) keys;     /* newest set; older ones stay until the end */
     _Atomic bool keys_required;      /* once true, stays true */
     struct engine_progress progress;
-    struct gate *gate; /* a slot per worker and one for the main thread */
+    struct gate *gate; /* a slot per worker, one for the main thread, one for the backlog */
     struct writer *writer;
+    struct backlog *backlog; /* NULL: no model */
     struct memory_cap memory;
     struct worker *workers;
     unsigned worker_count;

@@ -55,6 +55,7 @@ static err send_batch(struct upload *upload, struct submission *submission)
     struct completion *slot = free_slot(upload);
     CHECK(slot != NULL);
     struct connection *connection = upload->connection;
+    phrases_in_offer_records(connection->worker, upload->x->engine, submission);
     *slot = (struct completion){.worker = connection->worker,
                                 .connection = connection,
                                 .submission = submission,

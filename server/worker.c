@@ -14,9 +14,8 @@ enum { WORKER_ARENA_BYTES_MAX = 16 * 1024 * 1024, LISTEN_BACKLOG = 1024, REFUSED
 /* ---- things that come back from the writer
  * ------------------------------------------------------------ */
 
-void completion_done(struct submission *submission)
+void completion_push(struct completion *completion)
 {
-    struct completion *completion = submission->owner;
     struct worker *worker = completion->worker;
     struct completion *head = atomic_load_explicit(&worker->completed, memory_order_relaxed);
     do {
@@ -25,6 +24,11 @@ void completion_done(struct submission *submission)
                                                     memory_order_release, memory_order_relaxed));
     /* Coalesced by libuv: one wake-up for a whole group. */
     (void)uv_async_send(&worker->wake);
+}
+
+void completion_done(struct submission *submission)
+{
+    completion_push(submission->owner);
 }
 
 static void resume_completed(struct worker *worker)
@@ -187,7 +191,9 @@ static void on_sweep(uv_timer_t *timer)
 
 static void on_turn(uv_check_t *handle)
 {
-    conversation_answer_gathered(handle->data, NULL);
+    struct worker *worker = handle->data;
+    conversation_answer_gathered(worker, NULL);
+    phrases_in_turn(&worker->phrases);
 }
 
 char *worker_read_room(struct worker *worker)
@@ -256,7 +262,7 @@ err worker_init(struct worker *worker, struct server *server, unsigned index, st
                          "No memory for a worker's buffers.");
     }
     set_date(worker);
-    return ERR_OK;
+    return phrases_in_init(&worker->phrases, server->options.model.classifier, error);
 }
 
 static void *run(void *argument)
@@ -324,4 +330,5 @@ void worker_deinit(struct worker *worker)
     buffer_deinit(&worker->aside);
     memory_free(worker->read_buffer);
     memory_free(worker->batch);
+    phrases_in_deinit(&worker->phrases);
 }

@@ -18,6 +18,7 @@
 
 #include "exchange.h"
 #include "metrics.h"
+#include "phrases_in.h"
 #include "server.h"
 
 enum {
@@ -44,12 +45,20 @@ char *worker_read_room(struct worker *worker);
 void worker_feed_starved(struct worker *worker);
 /* One connection less: ends the loop when it was the last and the worker is stopping. */
 void worker_connection_gone(struct worker *worker);
+/* Hands it to its worker, whose next turn calls `resume`. Any thread. */
+void completion_push(struct completion *completion);
 /* A submission's `done`; its owner is the completion. Any thread. */
 void completion_done(struct submission *submission);
 
 struct route_metrics {
     struct counter by_class[6]; /* 1xx unused, 2xx .. 5xx */
     struct histogram latency_us;
+};
+
+/* Phrases classified for a caller who asked (asking.h). */
+struct asked_metrics {
+    struct counter classified;
+    struct histogram classify_us;
 };
 
 struct worker_metrics {
@@ -90,6 +99,8 @@ struct worker {
     uint64_t unsampled_bytes; /* read since this worker last had memory measured */
     struct exchange *batch; /* WORKER_BATCH_MAX; lookups gathered in this turn of the loop */
     size_t batch_count;
+    struct phrases_in phrases;
+    struct asked_metrics asked;
     char date[40]; /* "Date: …\r\n" */
     size_t date_length;
     struct worker_metrics metrics;

@@ -28,6 +28,6 @@ enum exit_code {
 
 extern const struct command command_serve, command_key, command_routes, command_version;
 extern const struct command command_import, command_export, command_verify, command_generate;
-extern const struct command command_backup, command_restore;
+extern const struct command command_backup, command_restore, command_classify;
 
 #endif

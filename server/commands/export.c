@@ -23,6 +23,8 @@ static const char HELP[] =
     "  --key KEY          the server's key (role read; admin for raw); or in the environment as KINDRED_KEY\n"
     "  --format FORMAT    ndjson (default) or csv (lists joined with ';', one column per attribute)\n"
     "  --output FILE      instead of standard output; complete or not there at all\n"
+    "  --model FILE       with --data: the model by which interests make cohorts (the built-in one); the server's, if it has\n"
+    "                     another\n"
     "\n"
     "People come in the order in which they were first seen, always the same for the same log: two exports can be\n"
     "compared with cmp.\n"
@@ -152,7 +154,7 @@ static int run(int argc, char **argv)
     const struct option_rule rules[] = {
         {"data", OPTION_TEXT, &job.data},     {"url", OPTION_TEXT, &job.url},
         {"key", OPTION_TEXT, &job.key},       {"format", OPTION_TEXT, &format},
-        {"output", OPTION_TEXT, &job.output},
+        {"output", OPTION_TEXT, &job.output}, {"model", OPTION_TEXT, &job.model},
     };
     int left = 0;
     int code = options_parse(&command_export, rules, ARRAY_COUNT(rules), argc, argv, &left);

@@ -27,6 +27,7 @@ struct export_job {
     const char *url;
     const char *key;
     const char *output; /* NULL: standard output */
+    const char *model;  /* with data: as model_choice_open */
     bool csv;
 };
 

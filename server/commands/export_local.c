@@ -74,15 +74,17 @@ int export_from_folder(const struct export_job *job, struct export_sink *sink)
 {
     struct store store;
     struct store_options options = {
-        .command = &command_export, .directory = job->data, .read_only = true};
+        .command = &command_export, .directory = job->data, .model = job->model, .read_only = true};
     int code = store_open(&options, &store);
     if (code != EXIT_CODE_OK) {
         return code;
     }
     struct error error = {0};
     uint32_t cohort = COHORT_NONE;
-    err e = job->what == EXPORT_COHORT ? find_cohort(store.engine, job->cohort, &cohort, &error)
-                                       : ERR_OK;
+    err e = job->what != EXPORT_RAW ? store_classify_pending(&store, NULL, &error) : ERR_OK;
+    if (e == ERR_OK && job->what == EXPORT_COHORT) {
+        e = find_cohort(store.engine, job->cohort, &cohort, &error);
+    }
     if (e == ERR_OK) {
         e = job->what == EXPORT_RAW ? export_entries(store.folder.log, sink, &error)
                                     : export_people(store.engine, cohort, sink, &error);

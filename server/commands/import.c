@@ -29,6 +29,8 @@ static const char HELP[] =
     "  --source NAME      where the records come from; otherwise the file's name\n"
     "  --rejects FILE     where rejected rows go; otherwise FILE.rejects.csv or FILE.rejects.ndjson beside each file\n"
     "  --durability MODE  with --data: fsync (default), interval (sync once a second) or os (faster, less safe)\n"
+    "  --model FILE       with --data: the model that classifies new interests when the records are in (the built-in one);\n"
+    "                     none leaves that to the server\n"
     "\n"
     "Rows that cannot be taken are kept in the quarantine and written, with the reason in the column _error, to the file\n"
     "of rejects. Mend the cells it names and import that file again: the added columns are taken off by themselves.\n"
@@ -371,7 +373,7 @@ static int run(int argc, char **argv)
         {"data", OPTION_TEXT, &job.data},         {"url", OPTION_TEXT, &job.url},
         {"key", OPTION_TEXT, &job.key},           {"map", OPTION_TEXT, &map},
         {"source", OPTION_TEXT, &job.source},     {"rejects", OPTION_TEXT, &job.rejects},
-        {"durability", OPTION_TEXT, &durability},
+        {"durability", OPTION_TEXT, &durability}, {"model", OPTION_TEXT, &job.model},
     };
     int left = 0;
     int code = options_parse(&command_import, rules, ARRAY_COUNT(rules), argc, argv, &left);

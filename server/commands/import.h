@@ -24,6 +24,7 @@ struct import_job {
     const char *key;
     const char *source;  /* NULL: the file's name */
     const char *rejects; /* NULL: beside the file */
+    const char *model;   /* with data: as model_choice_open */
     enum engine_durability durability;
     struct slice mapping_json; /* SLICE_NONE: none; owned */
     char mapping_name[128];

@@ -95,6 +95,11 @@ static int put_mapping(struct local *local)
     return EXIT_CODE_OK;
 }
 
+static bool was_interrupted(void)
+{
+    return import_interrupted != 0;
+}
+
 static int local_close(void *target)
 {
     struct local *local = target;
@@ -108,6 +113,9 @@ static int local_close(void *target)
     if (local->store.engine != NULL) {
         struct error error = {0};
         if (engine_failed(local->store.engine) == ERR_OK) {
+            error.err = store_classify_pending(&local->store, was_interrupted, &error);
+        }
+        if (error.err == ERR_OK && engine_failed(local->store.engine) == ERR_OK) {
             error.err = engine_checkpoint(local->store.engine, &error);
         }
         if (error.err != ERR_OK) {
@@ -129,7 +137,7 @@ static int local_open(const struct import_job *job, void **target)
     local->work = queue_create(QUEUE_MAX);
     local->done = queue_create(QUEUE_MAX);
     struct store_options options = {
-        .command = &command_import, .directory = job->data, .durability = job->durability};
+        .command = &command_import, .directory = job->data, .durability = job->durability, .model = job->model};
     int code = local->work && local->done ? store_open(&options, &local->store) : EXIT_CODE_FAILED;
     if (code == EXIT_CODE_OK) {
         code = put_mapping(local);

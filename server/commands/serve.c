@@ -29,8 +29,10 @@ static const char HELP[] =
     "                          os        at once; the kernel decides: a power cut may lose half a minute\n"
     "  --memory-max SIZE     memory in use from which what adds data gets 507; reads, erasures and deletions go on. Like 12G\n"
     "                        (times 1,000); 0: no cap (80 % of the machine's or the control group's memory)\n"
+    "  --model FILE          the trained model that says what interests are about (the built-in one); none: rules and\n"
+    "                        examples only. After a change everything is classified anew, beside the work\n"
     "  --config FILE         these options and more as JSON; the command line wins. Members: data, listen, workers,\n"
-    "                        durability, demo; settings {…} (docs/ingestion.md); limits {connections, queue,\n"
+    "                        durability, model, demo; settings {…} (docs/ingestion.md); limits {connections, queue,\n"
     "                        memory_max_bytes, header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms,\n"
     "                        stop_timeout_ms}; checkpoint {entries, seconds}\n"
     "  --demo N              when the folder is new: begin with N made-up people\n"
@@ -46,7 +48,7 @@ static const char HELP[] =
 /* ---- options -------------------------------------------------------------------------------- */
 
 struct serve_words {
-    const char *data, *listen, *durability, *config;
+    const char *data, *listen, *durability, *config, *model;
     uint64_t workers, demo, memory_max; /* memory_max: UINT64_MAX when not given */
 };
 
@@ -56,6 +58,12 @@ static int apply_words(struct config *config, const struct serve_words *words)
     struct server_options *options = &config->options;
     if (words->data != NULL) {
         options->data = words->data;
+    }
+    if (words->model != NULL) {
+        if (words->model[0] == '\0' || strlen(words->model) >= sizeof config->model) {
+            return options_usage_error(&command_serve, "--model needs the path of a model's file, or none.");
+        }
+        memcpy(config->model, words->model, strlen(words->model) + 1);
     }
     if (words->listen != NULL && listen_parse(slice_from_cstr(words->listen), options->host,
                                               &options->port, &error) != ERR_OK) {
@@ -95,6 +103,7 @@ static int read_words(struct config *config, int argc, char **argv)
         {"workers", OPTION_COUNT, &words.workers}, {"durability", OPTION_TEXT, &words.durability},
         {"config", OPTION_TEXT, &words.config},    {"demo", OPTION_COUNT, &words.demo},
         {"memory-max", OPTION_COUNT, &words.memory_max},
+        {"model", OPTION_TEXT, &words.model},
     };
     int left = 0;
     int code = options_parse(&command_serve, rules, ARRAY_COUNT(rules), argc, argv, &left);
@@ -189,6 +198,12 @@ static void print_ready(struct server *server)
            (unsigned long long)stats.people, server->demo_loaded ? ", made up for the demo" : "");
     printf("  workers    %u\n  durability %s\n", server->worker_count,
            durability_word(server->options.durability));
+    if (server->options.model.model != NULL) {
+        printf("  model      %s (%016llx, %s)\n", server->options.model.classifier->name,
+               (unsigned long long)server->options.model.classifier->version, model_kernel(server->options.model.model));
+    } else {
+        puts("  model      none: interests go by rules and examples only");
+    }
     printf("  keys       %s\n", atomic_load(&server->keys_required)
                                     ? "required"
                                     : "none: loopback only (`kindred help key`)");
@@ -304,9 +319,12 @@ static int run(int argc, char **argv)
     struct config config;
     config_init(&config);
     int code = read_words(&config, argc, argv);
+    struct error error = {0};
     if (code == OPTIONS_GO_ON) {
-        code = serve(&config.options);
+        error.err = model_choice_open(config.model[0] != '\0' ? config.model : NULL, &config.options.model, &error);
+        code = error.err == ERR_OK ? serve(&config.options) : exit_code_of(&error);
     }
+    model_choice_close(&config.options.model);
     config_deinit(&config);
     return code;
 }

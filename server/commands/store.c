@@ -73,8 +73,12 @@ int store_open(const struct store_options *options, struct store *store)
         .path = options->directory,
         .must_exist = options->read_only,
     };
-    error.err = data_folder_open(&folder, &store->folder, &error);
+    error.err = model_choice_open(options->model, &store->model, &error);
+    if (error.err == ERR_OK) {
+        error.err = data_folder_open(&folder, &store->folder, &error);
+    }
     if (error.err != ERR_OK) {
+        model_choice_close(&store->model);
         return store_report(options->command, &error);
     }
     tell_cut(options->command, &store->folder.report);
@@ -85,11 +89,13 @@ int store_open(const struct store_options *options, struct store *store)
         .random = &system_random,
         .durability = options->durability,
         .shipped_cohorts = options->read_only ? SLICE_NONE : shipped_cohorts(),
+        .classifier = store->model.classifier,
         .read_only = options->read_only,
     };
     error.err = engine_open(&engine, &store->engine, &error);
     if (error.err != ERR_OK) {
         data_folder_close(&store->folder);
+        model_choice_close(&store->model);
         return store_report(options->command, &error);
     }
     return EXIT_CODE_OK;
@@ -99,5 +105,6 @@ void store_close(struct store *store)
 {
     engine_close(store->engine);
     data_folder_close(&store->folder);
+    model_choice_close(&store->model);
     *store = (struct store){0};
 }

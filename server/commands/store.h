@@ -8,10 +8,12 @@
 
 #include "base/err.h"
 #include "commands/commands.h"
+#include "commands/model_choice.h"
 #include "engine/engine.h"
 #include "storage/data_folder.h"
 
 struct store {
+    struct model_choice model;
     struct data_folder folder;
     struct engine *engine;
 };
@@ -20,12 +22,17 @@ struct store_options {
     const struct command *command; /* for messages */
     const char *directory;
     enum engine_durability durability;
+    const char *model; /* as model_choice_open */
     bool read_only; /* must exist, nothing is appended */
 };
 
 /* EXIT_CODE_OK, or the exit code to return: the message was printed. */
 int store_open(const struct store_options *options, struct store *store) MUST_USE;
 void store_close(struct store *store);
+
+/* Classifies the interests that wait for it, with a progress line; stops early when `interrupted` (may be NULL) says so. What is left
+ * over, the next server does by itself. */
+err store_classify_pending(struct store *store, bool (*interrupted)(void), struct error *error) MUST_USE;
 
 /* Prints "kindred import: <message>" and what to do next; returns the exit code. */
 int store_report(const struct command *command, const struct error *error);

@@ -7,7 +7,7 @@
 #include "commands/store.h"
 
 static const char HELP[] =
-    "usage: kindred verify --data DIR [--quick]\n"
+    "usage: kindred verify --data DIR [--quick] [--model FILE]\n"
     "\n"
     "Checks a data folder and changes nothing but, as every start does, an incomplete last write of a crash, which is cut\n"
     "off (it was never acknowledged).\n"
@@ -17,6 +17,7 @@ static const char HELP[] =
     "  3. fold       the whole log applied anew gives the same profiles, identifiers, bitmaps and cohorts\n"
     "\n"
     "  --quick       leaves out the third: what is in memory is only compared with itself\n"
+    "  --model FILE  the model the server runs with, if it is not the built-in one; none\n"
     "\n"
     "The server must be stopped. It takes about as long as reading the log and importing it again.\n"
     "\n"
@@ -107,14 +108,14 @@ static void print_counts(const struct store *store)
            (unsigned long long)stats.applied_sequence);
 }
 
-static int verify_fold(const char *directory, bool full)
+static int verify_fold(const char *directory, const char *model, bool full)
 {
     static const char ADVICE[] =
         "The log is sound, and everything else can be made from it again: remove the *.mdb files in the folder "
         "profiles/ and start Kindred; it applies the whole log.";
     struct store store;
     struct store_options options = {
-        .command = &command_verify, .directory = directory, .read_only = true};
+        .command = &command_verify, .directory = directory, .model = model, .read_only = true};
     int code = store_open(&options, &store);
     if (code != EXIT_CODE_OK) {
         if (code == EXIT_CODE_STORAGE) {
@@ -142,8 +143,10 @@ static int verify_fold(const char *directory, bool full)
 static int run(int argc, char **argv)
 {
     const char *data = NULL;
+    const char *model = NULL;
     bool quick = false;
     const struct option_rule rules[] = {{"data", OPTION_TEXT, &data},
+                                        {"model", OPTION_TEXT, &model},
                                         {"quick", OPTION_FLAG, &quick}};
     int left = 0;
     int code = options_parse(&command_verify, rules, ARRAY_COUNT(rules), argc, argv, &left);
@@ -154,7 +157,7 @@ static int run(int argc, char **argv)
         return options_usage_error(&command_verify, "name the folder: kindred verify --data DIR.");
     }
     code = verify_log(data);
-    return code == EXIT_CODE_OK ? verify_fold(data, !quick) : code;
+    return code == EXIT_CODE_OK ? verify_fold(data, model, !quick) : code;
 }
 
 const struct command command_verify = {

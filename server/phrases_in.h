@@ -1,0 +1,51 @@
+/* phrases_in.h: a worker classifies the phrases of records before it submits them, so that a new phrase's cohort is there
+ * when the 2xx is (engine/interests.h says how the verdicts get to the writer).
+ *
+ *   texts ─known here?─▶ (dropped) ─gate: engine_phrases_to_classify─▶ (dropped) ─budget─▶ classify ─▶ engine_offer_verdicts
+ *                                                                            └─ spent: left to the backlog (backlog.h)
+ *
+ * A turn of the loop classifies for PHRASES_IN_TURN_US and not longer, whatever is sent: other clients wait no more than
+ * that. For a bulk body, what was found to be known is remembered by hash, so that the gate is seldom entered; for a few
+ * records it is always asked, because a phrase that nobody holds any more is forgotten.
+ *
+ * Threading: the worker's own; counters are read by anybody. */
+#ifndef KINDRED_SERVER_PHRASES_IN_H
+#define KINDRED_SERVER_PHRASES_IN_H
+
+#include "commands/model_choice.h"
+#include "engine/engine.h"
+#include "metrics.h"
+
+enum {
+    PHRASES_IN_TURN_US = 2000,
+    PHRASES_IN_KNOWN_SLOTS = 16384,
+    PHRASES_IN_FEW_RECORDS = 8,
+};
+
+struct phrases_in {
+    const struct classifier *classifier; /* NULL: nothing happens here */
+    struct model_scratch scratch;
+    uint64_t seed;
+    uint64_t *known;     /* direct-mapped: hashes of phrases that have a verdict */
+    int64_t spent_us;    /* by classifying, in this turn */
+    int64_t each_ns;     /* what a phrase costs, a moving average */
+    struct counter classified;
+    struct counter left; /* to the backlog, for want of time */
+    struct histogram classify_us;
+};
+
+struct worker;
+
+err phrases_in_init(struct phrases_in *in, const struct classifier *classifier, struct error *error) MUST_USE;
+void phrases_in_deinit(struct phrases_in *in);
+/* A new turn of the loop. */
+void phrases_in_turn(struct phrases_in *in);
+
+/* How many phrases this turn still has time for, at most CLASSIFIER_BATCH_MAX. Whoever classifies adds to spent_us. */
+size_t phrases_in_allowance(const struct phrases_in *in);
+
+/* Before these are submitted. Outside of the gate. */
+void phrases_in_offer(struct worker *worker, struct engine *engine, const struct slice *texts, size_t count);
+void phrases_in_offer_records(struct worker *worker, struct engine *engine, const struct submission *submission);
+
+#endif
