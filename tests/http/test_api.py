@@ -201,8 +201,9 @@ class Api(unittest.TestCase):
         self.assertEqual(listed["folk music"]["size"], 5)
         self.assertGreaterEqual(len(listed), 15)
         self.assertIn("zither", s.get("/api/cohorts/folk%20music").json["definition"]["phrases"])
-        hits = s.get("/api/classify?phrase=zithers").json["cohorts"]
-        self.assertEqual((hits[0]["cohort"].lower(), hits[0]["pattern"]), ("folk music", "zither"))
+        (result,) = s.get("/api/classify?phrase=zithers&explain=true").json["results"]
+        self.assertIn("folk music", [name.lower() for name in result["cohorts"]])
+        self.assertEqual((result["decided_by"], result["rules"][0]["pattern"]), ("rule", "zither"))
         bad = s.call("PUT", "/api/cohorts/Folk%20music", {"phrase": ["x"]})
         self.assertEqual(bad.status, 400, bad)
         self.assertEqual(s.call("DELETE", "/api/cohorts/folk%20music").status, 204)

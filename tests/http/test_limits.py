@@ -188,6 +188,24 @@ def _(s):
     assert s.get("/api/classify?phrase=" + "p" * 1025).status == 400
 
 
+@row("phrases classified in one request")
+def _(s):
+    assert s.post("/api/classify", {"phrases": ["p"] * 1000}).status == 200
+    refused(s.post("/api/classify", {"phrases": ["p"] * 1001}), 413, "phrases_too_many")
+
+
+@row("phrases explained in one request")
+def _(s):
+    assert s.post("/api/classify?explain=true", {"phrases": ["p"] * 100}).status == 200
+    refused(s.post("/api/classify?explain=true", {"phrases": ["p"] * 101}), 413, "phrases_too_many")
+
+
+@row("body of phrases to classify")
+def _(s):
+    assert s.post("/api/classify", padded(b'{"phrases":["p"]}', 4 * MIB)).status == 200
+    refused(s.post("/api/classify", padded(b'{"phrases":["p"]}', 4 * MIB + 1)), 413, "body_too_large")
+
+
 @row("errors and warnings listed in an answer")
 def _(s):
     bad = "{}\n" * 1001
