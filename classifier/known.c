@@ -125,6 +125,32 @@ void known_votes(const struct known *known, struct slice folded, size_t topic_co
     }
 }
 
+/* ---- embedding ---- */
+
+bool known_embedding(const struct known *known, struct slice folded, float embedding[EMBEDDING_SIZE])
+{
+    const uint32_t entry = hash_table_find(&known->table, folded);
+    if (entry == TABLE_NONE || known->row[entry] == TABLE_NONE) {
+        return false;
+    }
+    const size_t part = EMBEDDING_SIZE / known->parts;
+    const uint8_t *code = known->code + (size_t)known->row[entry] * known->parts;
+    float decoded[EMBEDDING_SIZE];
+    float square = 0;
+    for (size_t i = 0; i < EMBEDDING_SIZE; i++) {
+        decoded[i] = known->book[((i / part) * 256 + code[i / part]) * part + i % part];
+        square += decoded[i] * decoded[i];
+    }
+    if (!(square > 0)) {
+        return false;
+    }
+    const float scale = sqrtf((float)EMBEDDING_SIZE / square);
+    for (size_t i = 0; i < EMBEDDING_SIZE; i++) {
+        embedding[i] = decoded[i] * scale;
+    }
+    return true;
+}
+
 /* ---- nearest ---- */
 
 static void keep(struct known_near *out, size_t *count, size_t max, struct known_near candidate)

@@ -2,7 +2,9 @@
  *
  *   topics    which topics the lists give a phrase (hash table ─▶ bit mask)
  *   votes     what is known about a phrase by the phrases inside it: "messi highlights" holds "messi", and that is Sports
- *   nearest   known phrases by the angle between embeddings, theirs product-quantised, ours not (Jégou et al. 2011)
+ *   embedding where training put a known phrase: near its kind (train/train.py, known_embeddings), which the trunk alone
+ *             cannot know; product-quantised (Jégou et al. 2011)
+ *   nearest   known phrases by the angle between embeddings
  *
  * Phrases written by hand ("curated") have their text and embedding here, by row of text; others only an entry in the table.
  *
@@ -42,6 +44,9 @@ static inline struct slice known_text(const struct known *known, uint32_t row)
 
 /* votes [2 * topic_count]: by known parts of several words, then by known words. */
 void known_votes(const struct known *known, struct slice folded, size_t topic_count, float *votes);
+
+/* The embedding of a folded phrase that has one here, length sqrt(EMBEDDING_SIZE); false, and nothing changed, otherwise. */
+bool known_embedding(const struct known *known, struct slice folded, float embedding[EMBEDDING_SIZE]) MUST_USE;
 
 struct known_near {
     uint32_t row;

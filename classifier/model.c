@@ -187,6 +187,10 @@ void model_run(const struct model *model, void *scratch, const struct reading *r
     }
     encoder_run(&model->encoder, &s->encoder, s->phrases, count);
     trunk_run(&model->trunk, s->trunk, count, results);
+    for (size_t i = 0; i < count; i++) {
+        /* Where there is none, the trunk's stays. */
+        (void)!known_embedding(&model->known, slice_of(readings[i].text, readings[i].length), results[i].embedding);
+    }
 }
 
 /* ---- the verdict ---- */

@@ -20,7 +20,7 @@ from fold import fold, title
 from phrases import TOPICS, Phrase, read_lists
 
 WORDS_SCALE, PARTS_SCALE = 0.7, 0.5
-HIDDEN, EMBEDDING, EMBEDDING_SCALE = 1024, 128, 24
+HIDDEN, EMBEDDING, EMBEDDING_SCALE = 2048, 128, 24
 TEMPERATURE = 12.0      # of the softmax over sections
 WHITENING_FLOOR = 0.1   # share of the largest variance that is added to each
 BACKGROUND = 2048       # ordinary interests, for thresholds of cohorts by example
@@ -87,7 +87,7 @@ def trunk(p, x, key=None, keep=0.7):
     return logits[:, :T], logits[:, T], unit(hidden @ p["near"] + x @ p["near_direct"])
 
 
-def train_trunk(x, phrases, seed=1, epochs=12, batch=512, rate=1.5e-3, quiet=False):
+def train_trunk(x, phrases, seed=1, epochs=16, batch=512, rate=1.5e-3, quiet=False):
     """Topics and interest by cross-entropy; the embedding by a softmax over the sections of the lists, so that things of one
     kind lie together."""
     random = np.random.default_rng(seed)
@@ -270,10 +270,9 @@ def export(path, name, f, p, phrases, cal, thresholds, mean, matrix, near):
     out["known.text"] = np.frombuffer(b"".join(texts), np.uint8)
     out["known.text.end"] = np.cumsum([len(t) for t in texts]).astype(np.uint32)
     embedded = known_embeddings(phrases, near, mean, matrix)
-    part = words.PART
-    words.PART = EMBEDDING // NEAREST_PARTS
-    out["known.code"], out["known.book"] = words.quantise(embedded[curated].astype(np.float32), seed=2, rounds=8)
-    words.PART = part
+    out["known.code"], out["known.book"] = words.quantise(embedded[curated].astype(np.float32), seed=2, rounds=8,
+                                                          width=EMBEDDING // NEAREST_PARTS)
+    placed = lengthen(words.decode(out["known.code"], out["known.book"]))
     background = np.random.default_rng(3).choice(curated, BACKGROUND, replace=False)
     out["background"] = np.clip(np.rint(embedded[background] * EMBEDDING_SCALE), -127, 127).astype(np.int8)
 
@@ -285,13 +284,15 @@ def export(path, name, f, p, phrases, cal, thresholds, mean, matrix, near):
     out["calibration"], out["thresholds"] = cal, np.array(thresholds, np.float32)
     tensors.write(path, out)
     print(f"{path}: {pathlib.Path(path).stat().st_size / 1e6:.1f} MB, {len(listed)} known phrases, {len(curated)} by hand")
+    return {phrases[i].folded: e for i, e in zip(curated, placed)}
 
 
-def write_golden(path, f, p, cal, mean, matrix, phrases):
+def write_golden(path, f, p, placed, mean, matrix, phrases):
     """What the C side must compute: phrase, its tokens, interest, calibrated scores per topic, the embedding's start."""
     x = f([fold(q) for q in phrases])
     topics, interest, near = apply_trunk(p, x)
     e = embed(near, mean, matrix)
+    e = np.array([placed.get(fold(q), row) for q, row in zip(phrases, e)])
     with open(path, "w", encoding="utf-8") as file:
         file.write("# phrase, pieces, logits per topic, interest logit, first 8 of the embedding (deviations); float arithmetic\n")
         for i, q in enumerate(phrases):
@@ -325,11 +326,11 @@ def main():
     near = apply_trunk(p, x)[2]
     curated = np.array([q.curated and bool(q.topics) for q in phrases])
     mean, matrix = whitening(near[curated])
-    export(arguments.out, arguments.name, f, p, phrases, cal, [0.30, 0.5], mean, matrix, near)
+    placed = export(arguments.out, arguments.name, f, p, phrases, cal, [0.30, 0.5], mean, matrix, near)
     if arguments.golden:
         random = np.random.default_rng(7)
         some = [phrases[i].text for i in random.choice(np.flatnonzero(curated), 150, replace=False)]
-        write_golden(arguments.golden, f, p, cal, mean, matrix, some + GOLDEN_EXTRA)
+        write_golden(arguments.golden, f, p, placed, mean, matrix, some + GOLDEN_EXTRA)
     print(f"done after {time.time() - started:.0f} s")
 
 

@@ -42,15 +42,15 @@ def weight_steps(ranks):
     return steps, (SIF / (SIF + frequency)).astype(np.float32)
 
 
-def quantise(matrix, seed, rounds=12):
-    """(codes u8 [words, PARTS], codebook f32 [PARTS, CODES, PART]) by k-means on each part (Jégou et al. 2011)."""
+def quantise(matrix, seed, rounds=12, width=PART):
+    """(codes u8 [rows, parts], codebook f32 [parts, CODES, width]) by k-means on each part (Jégou et al. 2011)."""
     generator = np.random.default_rng(seed)
-    parts = matrix.shape[1] // PART
+    parts = matrix.shape[1] // width
     codes = np.zeros((len(matrix), parts), np.uint8)
-    book = np.zeros((parts, CODES, PART), np.float32)
+    book = np.zeros((parts, CODES, width), np.float32)
     sample = generator.choice(len(matrix), min(len(matrix), 40000), replace=False)
     for part in range(parts):
-        data = matrix[:, part * PART:(part + 1) * PART]
+        data = matrix[:, part * width:(part + 1) * width]
         training = data[sample]
         centres = training[generator.choice(len(training), CODES, replace=False)].copy()
         for _ in range(rounds):
