@@ -50,7 +50,7 @@ const struct route routes[] = {
      "Feedback", "Cohort", "404 507"},
     {METHOD_GET, "/api/classify", SCOPE_READ, 0, 0, "phrase,explain", handle_classify,
      "What an interest phrase is about: topics and cohorts; with explain, why", NULL, "Classifications", "507"},
-    {METHOD_POST, "/api/classify", SCOPE_READ, 0, PHRASES_BODY, "explain", handle_classify_many,
+    {METHOD_POST, "/api/classify", SCOPE_READ, ROUTE_ASKS, PHRASES_BODY, "explain", handle_classify_many,
      "The same for up to 1,000 phrases at once", "Phrases", "Classifications", "413 507"},
     {METHOD_GET, "/api/interests", SCOPE_READ, 0, 0, "limit,unclassified", handle_interests,
      "The interests most people have; or of those that mean nothing to Kindred yet", NULL, "Interests", "507"},
