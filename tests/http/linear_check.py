@@ -73,7 +73,7 @@ def search_fault(operations, initial, apply):
             if following is not None:
                 stack.append((done | 1 << i, following, order + (i,)))
     return ("no order fits; the longest began with\n    " +
-            "\n    ".join(str(operations[i]) for i in best[3][-12:]) +
+            "\n    ".join(str(operations[i]) for i in best[3]) +
             f"\n  and left {best[1]}, after which none of these can come:\n    " + "\n    ".join(map(str, best[2])))
 
 
