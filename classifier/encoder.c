@@ -128,21 +128,21 @@ static void run_layer(const struct run *run, const struct encoder_layer *layer)
     struct encoder_scratch *s = run->s;
     const size_t in = layer->qkv.columns;
     norm_rows(run, in, layer->norm1, layer->norm1_bias);
-    multiply(run, &layer->qkv, s->y[0], ENCODER_WIDTH, false, s->wide[0], 3 * in);
+    multiply(run, &layer->qkv, s->y[0], ENCODER_WIDTH, false, s->wide, 3 * in);
     size_t row = 0;
     for (size_t p = 0; p < run->phrase_count; p++) {
         const size_t count = run->phrases[p].count;
-        run->encoder->kernel->attend(s->wide[0] + row * 3 * in, count, in, ENCODER_HEADS, s->seen[0] + row * in);
+        run->encoder->kernel->attend(s->wide + row * 3 * in, count, in, ENCODER_HEADS, s->seen + row * in);
         row += count;
     }
     if (layer->widen.rows > 0) {
         multiply(run, &layer->widen, s->x[0], ENCODER_WIDTH, false, s->x[0], ENCODER_WIDTH);
     }
-    multiply(run, &layer->out, s->seen[0], in, false, s->y[0], ENCODER_WIDTH);
+    multiply(run, &layer->out, s->seen, in, false, s->y[0], ENCODER_WIDTH);
     add_rows(run);
     norm_rows(run, ENCODER_WIDTH, layer->norm2, layer->norm2_bias);
-    multiply(run, &layer->up, s->y[0], ENCODER_WIDTH, true, s->wide[0], ENCODER_FEED);
-    multiply(run, &layer->down, s->wide[0], ENCODER_FEED, false, s->y[0], ENCODER_WIDTH);
+    multiply(run, &layer->up, s->y[0], ENCODER_WIDTH, true, s->wide, ENCODER_FEED);
+    multiply(run, &layer->down, s->wide, ENCODER_FEED, false, s->y[0], ENCODER_WIDTH);
     add_rows(run);
 }
 

@@ -34,8 +34,9 @@ struct encoder {
 struct encoder_scratch {
     float x[ENCODER_ROWS][ENCODER_WIDTH];
     float y[ENCODER_ROWS][ENCODER_WIDTH];
-    float seen[ENCODER_ROWS][ENCODER_WIDTH];
-    float wide[ENCODER_ROWS][ENCODER_FEED];
+    /* Rows as long as what lies in them: */
+    float seen[ENCODER_ROWS * ENCODER_WIDTH];
+    float wide[ENCODER_ROWS * ENCODER_FEED];
     int8_t quantised[ENCODER_ROWS][ENCODER_FEED];
     float scale[ENCODER_ROWS];
 };
