@@ -376,10 +376,9 @@ class Bench:
         status, text = self.kindred.get("/api/cohorts/Sports")
         if turn == 0:
             self.sports = json.loads(text)
-        definition = {key: self.sports.get("definition", self.sports).get(key) for key in
-                      ("description", "phrases", "not_phrases") if self.sports.get("definition", self.sports).get(key)}
+        definition = dict(self.sports["definition"], description=self.sports["description"])
         if turn % 2 == 0:
-            definition["phrases"] = [phrase for phrase in definition["phrases"] if phrase != "football"]
+            definition["not_phrases"] = [*definition.get("not_phrases", []), "football"]
         begin = time.monotonic()
         status, answer = self.kindred.request("PUT", "/api/cohorts/Sports", json.dumps(definition))
         if status not in (200, 201):

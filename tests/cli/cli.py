@@ -119,6 +119,15 @@ class Server:
                 time.sleep(0.05)
         raise AssertionError("the server did not become ready")
 
+    def wait_classified(self):
+        """Until no interest waits for the model any more."""
+        for _ in range(1200):
+            with urllib.request.urlopen(self.url + "/metrics", timeout=5) as answer:
+                if b"\nkindred_phrases_pending 0\n" in answer.read():
+                    return
+            time.sleep(0.05)
+        raise AssertionError("interests are still waiting for the model")
+
     def kill(self):
         self.process.kill()
         self.process.wait()

@@ -31,6 +31,7 @@ class Remote(CommandTest):
         return done
 
     def receive(self, what="profiles"):
+        self.server.wait_classified()
         return self.run_kindred("export", *what.split(), "--url", self.server.url).stdout
 
     def test_same_people_as_without_a_server(self):
