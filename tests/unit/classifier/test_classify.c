@@ -113,10 +113,23 @@ static size_t best_of(const float *logits, size_t count, float *margin)
     return best;
 }
 
+/* The model, but no phrase has an embedding of its own: what the trunk makes of it is to be seen. */
+static struct model without_own_embeddings(const struct model *model, uint32_t **rows)
+{
+    struct model bare = *model;
+    *rows = malloc(model->known.table.rows * sizeof **rows);
+    CHECK(*rows != NULL);
+    memset(*rows, 0xFF, model->known.table.rows * sizeof **rows); /* TABLE_NONE */
+    bare.known.row = *rows;
+    return bare;
+}
+
 static void test_golden(void)
 {
     const struct classifier *classifier = model_classifier(fastest);
     void *scratch = scratch_for(fastest);
+    uint32_t *rows;
+    const struct model bare = without_own_embeddings(fastest, &rows);
     double squares = 0;
     double worst = 0;
     double cosines = 0;
@@ -126,7 +139,7 @@ static void test_golden(void)
         const struct reading reading = read_plainly(fastest, golden[g].phrase);
         struct trunk_result result;
         struct model_tokens tokens;
-        model_run(fastest, scratch, &reading, 1, &result, &tokens);
+        model_run(&bare, scratch, &reading, 1, &result, &tokens);
         EXPECT(tokens.count == golden[g].token_count &&
                    memcmp(tokens.tokens, golden[g].tokens, tokens.count * sizeof *tokens.tokens) == 0,
                ": '%s' is cut otherwise", golden[g].phrase);
@@ -161,6 +174,7 @@ static void test_golden(void)
     EXPECT(sqrt(squares / (double)compared) < LOGIT_TOLERANCE / 5);
     EXPECT(cosines / (double)golden_count > 0.99);
     EXPECT(worst_cosine > 0.95);
+    free(rows);
     free(scratch);
 }
 
