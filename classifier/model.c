@@ -244,7 +244,7 @@ static void put_verdict(const struct model *model, const struct reading *reading
         return;
     }
     for (size_t topic = 0; topic < count; topic++) {
-        scores[topic] = probability(model, reading, result, topic);
+        scores[topic] = reading->trust * probability(model, reading, result, topic);
         best = scores[topic] > scores[best] ? topic : best;
     }
     for (size_t topic = 0; topic < count; topic++) {
@@ -261,6 +261,40 @@ static void put_verdict(const struct model *model, const struct reading *reading
     }
 }
 
+/* A phrase that no list has and that the model is unsure about is looked at once more, as the known phrase one edit away.
+ * A lone word is one edit from more words than several words are from known phrases: there the model must be less sure, and
+ * so is the answer. What looks like no interest at all is left alone. */
+static const float UNSURE_LONE = 0.5f;
+static const float UNSURE_SEVERAL = 0.85f;
+static const float GUESSED_LONE = 0.6f; /* what is left of a confidence */
+static const float GUESSED_SEVERAL = 0.85f;
+
+static bool read_again(const struct model *model, const float *scores, const struct trunk_result *result,
+                       struct reading *reading)
+{
+    char better[PHRASE_FOLD_MAX];
+    if (reading->topics != 0 || reading->length == 0 ||
+        sigmoid(model, result->logits[model->classifier.topic_count]) < 0.5f) {
+        return false;
+    }
+    const bool several = memchr(reading->text, ' ', reading->length) != NULL;
+    for (size_t topic = 0; topic < model->classifier.topic_count; topic++) {
+        if (scores[topic] >= (several ? UNSURE_SEVERAL : UNSURE_LONE)) {
+            return false;
+        }
+    }
+    const size_t length = spelling_guess(&model->spelling, slice_of(reading->text, reading->length), SLICE_NONE, better);
+    if (length == 0) {
+        return false;
+    }
+    memcpy(reading->text, better, length);
+    reading->length = length;
+    reading->corrected = true;
+    reading->topics = known_topics(&model->known, slice_of(better, length));
+    reading->trust = several ? GUESSED_SEVERAL : GUESSED_LONE;
+    return true;
+}
+
 static void classify(const void *context, void *scratch, const struct slice *phrases, size_t count,
                      struct verdict *verdicts)
 {
@@ -274,6 +308,10 @@ static void classify(const void *context, void *scratch, const struct slice *phr
     model_run(model, s, s->readings, count, s->results, NULL);
     for (size_t i = 0; i < count; i++) {
         put_verdict(model, &s->readings[i], &s->results[i], &verdicts[i], scores);
+        if (read_again(model, scores, &s->results[i], &s->readings[i])) {
+            model_run(model, s, &s->readings[i], 1, &s->results[i], NULL);
+            put_verdict(model, &s->readings[i], &s->results[i], &verdicts[i], scores);
+        }
     }
 }
 
@@ -300,6 +338,10 @@ void model_explain(const struct model *model, void *scratch, struct slice phrase
     model_read(model, phrase, reading);
     model_run(model, s, reading, 1, result, NULL);
     put_verdict(model, reading, result, verdict, out->scores);
+    if (read_again(model, out->scores, result, reading)) {
+        model_run(model, s, reading, 1, result, NULL);
+        put_verdict(model, reading, result, verdict, out->scores);
+    }
     if (reading->length == 0) {
         return;
     }

@@ -36,6 +36,7 @@ struct reading {
     size_t length; /* 0: says nothing */
     bool corrected;
     uint32_t topics; /* that lists give it; 0: not known */
+    float trust;     /* what is left of a confidence: 1, less where the reading is a guess */
 };
 
 /* As model_open, with a kernel of one's own choice. */

@@ -67,6 +67,7 @@ static void take_apart(const struct model *model, struct slice phrase, struct re
 void model_read(const struct model *model, struct slice phrase, struct reading *out)
 {
     out->corrected = false;
+    out->trust = 1;
     out->topics = 0;
     out->length = phrase_fold(phrase, out->text);
     if (out->length == 0) {

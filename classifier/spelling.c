@@ -12,6 +12,8 @@ enum {
     TWO_EDITS_BYTES_MIN = 9,
     TWO_EDITS_COST = 160,
     SPLIT_BYTES_MIN = 6,
+    GUESS_BYTES_MIN = 5,   /* shorter words: only what was left out or swapped */
+    GUESS_COST = 175,      /* a lone word is not taken for a rarer one */
 };
 
 /* Steps: a word this rare may be a slip that the word vectors happen to hold ... */
@@ -27,6 +29,10 @@ static const int LISTED_BONUS = 16;
 static const int LISTED_BONUS_MORE = 6;
 /* A changed first letter counts against a candidate by this much: people rarely miss that one. */
 static const int FIRST_LETTER_PENALTY = 30;
+/* A letter that was left out or two that changed places can only have come from few words, a replaced one from 25 times as
+ * many: so it counts against a candidate that it would have to be a replacement. */
+static const int REPLACEMENT_PENALTY = 30;
+static const int DELETION_PENALTY = 20;
 
 struct query {
     const struct spelling *spelling;
@@ -122,6 +128,19 @@ static int cost_of(const struct query *query, struct slice candidate, char first
 
 /* ---- edits ---- */
 
+/* What the kind of edit that leads from `text` to the candidate counts. */
+static int edit_penalty(struct slice text, struct slice candidate)
+{
+    if (candidate.length != text.length) {
+        return candidate.length < text.length ? DELETION_PENALTY : 0;
+    }
+    size_t different = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        different += text.data[i] != candidate.data[i];
+    }
+    return different == 1 ? REPLACEMENT_PENALTY : 0;
+}
+
 /* Calls visit with every text one edit from `text` that edits bytes [from, to). Spaces are inserted too, not replaced. */
 static void each_edit(struct slice text, size_t from, size_t to, bool spaces,
                       void (*visit)(void *context, struct slice candidate), void *context)
@@ -172,7 +191,7 @@ struct phrase_search {
     const struct query *query;
     const struct word *word; /* that changes */
     size_t offset;           /* of it in the phrase */
-    size_t phrase_length;
+    struct slice phrase;
     size_t words;
     int best;
     char out[PHRASE_FOLD_MAX];
@@ -186,7 +205,7 @@ static void try_phrase(void *context, struct slice candidate)
         return;
     }
     const struct word *word = search->word;
-    const size_t length = word->text.length + candidate.length - search->phrase_length;
+    const size_t length = word->text.length + candidate.length - search->phrase.length;
     const struct slice changed = slice_of(candidate.data + search->offset, length);
     int cost = 0;
     if (memchr(changed.data, ' ', changed.length) == NULL) {
@@ -196,6 +215,7 @@ static void try_phrase(void *context, struct slice candidate)
             return;
         }
     }
+    cost += edit_penalty(search->phrase, candidate);
     if (cost < search->best) {
         search->best = cost;
         memcpy(search->out, candidate.data, candidate.length);
@@ -250,7 +270,7 @@ static size_t correct_phrase(const struct query *query, struct slice phrase, con
     if (length > 0) {
         return length;
     }
-    struct phrase_search search = {.query = query, .phrase_length = phrase.length, .words = count, .best = INT32_MAX};
+    struct phrase_search search = {.query = query, .phrase = phrase, .words = count, .best = INT32_MAX};
     for (size_t i = 0; i < count; i++) {
         if (is_suspicious(&words[i], phrase, count)) {
             search.word = &words[i];
@@ -262,12 +282,76 @@ static size_t correct_phrase(const struct query *query, struct slice phrase, con
     return search.length;
 }
 
+/* ---- a guess ---- */
+
+struct guess_search {
+    const struct query *query;
+    struct slice phrase;
+    int best;
+    char out[PHRASE_FOLD_MAX];
+    size_t length;
+};
+
+/* How rare the rarest word of a known phrase is: the less so, the likelier it was meant. */
+static int rarest_word(const struct query *query, struct slice phrase)
+{
+    int rarest = 0;
+    for (struct slice rest = phrase; rest.data != NULL;) {
+        const struct slice word = slice_cut(&rest, ' ');
+        const int cost = word.length > 0 ? cost_of(query, word, word.data[0]) : INT32_MAX;
+        rarest = cost > rarest ? cost : rarest;
+    }
+    return rarest;
+}
+
+static void try_guess(void *context, struct slice candidate)
+{
+    struct guess_search *search = context;
+    if (!is_known(search->query, candidate)) {
+        return;
+    }
+    const bool several = memchr(candidate.data, ' ', candidate.length) != NULL;
+    const int penalty = edit_penalty(search->phrase, candidate);
+    /* Four letters at random are one replacement from some word or other. */
+    if (!several && search->phrase.length < GUESS_BYTES_MIN && penalty > 0) {
+        return;
+    }
+    int cost = rarest_word(search->query, candidate);
+    if (cost == INT32_MAX || (!several && cost > GUESS_COST)) {
+        return;
+    }
+    cost += penalty + (candidate.data[0] != search->phrase.data[0] ? FIRST_LETTER_PENALTY : 0);
+    if (cost < search->best) {
+        search->best = cost;
+        memcpy(search->out, candidate.data, candidate.length);
+        search->length = candidate.length;
+    }
+}
+
+size_t spelling_guess(const struct spelling *spelling, struct slice folded, struct slice without, char out[PHRASE_FOLD_MAX])
+{
+    const struct query query = {spelling, without};
+    if (folded.length < 4 || folded.length > PHRASE_BYTES_MAX) {
+        return 0;
+    }
+    for (size_t i = 0; i < folded.length; i++) {
+        if ((folded.data[i] < 'a' || folded.data[i] > 'z') && folded.data[i] != ' ') {
+            return 0;
+        }
+    }
+    struct guess_search search = {.query = &query, .phrase = folded, .best = INT32_MAX};
+    each_edit(folded, 0, folded.length, true, try_guess, &search);
+    memcpy(out, search.out, search.length);
+    return search.length;
+}
+
 /* ---- word by word ---- */
 
 struct word_search {
     const struct query *query;
     const struct word *word;
-    int best;
+    int best;      /* the cost of the candidate with ... */
+    int best_rank; /* ... the least cost and penalty */
     char out[WORD_BYTES_MAX + 2];
     size_t length;
     uint32_t letters[WORD_BYTES_MAX]; /* two edits only */
@@ -288,7 +372,12 @@ static void try_word(void *context, struct slice candidate)
         return;
     }
     const int cost = cost_of(search->query, candidate, search->word->text.data[0]);
-    if (cost < search->best) {
+    if (cost == INT32_MAX) {
+        return;
+    }
+    const int rank = cost + edit_penalty(search->word->text, candidate);
+    if (rank < search->best_rank) {
+        search->best_rank = rank;
         search->best = cost;
         memcpy(search->out, candidate.data, candidate.length);
         search->length = candidate.length;
@@ -311,7 +400,7 @@ static void try_far_word(void *context, struct slice candidate, uint32_t count)
 
 static size_t correct_word(const struct query *query, const struct word *word, bool lone, char *out)
 {
-    struct word_search search = {.query = query, .word = word, .best = INT32_MAX};
+    struct word_search search = {.query = query, .word = word, .best = INT32_MAX, .best_rank = INT32_MAX};
     const size_t length = word->text.length;
     const bool slip = word->step != STEP_UNKNOWN && word->step >= SLIP_STEP && word->listed == 0 && length >= 7;
     if (!word->letters || !(is_unknown(word) || slip) || length < 4 || length > WORD_BYTES_MAX) {
@@ -323,7 +412,7 @@ static size_t correct_word(const struct query *query, const struct word *word, b
     }
     if (search.best > cost_allowed(length, lone) && length >= TWO_EDITS_BYTES_MIN && length + 2 < VOCABULARY_LENGTH_MAX) {
         search.length = 0;
-        search.best = TWO_EDITS_COST;
+        search.best = search.best_rank = TWO_EDITS_COST;
         for (size_t i = 0; i < length; i++) {
             search.letters[i] = (uint8_t)word->text.data[i];
         }

@@ -6,6 +6,9 @@
  *           of the curated phrases two edits away
  *   split   a word that nobody knows and that falls into two or three known ones: "learnguitar"
  *
+ * When the model is at a loss with the phrase as it stands, it asks for a guess: any known phrase one edit away, also where
+ * the words as typed are words ("word cup", "mark twain" from "markt wain").
+ *
  * An edit is an insertion, a deletion, a replacement or a swap of neighbours (Damerau 1964), tried one by one and looked up
  * (Norvig 2007). How rare a word is, is its step in words.h: 12 steps are a factor of 2 in rank. Words with digits are left
  * alone. A word is unknown when neither the word vectors nor a curated phrase hold it.
@@ -33,5 +36,7 @@ void spelling_close(struct spelling *spelling);
  * `without`, and its words where they stand nowhere else, were not there (for tests; SLICE_NONE). */
 size_t spelling_correct(const struct spelling *spelling, struct slice folded, struct slice without,
                         char out[PHRASE_FOLD_MAX]);
+/* The same for a phrase that the model could make nothing of. */
+size_t spelling_guess(const struct spelling *spelling, struct slice folded, struct slice without, char out[PHRASE_FOLD_MAX]);
 
 #endif
