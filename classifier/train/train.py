@@ -272,7 +272,6 @@ def export(path, name, f, p, phrases, cal, thresholds, mean, matrix, near):
     embedded = known_embeddings(phrases, near, mean, matrix)
     out["known.code"], out["known.book"] = words.quantise(embedded[curated].astype(np.float32), seed=2, rounds=8,
                                                           width=EMBEDDING // NEAREST_PARTS)
-    placed = lengthen(words.decode(out["known.code"], out["known.book"]))
     background = np.random.default_rng(3).choice(curated, BACKGROUND, replace=False)
     out["background"] = np.clip(np.rint(embedded[background] * EMBEDDING_SCALE), -127, 127).astype(np.int8)
 
@@ -284,15 +283,13 @@ def export(path, name, f, p, phrases, cal, thresholds, mean, matrix, near):
     out["calibration"], out["thresholds"] = cal, np.array(thresholds, np.float32)
     tensors.write(path, out)
     print(f"{path}: {pathlib.Path(path).stat().st_size / 1e6:.1f} MB, {len(listed)} known phrases, {len(curated)} by hand")
-    return {phrases[i].folded: e for i, e in zip(curated, placed)}
 
 
-def write_golden(path, f, p, placed, mean, matrix, phrases):
+def write_golden(path, f, p, mean, matrix, phrases):
     """What the C side must compute: phrase, its tokens, interest, calibrated scores per topic, the embedding's start."""
     x = f([fold(q) for q in phrases])
     topics, interest, near = apply_trunk(p, x)
     e = embed(near, mean, matrix)
-    e = np.array([placed.get(fold(q), row) for q, row in zip(phrases, e)])
     with open(path, "w", encoding="utf-8") as file:
         file.write("# phrase, pieces, logits per topic, interest logit, first 8 of the embedding (deviations); float arithmetic\n")
         for i, q in enumerate(phrases):
@@ -326,11 +323,11 @@ def main():
     near = apply_trunk(p, x)[2]
     curated = np.array([q.curated and bool(q.topics) for q in phrases])
     mean, matrix = whitening(near[curated])
-    placed = export(arguments.out, arguments.name, f, p, phrases, cal, [0.30, 0.5], mean, matrix, near)
+    export(arguments.out, arguments.name, f, p, phrases, cal, [0.30, 0.5], mean, matrix, near)
     if arguments.golden:
         random = np.random.default_rng(7)
         some = [phrases[i].text for i in random.choice(np.flatnonzero(curated), 150, replace=False)]
-        write_golden(arguments.golden, f, p, placed, mean, matrix, some + GOLDEN_EXTRA)
+        write_golden(arguments.golden, f, p, mean, matrix, some + GOLDEN_EXTRA)
     print(f"done after {time.time() - started:.0f} s")
 
 
