@@ -7,8 +7,10 @@
  * is neither new nor whole. Therefore it begins as new.mdb and gets its name when it is durable.
  *
  * Every stored value ends in crc32c(table ‖ key ‖ value), because LMDB has no checksums; a scan
- * also counts. So damage to what is stored is found when it is read. Damage to LMDB's own pages may
- * still stop the process.
+ * also counts, and each commit writes down (.tables) how many rows each table has: a flipped bit in
+ * LMDB's own pages can make a table vanish or turn it into an empty one. So damage to what is
+ * stored is found when it is read. Damage to LMDB's pages may still stop the process. (Not found
+ * here: a page number that becomes that of an older copy of the same page, with as many rows.)
  *
  * ---- The map ----------------------------------------------------------------------------------
  *
@@ -35,7 +37,8 @@
 #include "checkpoint_internal.h"
 
 enum {
-    FORMAT_VERSION = 1,
+    FORMAT_VERSION = 2, /* 1: without .tables */
+    TABLES_ROW_BYTES = 8 * TABLE_COUNT,
     KEY_BYTES_MAX = 511,
     VALUE_CRC_BYTES = 4,
 };
@@ -52,6 +55,7 @@ static const char *const table_names[TABLE_COUNT] = {
 /* In TABLE_META; the leading dot is ours. */
 static const struct slice format_key = {".format", 7};
 static const struct slice applied_key = {".applied_sequence", 17};
+static const struct slice tables_key = {".tables", 7};
 
 struct checkpoint_txn {
     struct checkpoint *checkpoint;
@@ -177,26 +181,50 @@ static err get_value(const struct checkpoint *checkpoint, MDB_txn *txn, enum che
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static err read_state(struct checkpoint *checkpoint, MDB_txn *txn, bool *is_new,
-                      struct error *error)
+/* How many rows each table has, as LMDB sees it in this transaction. */
+static int count_tables(const struct checkpoint *checkpoint, MDB_txn *txn, uint8_t out[TABLES_ROW_BYTES])
+{
+    int code = 0;
+    for (size_t i = 0; i < TABLE_COUNT && code == 0; i++) {
+        MDB_stat stat = {0};
+        code = mdb_stat(txn, checkpoint->tables[i], &stat);
+        store_u64(out + 8 * i, stat.ms_entries);
+    }
+    return code;
+}
+
+static err check_tables(const struct checkpoint *checkpoint, MDB_txn *txn, struct error *error)
+{
+    uint8_t counted[TABLES_ROW_BYTES];
+    struct slice noted;
+    err e = get_value(checkpoint, txn, TABLE_META, tables_key, &noted, error);
+    if (e == ERR_NOT_FOUND || (e == ERR_OK && noted.length != TABLES_ROW_BYTES)) {
+        return corrupt_value(checkpoint, TABLE_META, "the tables' sizes are missing", error);
+    }
+    int code = e == ERR_OK ? count_tables(checkpoint, txn, counted) : 0;
+    if (code != 0) {
+        return checkpoint_fail(error, code, "read", checkpoint->data_path);
+    }
+    for (size_t i = 0; i < TABLE_COUNT && e == ERR_OK; i++) {
+        if (load_u64(counted + 8 * i) != load_u64(noted.data + 8 * i)) {
+            e = corrupt_value(checkpoint, (enum checkpoint_table)i, "it has not as many rows as were written", error);
+        }
+    }
+    return e;
+}
+
+static err read_state(struct checkpoint *checkpoint, MDB_txn *txn, struct error *error)
 {
     struct slice value;
     err e = get_value(checkpoint, txn, TABLE_META, format_key, &value, error);
-    *is_new = e == ERR_NOT_FOUND;
-    if (*is_new) {
-        MDB_stat stat;
-        int code = mdb_stat(txn, checkpoint->tables[TABLE_META], &stat);
-        if (code != 0) {
-            return checkpoint_fail(error, code, "read", checkpoint->data_path);
-        }
-        return stat.ms_entries == 0 && !checkpoint->read_only
-                   ? ERR_OK
-                   : corrupt_value(checkpoint, TABLE_META, "its version is missing", error);
+    if (e == ERR_NOT_FOUND) {
+        return corrupt_value(checkpoint, TABLE_META, "its version is missing", error);
     }
     if (e != ERR_OK) {
         return e;
     }
-    if (value.length != 4 || load_u32(value.data) != FORMAT_VERSION) {
+    uint32_t version = value.length == 4 ? load_u32(value.data) : 0;
+    if (version == 0 || version > FORMAT_VERSION) {
         return corrupt_value(checkpoint, TABLE_META, "it is of another version", error);
     }
     e = get_value(checkpoint, txn, TABLE_META, applied_key, &value, error);
@@ -206,20 +234,47 @@ static err read_state(struct checkpoint *checkpoint, MDB_txn *txn, bool *is_new,
     if (e == ERR_OK) {
         checkpoint->applied_sequence = load_u64(value.data);
     }
-    return e;
+    return e == ERR_OK && version > 1 ? check_tables(checkpoint, txn, error) : e;
 }
 
+/* Last in a transaction: what it writes counts, too. */
 static int write_state(const struct checkpoint *checkpoint, MDB_txn *txn, uint64_t applied_sequence)
 {
     uint8_t format[4];
     uint8_t applied[8];
+    uint8_t counts[TABLES_ROW_BYTES] = {0};
     store_u32(format, FORMAT_VERSION);
     store_u64(applied, applied_sequence);
     MDB_dbi meta = checkpoint->tables[TABLE_META];
     int code = put_value(txn, meta, TABLE_META, format_key, slice_of(format, sizeof format), 0);
-    return code != 0 ? code
-                     : put_value(txn, meta, TABLE_META, applied_key,
-                                 slice_of(applied, sizeof applied), 0);
+    if (code == 0) {
+        code = put_value(txn, meta, TABLE_META, applied_key, slice_of(applied, sizeof applied), 0);
+    }
+    if (code == 0) { /* the row must be there to be counted */
+        code = put_value(txn, meta, TABLE_META, tables_key, slice_of(counts, sizeof counts), 0);
+    }
+    if (code == 0) {
+        code = count_tables(checkpoint, txn, counts);
+    }
+    return code != 0 ? code : put_value(txn, meta, TABLE_META, tables_key, slice_of(counts, sizeof counts), 0);
+}
+
+/* A file without any table is new. In any other, all of them must be there: making the missing one would hide that its
+ * rows are gone. */
+static int find_tables(struct checkpoint *checkpoint, MDB_txn *txn, bool *is_new, size_t *missing)
+{
+    MDB_dbi names = 0;
+    MDB_stat stat = {0};
+    int code = mdb_dbi_open(txn, NULL, 0, &names);
+    if (code == 0) {
+        code = mdb_stat(txn, names, &stat);
+    }
+    *is_new = stat.ms_entries == 0 && !checkpoint->read_only;
+    for (size_t i = 0; i < TABLE_COUNT && code == 0; i++) {
+        *missing = i;
+        code = mdb_dbi_open(txn, table_names[i], *is_new ? MDB_CREATE : 0, &checkpoint->tables[i]);
+    }
+    return code;
 }
 
 /* Makes or finds the tables and reads the state, in one transaction. */
@@ -227,20 +282,19 @@ static err open_tables(struct checkpoint *checkpoint, struct error *error)
 {
     MDB_txn *txn;
     bool is_new = false;
+    size_t missing = 0;
     err e = ERR_OK;
     int code = mdb_txn_begin(checkpoint->env, NULL, checkpoint->read_only ? MDB_RDONLY : 0, &txn);
     if (code != 0) {
         return checkpoint_fail(error, code, "open", checkpoint->data_path);
     }
-    for (size_t i = 0; i < TABLE_COUNT && code == 0; i++) {
-        code = mdb_dbi_open(txn, table_names[i], checkpoint->read_only ? 0 : MDB_CREATE,
-                            &checkpoint->tables[i]);
-    }
-    if (code == 0) {
-        e = read_state(checkpoint, txn, &is_new, error);
-        if (e == ERR_OK && is_new) {
-            code = write_state(checkpoint, txn, 0);
-        }
+    code = find_tables(checkpoint, txn, &is_new, &missing);
+    if (code == MDB_NOTFOUND) {
+        e = corrupt_value(checkpoint, (enum checkpoint_table)missing, "it is missing", error);
+    } else if (code == 0 && is_new) {
+        code = write_state(checkpoint, txn, 0);
+    } else if (code == 0) {
+        e = read_state(checkpoint, txn, error);
     }
     if (e != ERR_OK || code != 0) {
         mdb_txn_abort(txn);
@@ -799,5 +853,7 @@ uint64_t checkpoint_count(struct checkpoint_snapshot *snapshot, enum checkpoint_
     if (mdb_stat(snapshot->txn, snapshot->checkpoint->tables[table], &stat) != 0) {
         return 0;
     }
-    return stat.ms_entries - (table == TABLE_META ? 2 : 0);
+    /* Ours do not count: version, sequence and (not in a file of version 1) sizes. */
+    const uint64_t ours = stat.ms_entries < 3 ? stat.ms_entries : 3;
+    return stat.ms_entries - (table == TABLE_META ? ours : 0);
 }

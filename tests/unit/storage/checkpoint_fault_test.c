@@ -301,12 +301,16 @@ static void test_rows_that_no_checkpoint_writes(void)
         const char *says;
     } cases[] = {
         {".format", NULL, 0, 0, "version is missing"},
-        {".format", "\2\0\0\0", 4, 0, "another version"},
+        {".format", "\3\0\0\0", 4, 0, "another version"},
+        {".format", "\0\0\0\0", 4, 0, "another version"},
         {".format", "\1\0", 2, 0, "another version"},
         {".format", "", 0, 1, "checksum"},
         {".applied_sequence", NULL, 0, 0, "applied sequence is missing"},
         {".applied_sequence", "\1\0\0\0", 4, 0, "applied sequence is missing"},
         {".applied_sequence", "\1\0\0\0\0\0\0\0", 8, 2, "checksum"},
+        {".tables", NULL, 0, 0, "sizes are missing"},
+        {".tables", "\1\0\0\0\0\0\0\0", 8, 0, "sizes are missing"},
+        {"another", "row", 3, 0, "table meta: it has not as many rows"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         for (int read_only = 0; read_only < 2; read_only++) {
@@ -319,6 +323,35 @@ static void test_rows_that_no_checkpoint_writes(void)
             EXPECT(checkpoint == NULL && error.err == ERR_CORRUPT && strstr(error.message, cases[i].says) != NULL &&
                        strstr(error.message, "data.mdb") != NULL,
                    " case %zu: %s", i, error.message);
+            checkpoint_close(checkpoint);
+            folder_remove(folder);
+        }
+    }
+}
+
+/* What a flipped bit in LMDB's own pages does: a table's name is another one, or the table is empty. */
+static void test_a_table_that_is_gone(void)
+{
+    for (int del = 0; del < 2; del++) {
+        for (int read_only = 0; read_only < 2; read_only++) {
+            char folder[256];
+            char path[300];
+            MDB_env *env = NULL;
+            MDB_txn *txn = NULL;
+            MDB_dbi dbi = 0;
+            struct error error = {0};
+            snprintf(folder, sizeof folder, "%s", folder_make());
+            make_first(folder);
+            snprintf(path, sizeof path, "%s/data.mdb", folder);
+            CHECK(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, TABLE_COUNT) == 0 &&
+                  mdb_env_open(env, path, MDB_NOSUBDIR, 0600) == 0 && mdb_txn_begin(env, NULL, 0, &txn) == 0 &&
+                  mdb_dbi_open(txn, "names", 0, &dbi) == 0 && mdb_drop(txn, dbi, del) == 0 && mdb_txn_commit(txn) == 0);
+            mdb_env_close(env);
+            snprintf(path, sizeof path, "%s/data.mdb-lock", folder);
+            (void)remove(path);
+            struct checkpoint *checkpoint = open_at(folder, read_only != 0, &error);
+            EXPECT(checkpoint == NULL && error.err == ERR_CORRUPT && strstr(error.message, "table names") != NULL, " %s",
+                   error.message);
             checkpoint_close(checkpoint);
             folder_remove(folder);
         }
@@ -381,6 +414,7 @@ int main(void)
     RUN(test_lmdb_fails_at_every_call);
     RUN(test_memory_fails_at_every_call);
     RUN(test_rows_that_no_checkpoint_writes);
+    RUN(test_a_table_that_is_gone);
     RUN(test_read_only_takes_nothing);
     RUN(test_a_reader_keeps_the_map_from_growing);
     return test_summary();
