@@ -37,6 +37,7 @@ SEGMENT_PEOPLE = 5  # of each definition of the flipping cohort
 STATIC = 30        # on each side, written once
 CELL_CLIENTS = 4
 CELL_OPERATIONS = 7
+CELL_LOOKS = 150     # by one more client, at most
 BATCH = 120
 now = time.monotonic_ns
 
@@ -260,9 +261,25 @@ def flip_reader(client, rnd, me, until, log, segments):
 
 # ---- cells ----
 
-def cell_operation(client, rnd, cell, me, n, log, ids):
-    keys = {"c": ("cookie", f"cell-{cell}-c"), "b": ("cookie", f"cell-{cell}-b"), "d": ("device_id", f"cell-{cell}-d"),
+def cell_keys(cell):
+    return {"c": ("cookie", f"cell-{cell}-c"), "b": ("cookie", f"cell-{cell}-b"), "d": ("device_id", f"cell-{cell}-d"),
             "e": ("email", f"cell-{cell}@example.com")}
+
+
+def cell_reads(client, cell, looks, log):
+    keys = cell_keys(cell)
+    requests = [request("GET", "/api/user?%s=%s&expand=attributes" % keys[one]) for one in looks]
+    for one, (begin, end, status, body, _) in zip(looks, client.calls(*requests)):
+        must(status in (200, 404), f"{status} {body}")
+        if status == 404:
+            log.append(Operation(begin, end, "nobody", frozenset(one), None))
+        else:
+            user = body["user_profile"]
+            log.append(Operation(begin, end, "read", frozenset(one), (user["id"], user["attributes"].get("r"))))
+
+
+def cell_operation(client, rnd, cell, me, n, log):
+    keys = cell_keys(cell)
     key = rnd.choice("cbde")
     find = "%s=%s" % keys[key]
     value = f"{me}-{n}"
@@ -271,7 +288,7 @@ def cell_operation(client, rnd, cell, me, n, log, ids):
         chosen = {key} if how == "record" and rnd.random() < 0.6 else {key, rnd.choice("cbde")}
         if {"c", "b"} <= chosen:
             chosen = {"c", "e"}  # a record has one cookie
-        record = {keys[one][0]: keys[one][1] for one in chosen}
+        record = {keys[one][0]: keys[one][1] for one in chosen} | {"cell": f"c{cell % 8}"}
         if how == "record":
             record["r"] = value
         begin, end, status, body, _ = client.call("POST", "/api/ingest", record)
@@ -288,29 +305,55 @@ def cell_operation(client, rnd, cell, me, n, log, ids):
         must(status in (202, 404), f"{status} {body}")
         log.append(Operation(begin, end, "erase" if status == 202 else "nobody", frozenset(key), None))
     else:
-        looks = [key] if how == "read" else [rnd.choice("cbde") for _ in range(3)]
-        requests = [request("GET", "/api/user?%s=%s&expand=attributes" % keys[one]) for one in looks]
-        for one, (begin, end, status, body, _) in zip(looks, client.calls(*requests)):
-            must(status in (200, 404), f"{status} {body}")
-            if status == 404:
-                log.append(Operation(begin, end, "nobody", frozenset(one), None))
-            else:
-                user = body["user_profile"]
-                log.append(Operation(begin, end, "read", frozenset(one), (user["id"], user["attributes"].get("r"))))
+        cell_reads(client, cell, [key] if how == "read" else [rnd.choice("cbde") for _ in range(3)], log)
+
+
+def cell_page(client, cell, log):
+    """Everybody of this cell, at one moment."""
+    begin, end, status, body, _ = client.call("GET", f"/api/cohort/users?cohort=cell%20{cell % 8}&limit=1000&expand=attributes")
+    must(status == 200 and body["total"] == len(body["users"]), f"{status} {body}")
+    people = [(user["id"], user["attributes"].get("r")) for user in body["users"]]
+    must(len({number for number, _ in people}) == len(people), f"somebody twice in a page: {body}")
+    log.append(Operation(begin, end, "page", frozenset(), tuple(people)))
+
+
+def cell_looks(client, rnd, cell, log, working):
+    """Looks and looks, as long as the others work."""
+    while working.value > 0 and len(log) < CELL_LOOKS:
+        if rnd.random() < 0.2:
+            cell_page(client, cell, log)
+        else:
+            cell_reads(client, cell, [rnd.choice("cbde") for _ in range(6)], log)
+
+
+def cell_clear(client, cell):
+    page = client.call("GET", f"/api/cohort/users?cohort=cell%20{cell % 8}&limit=1000&expand=attributes")[3]
+    for user in page["users"]:
+        client.call("DELETE", "/api/user?id=" + user["id"])
 
 
 def cell_client(client, rnd, me, until, log, more):
-    barrier, last_cell = more
+    barrier, last_cell, working = more
     cell = 0
     while True:
-        if me == 0 and now() >= until:
-            last_cell.value = cell  # the others are waiting, or will: nobody is inside a cell any more
+        if me == 0:
+            if cell >= 8:
+                cell_clear(client, cell)  # of the cell that had this cohort before; nobody is inside a cell
+            if now() >= until:
+                last_cell.value = cell
+            working.value = CELL_CLIENTS
         barrier.wait(60)
         if last_cell.value == cell:
             return
         operations = []
-        for n in range(CELL_OPERATIONS):
-            cell_operation(client, rnd, cell, me, n, operations, None)
+        if me == CELL_CLIENTS:
+            cell_looks(client, rnd, cell, operations, working)
+        else:
+            for n in range(CELL_OPERATIONS):
+                cell_operation(client, rnd, cell, me, n, operations)
+            with working.get_lock():
+                working.value -= 1
+        barrier.wait(60)
         log += [("cell", cell, operation) for operation in operations]
         cell += 1
 
@@ -339,6 +382,8 @@ def prepare(server, segments):
     for side in ("north", "south"):
         lines += [{"cookie": f"static-{side}-{i}", "side": side} for i in range(STATIC)]
         server.call("PUT", "/api/cohorts/" + side.capitalize(), {"where": {"field": "side", "op": "eq", "value": side}})
+    for cell in range(8):
+        server.call("PUT", f"/api/cohorts/Cell%20{cell}", {"where": {"field": "cell", "op": "eq", "value": f"c{cell}"}})
     lines += [{"cookie": f"segment-{s}-{i}", "segment": f"g{s}"} for s in range(segments) for i in range(SEGMENT_PEOPLE)]
     answer = server.post("/api/ingest", "\n".join(map(json.dumps, lines)).encode() + b"\n")
     assert answer.json["records_processed"] == len(lines), answer
@@ -350,10 +395,10 @@ def prepare(server, segments):
 def gather(server, seed, seconds, segments):
     context = multiprocessing.get_context("fork")
     ids = prepare(server, segments)
-    barrier, last_cell = context.Barrier(CELL_CLIENTS), context.Value("q", -1)
+    cells = context.Barrier(CELL_CLIENTS + 1), context.Value("q", -1), context.Value("i", 0)
     until = now() + int(seconds * 1e9)
     plan = [(register_writer, 3, None), (register_reader, 2, ids), (flipper, 1, segments), (flip_reader, 2, segments),
-            (cell_client, CELL_CLIENTS, (barrier, last_cell))]
+            (cell_client, CELL_CLIENTS + 1, cells)]
     running = []
     for work, count, more in plan:
         for me in range(count):
