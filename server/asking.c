@@ -137,7 +137,7 @@ void asking_begin(struct exchange *x, struct asking *asking)
         asking->finish(x, asking);
         return;
     }
-    if (!asking->explain && asking->asked_count <= phrases_in_allowance(phrases)) {
+    if (!asking->explain && asking->asked_count <= phrases_in_allowance(phrases, PHRASES_IN_TURN_US)) {
         classify_all(asking, phrases->scratch.at);
         phrases->spent_us += asking->took_us;
         count(asking);

@@ -58,9 +58,9 @@ static void remember(struct phrases_in *in, struct slice text)
 /* ---- classifying, within the turn's time ---------------------------------------------------- */
 
 /* At least one as long as there is any time. */
-size_t phrases_in_allowance(const struct phrases_in *in)
+size_t phrases_in_allowance(const struct phrases_in *in, int64_t turn_us)
 {
-    int64_t left_ns = (PHRASES_IN_TURN_US - in->spent_us) * 1000;
+    int64_t left_ns = (turn_us - in->spent_us) * 1000;
     int64_t count = left_ns <= 0 ? 0 : left_ns <= in->each_ns ? 1 : left_ns / in->each_ns;
     return count > CLASSIFIER_BATCH_MAX ? CLASSIFIER_BATCH_MAX : (size_t)count;
 }
@@ -84,7 +84,7 @@ static void classify(struct phrases_in *in, struct engine *engine, const struct 
 }
 
 /* At most ASK_MAX texts. */
-static void ask(struct worker *worker, struct engine *engine, const struct slice *texts, size_t count)
+static void ask(struct worker *worker, struct engine *engine, const struct slice *texts, size_t count, int64_t turn_us)
 {
     struct phrases_in *in = &worker->phrases;
     uint32_t at[ASK_MAX];
@@ -104,7 +104,7 @@ static void ask(struct worker *worker, struct engine *engine, const struct slice
         }
     }
     size_t done = 0;
-    for (size_t part = 0; done < found && (part = phrases_in_allowance(in)) > 0; done += part) {
+    for (size_t part = 0; done < found && (part = phrases_in_allowance(in, turn_us)) > 0; done += part) {
         part = part < found - done ? part : found - done;
         classify(in, engine, unknown + done, part);
     }
@@ -117,7 +117,7 @@ static void ask(struct worker *worker, struct engine *engine, const struct slice
 void phrases_in_offer(struct worker *worker, struct engine *engine, const struct slice *texts, size_t count)
 {
     for (size_t at = 0; worker->phrases.classifier != NULL && at < count; at += ASK_MAX) {
-        ask(worker, engine, texts + at, count - at < ASK_MAX ? count - at : ASK_MAX);
+        ask(worker, engine, texts + at, count - at < ASK_MAX ? count - at : ASK_MAX, PHRASES_IN_TURN_US);
     }
 }
 
@@ -127,6 +127,7 @@ void phrases_in_offer_records(struct worker *worker, struct engine *engine, cons
     struct slice texts[ASK_MAX];
     size_t count = 0;
     bool few = submission->draft_count <= PHRASES_IN_FEW_RECORDS;
+    int64_t turn_us = few ? PHRASES_IN_TURN_US : PHRASES_IN_BULK_US;
     for (size_t i = 0; in->classifier != NULL && i < submission->draft_count; i++) {
         const struct record *record = submission->drafts[i].record;
         for (size_t k = 0; record != NULL && k < record->interest_count; k++) {
@@ -135,12 +136,12 @@ void phrases_in_offer_records(struct worker *worker, struct engine *engine, cons
             }
             texts[count++] = record->interests[k];
             if (count == ASK_MAX) {
-                ask(worker, engine, texts, count);
+                ask(worker, engine, texts, count, turn_us);
                 count = 0;
             }
         }
     }
     if (count > 0) {
-        ask(worker, engine, texts, count);
+        ask(worker, engine, texts, count, turn_us);
     }
 }

@@ -5,8 +5,9 @@
  *                                                                            └─ spent: left to the backlog (backlog.h)
  *
  * A turn of the loop classifies for PHRASES_IN_TURN_US and not longer, whatever is sent: other clients wait no more than
- * that. For a bulk body, what was found to be known is remembered by hash, so that the gate is seldom entered; for a few
- * records it is always asked, because a phrase that nobody holds any more is forgotten.
+ * that. A bulk body gets PHRASES_IN_BULK_US of it, so that it is not slowed down, and what was found to be known is
+ * remembered by hash, so that the gate is seldom entered. For a few records it is always asked, because a phrase that
+ * nobody holds any more is forgotten.
  *
  * Threading: the worker's own; counters are read by anybody. */
 #ifndef KINDRED_SERVER_PHRASES_IN_H
@@ -18,6 +19,7 @@
 
 enum {
     PHRASES_IN_TURN_US = 2000,
+    PHRASES_IN_BULK_US = 200,
     PHRASES_IN_KNOWN_SLOTS = 16384,
     PHRASES_IN_FEW_RECORDS = 8,
 };
@@ -41,8 +43,9 @@ void phrases_in_deinit(struct phrases_in *in);
 /* A new turn of the loop. */
 void phrases_in_turn(struct phrases_in *in);
 
-/* How many phrases this turn still has time for, at most CLASSIFIER_BATCH_MAX. Whoever classifies adds to spent_us. */
-size_t phrases_in_allowance(const struct phrases_in *in);
+/* How many phrases a turn of turn_us still has time for, at most CLASSIFIER_BATCH_MAX. Whoever classifies adds to
+ * spent_us. */
+size_t phrases_in_allowance(const struct phrases_in *in, int64_t turn_us);
 
 /* Before these are submitted. Outside of the gate. */
 void phrases_in_offer(struct worker *worker, struct engine *engine, const struct slice *texts, size_t count);
