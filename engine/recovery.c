@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include "base/bytes.h"
+#include "erased_entries.h"
 #include "ingest/splitter.h"
 
 static void set_phase(struct engine *engine, enum engine_phase phase, uint64_t total)
@@ -309,8 +310,6 @@ static err load_checkpoint(struct engine *engine, struct error *error)
         if (e == ERR_OK) {
             e = load_cohorts(&load, snapshot);
         }
-        names_sweep(engine->names);
-        phrases_sweep(engine->phrases);
         engine->examples_unsaved =
             engine->options.classifier != NULL && engine->checkpoint_classifier != engine->options.classifier->version;
     }
@@ -319,6 +318,11 @@ static err load_checkpoint(struct engine *engine, struct error *error)
     buffer_clear(&engine->pending);
     names_drain_changes(engine->names, ignore_text, NULL);
     phrases_drain_changes(engine->phrases, ignore_text, NULL);
+    /* Nobody has these any more. Their rows are still there and have to go: the same text may come back under another id. */
+    if (e == ERR_OK && engine->applied_sequence > 0) {
+        names_sweep(engine->names);
+        phrases_sweep(engine->phrases);
+    }
     return e;
 }
 
@@ -403,9 +407,14 @@ static err replay(struct engine *engine, struct error *error)
     engine->replaying = true;
     struct log_entry entry;
     bool batch_end = false;
+    struct erased_entries erased = {0};
     while (e == ERR_OK && (e = log->ops->reader_next(reader, &entry, &batch_end, error)) == ERR_OK) {
-        e = replay_entry(engine, held, &entry, batch_end, error);
+        e = erased_entries_hide(&erased, log, &entry, error);
+        if (e == ERR_OK) {
+            e = replay_entry(engine, held, &entry, batch_end, error);
+        }
     }
+    erased_entries_deinit(&erased);
     if (e == ERR_END) {
         e = flush_cohorts(engine, held, error);
     }
