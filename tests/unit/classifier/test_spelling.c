@@ -39,7 +39,7 @@ static void test_examples(void)
     expect_reading("iPhone", "iphone");
     expect_reading("McDonalds", "mcdonalds");
     expect_reading("basketbll", "basketball");
-    expect_reading("skin care", "skincare");
+    expect_reading("face book", "facebook");
     expect_reading("iPhone14", "iphone 14");
     expect_reading("#NFLDraft", "nfl draft");
     expect_reading("photograpy tips", "photography tips");
