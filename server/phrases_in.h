@@ -21,7 +21,7 @@ enum {
     PHRASES_IN_TURN_US = 2000,
     PHRASES_IN_BULK_US = 200,
     PHRASES_IN_KNOWN_SLOTS = 16384,
-    PHRASES_IN_FEW_RECORDS = 8,
+    PHRASES_IN_FEW_RECORDS = 32,
 };
 
 struct phrases_in {

@@ -199,6 +199,7 @@ class Deciding(unittest.TestCase):
         drinks = ["espresso", "latte art", "cold brew coffee", "cappuccino", "coffee beans", "flat white"]
         others = ["tractor repair", "opera", "league of legends", "mortgage rates"]
         s.ingest([{"cookie": f"drink-{i}", "interests": [drink]} for i, drink in enumerate(drinks + others)])
+        wait_until_classified(s)
         made = self.put("Coffee", {"examples": drinks[:3]})
         self.assertGreaterEqual(made["size"], 4)
         for i, phrase in enumerate(drinks + others):
