@@ -9,6 +9,7 @@ endif()
 
 option(KINDRED_WERROR "Treat warnings as errors (also on when the environment has CI set)" OFF)
 option(KINDRED_COVERAGE "Measure which lines the tests reach" OFF)
+option(KINDRED_VALGRIND "Run the unit tests under memcheck (make valgrind-test)" OFF)
 set(KINDRED_SANITIZE "" CACHE STRING "Sanitizers: 'address;undefined' or 'thread'; 'fuzzer' adds libFuzzer (clang)")
 
 set(CMAKE_C_STANDARD 17)

@@ -174,6 +174,7 @@ function(kindred_ctest name)
     if(ARG_UNPARSED_ARGUMENTS OR NOT ARG_COMMAND)
         message(FATAL_ERROR "kindred_ctest(${name}): COMMAND is missing, or cannot read '${ARG_UNPARSED_ARGUMENTS}'")
     endif()
+    list(GET ARG_COMMAND 0 program)
     # CTest runs a test of configuration "torture" only when asked for with -C torture.
     set(only "")
     if("torture" IN_LIST ARG_LABELS)
@@ -182,7 +183,16 @@ function(kindred_ctest name)
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 60)
     endif()
-    add_test(NAME ${name} COMMAND ${ARG_COMMAND} ${only})
+    # Under memcheck: test programs of ours, with tests/valgrind.supp when there is one.
+    set(under "")
+    if(KINDRED_VALGRIND AND TARGET "${program}")
+        set(under valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+                  --fair-sched=try --suppressions=${CMAKE_SOURCE_DIR}/tests/valgrind.supp)
+        math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 20")
+        list(POP_FRONT ARG_COMMAND)
+        list(PREPEND ARG_COMMAND $<TARGET_FILE:${program}>)
+    endif()
+    add_test(NAME ${name} COMMAND ${under} ${ARG_COMMAND} ${only})
 
     set(env "KINDRED_BIN=${CMAKE_BINARY_DIR}/kindred" "KINDRED_SOURCE_DIR=${CMAKE_SOURCE_DIR}"
             "KINDRED_BUILD_DIR=${CMAKE_BINARY_DIR}" ${ARG_ENV})

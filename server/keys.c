@@ -45,6 +45,11 @@ static void path_of(const char *folder, const char *name, char out[PATH_BYTES_MA
     snprintf(out, PATH_BYTES_MAX, "%s/%s", folder, name);
 }
 
+static err no_memory(struct error *error)
+{
+    return error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for the keys.");
+}
+
 static err bad_file(struct error *error, const char *why)
 {
     return error_set(error, ERR_INVALID, "keys_file", 0,
@@ -116,8 +121,9 @@ static err parse_keys(struct slice text, struct keys **out, struct error *error)
 {
     struct json_document *document = NULL;
     struct error why;
-    if (json_read(text, &document, &why) != ERR_OK) {
-        return bad_file(error, why.message);
+    err read = json_read(text, &document, &why);
+    if (read != ERR_OK) {
+        return read == ERR_MEMORY ? no_memory(error) : bad_file(error, why.message);
     }
     json_value list = json_get(json_root(document), "keys");
     size_t count = json_count(list);
@@ -129,7 +135,7 @@ static err parse_keys(struct slice text, struct keys **out, struct error *error)
     }
     keys = memory_zalloc(sizeof *keys + count * sizeof keys->keys[0]);
     if (keys == NULL) {
-        e = error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for the keys.");
+        e = no_memory(error);
         goto out;
     }
     for (struct json_iterator i = json_iterate(list); e == ERR_OK && json_next(&i);) {
@@ -154,6 +160,7 @@ static err read_file(const char *path, struct buffer *text, struct error *error)
         return errno == ENOENT ? ERR_OK : error_set_errno(error, errno, "open", path);
     }
     err e = ERR_OK;
+    size_t total = 0;
     for (;;) {
         char piece[4096];
         ssize_t got = read(fd, piece, sizeof piece);
@@ -164,10 +171,11 @@ static err read_file(const char *path, struct buffer *text, struct error *error)
             break;
         }
         buffer_append(text, piece, (size_t)got);
+        total += (size_t)got;
     }
     close(fd);
     if (e == ERR_OK && text->failed) {
-        e = bad_file(error, "over 1 MiB");
+        e = total > KEYS_FILE_BYTES_MAX ? bad_file(error, "over 1 MiB") : no_memory(error);
     }
     return e;
 }
