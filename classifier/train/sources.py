@@ -21,6 +21,7 @@ import yaml
 from fetch import fetch
 from fold import fold
 
+KIND_MIN = 12  # phrases of one kind that are worth a section of their own
 WORDS_MAX = 6
 RARE = 10**9
 # Words that no list should teach.
@@ -150,7 +151,7 @@ def wordnet(folder, names, ranks):
         if number <= len(index.get(lemma, ()))
     }
     taxa = {lemma.partition("_")[2] for lemma in index if lemma.partition("_")[0] in _RANKS}
-    found = {}
+    found, chosen = {}, []
 
     def topics_of(offset):
         """Of the nearest root above, None if there is none; roots at one distance together."""
@@ -194,9 +195,24 @@ def wordnet(folder, names, ranks):
         rarest = max(ranks.get(w, RARE) for w in re.split("[_-]", lemma.replace("'s", "")) if w)
         if rarest >= (RARE if named else 100000):  # dust
             continue
-        yield written.replace("_", " "), topics, "wordnet person or place" if named else "wordnet", (
-            0.5 if named else 0.35 if rarest > 50000 else 0.5
-        )
+        chosen.append((offset, written.replace("_", " "), topics, named, 0.5 if named or rarest <= 50000 else 0.35))
+    size = collections.Counter()
+    for offset, *_ in chosen:
+        size.update(_above(data, offset))
+    for offset, written, topics, named, weight in chosen:
+        # The kind is the nearest word above that stands for a good many: "espresso" is a "coffee".
+        kind = next((o for o in _above(data, offset) if size[o] >= KIND_MIN), None)
+        source = "wordnet person or place" if named else "wordnet"
+        yield written, topics, source if kind is None else f"{source}: {data[kind][0][0]}", weight
+
+
+def _above(data, offset):
+    """What stands above in WordNet, the nearest first, each once."""
+    level, seen = data[offset][1], []
+    while level:
+        seen += [o for o in dict.fromkeys(level) if o not in seen]
+        level = [o for below in level for o in data[below][1] if o not in seen]
+    return seen
 
 
 # ------------------------------------------------------------------------------------------------- brands (OpenStreetMap tags)
@@ -326,7 +342,7 @@ def brands(folder):
         item = tags[main[0]]
         known = ENGLISH & {str(i).lower() for i in item["locationSet"].get("include", [])}
         if len(name) > (2 if known else 4):
-            yield name, "|".join(topics), "name-suggestion-index", 0.5 if known else 0.35
+            yield name, "|".join(topics), f"name-suggestion-index: {main[0]}", 0.5 if known else 0.35
 
 
 def places(folder):
