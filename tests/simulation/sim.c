@@ -6,7 +6,6 @@
 
 #include "ingest/splitter.h"
 
-struct disk;
 const char *sim_program = "test_simulation";
 struct sim *sim_current;
 

@@ -11,6 +11,12 @@
 
 static struct sim sim; /* large */
 
+/* Seeds that found something once. They mean the same until the steps change; then what they found is found by others. */
+static const uint64_t past[] = {
+    183, /* a scrubbing cut short, a start from the log alone: a person was made twice */
+    23,  /* phrases swept at a start kept their rows in LMDB: the next start but one refused the checkpoint */
+};
+
 static uint64_t number_after(int argc, char **argv, const char *name, uint64_t otherwise)
 {
     for (int i = 1; i + 1 < argc; i++) {
@@ -56,11 +62,14 @@ int main(int argc, char **argv)
         printf("seed %" PRIu64 ": trace %016" PRIx64 ", %" PRIu64 " events, 0 violations\n", seed, hash, sim.trace.events);
         return 0;
     }
-    uint64_t from = number_after(argc, argv, "--from", 20261122);
-    uint64_t seeds = number_after(argc, argv, "--seeds", 1000);
-    uint64_t twice = number_after(argc, argv, "--twice", 50);
+    uint64_t from = number_after(argc, argv, "--from", 1);
+    uint64_t seeds = number_after(argc, argv, "--seeds", 600);
+    uint64_t twice = number_after(argc, argv, "--twice", 40);
     printf("seeds %" PRIu64 " to %" PRIu64 "\n", from, from + seeds - 1);
     fflush(stdout);
+    for (size_t i = 0; i < ARRAY_COUNT(past); i++) {
+        sim_run(&sim, past[i], false);
+    }
     run_twice(from, twice);
     memset(&sim, 0, sizeof sim);
     uint64_t steps = 0;
