@@ -252,7 +252,7 @@ static bool take_conversion(struct slice *text, char conversion, struct format_s
     case 'm': return take_number(text, 1, 2, &out->month);
     case 'e':
     case 'd': take_char(text, ' '); return take_number(text, 1, 2, &out->day);
-    case 'j': return take_number(text, 1, 3, &state->day_of_year);
+    case 'j': return take_number(text, 1, 3, &state->day_of_year) && state->day_of_year > 0;
     case 'b':
     case 'B': return take_month_name(text, &out->month);
     case 'H': out->has_time = true; return take_number(text, 1, 2, &out->hour);
