@@ -76,7 +76,7 @@ static void begin(struct sim *sim, uint64_t seed, bool print)
     world->now_us = 1767225600ll * 1000000 + (int64_t)sim_dice(sim, 1000000);
     world->classifier = sim_dice(sim, 4) == 0 ? NULL : input_classifier();
     sim->with_checkpoint = sim_dice(sim, 4) == 0;
-    sim->segment_bytes = 1024 << sim_dice(sim, 6);
+    sim->segment_bytes = UINT64_C(1024) << sim_dice(sim, 6);
     CHECK(settings_parse(slice_from_cstr(input_settings), &world->settings, &error) == ERR_OK);
     world->ref.settings = world->settings;
     world->ref.classifier = world->classifier;
