@@ -117,7 +117,7 @@ static err record_is_newer(struct engine *engine, const struct change *change, u
 
 /* A person has at most so many of a type; the one not seen for longest gives way (of those last seen in one entry the first in
  * order of bytes). */
-static void evict_beyond_limit(struct engine *engine, struct change *change, uint8_t type)
+static err evict_beyond_limit(struct engine *engine, struct change *change, uint8_t type)
 {
     struct profile *profile = &change->profile;
     uint32_t limit = current_settings(engine)->identifiers[type].limit_count;
@@ -131,7 +131,10 @@ static void evict_beyond_limit(struct engine *engine, struct change *change, uin
         count++;
         int order = oldest == NULL ? -1 : origin_compare(engine, &profile->origins[item->origin],
                                                          &profile->origins[oldest->origin]);
-        if (order < 0 || (order == 0 && slice_compare(item->value, oldest->value) < 0)) {
+        if (order == 0) {
+            order = ghosts_compare(engine->ghosts, profile->origins[item->origin].sequence, item->value, oldest->value);
+        }
+        if (order < 0) {
             oldest = item;
         }
     }
@@ -139,7 +142,9 @@ static void evict_beyond_limit(struct engine *engine, struct change *change, uin
         /* Not by find_owner: the profile being worked on is not published yet. */
         forget_identifier(engine, identifier_hash(engine->identifiers, type, oldest->value), profile->number);
         oldest->moved = true;
+        return remember_moved(engine, type, oldest->value, profile->number);
     }
+    return ERR_OK;
 }
 
 /* Slots may still carry a number that was merged away: look for the one that leads to `root`. */
@@ -211,7 +216,10 @@ static err link_identifiers(struct engine *engine, struct change *change, const 
         }
     }
     for (size_t i = 0; i < record->identifier_count; i++) {
-        evict_beyond_limit(engine, change, record->identifiers[i].type);
+        err e = evict_beyond_limit(engine, change, record->identifiers[i].type);
+        if (e != ERR_OK) {
+            return e;
+        }
     }
     change_sort_identifiers(change);
     return ERR_OK;
@@ -343,6 +351,25 @@ static err apply_scrubbed(struct engine *engine, const struct log_entry *entry)
     return entry->created_person ? people_add(engine->people, &number) : ERR_OK;
 }
 
+/* What is left of somebody who was erased, in place of what they said. *applied: that was it. */
+static err apply_ghost(struct engine *engine, const struct log_entry *entry, bool *applied, struct error *error)
+{
+    struct ghost ghost;
+    err e = ghosts_find(engine->ghosts, entry, &engine->arena, &ghost);
+    *applied = e != ERR_OK || ghost.kind != GHOST_NONE;
+    if (e != ERR_OK || ghost.kind != GHOST_RECORD) {
+        return e;
+    }
+    struct log_entry shade = *entry;
+    shade.source = ghost.source;
+    shade.payload = SLICE_NONE;
+    uint32_t last = people_last(engine->people);
+    e = apply_record(engine, &shade, &ghost.record, error);
+    return e == ERR_OK && people_last(engine->people) > last
+               ? ghosts_made_person(engine->ghosts, ghost.erasure, people_last(engine->people))
+               : e;
+}
+
 /* ---- a correction ---- */
 
 void patch_encode(uint32_t number, struct slice json, struct buffer *out)
@@ -406,6 +433,13 @@ static err apply_quarantine_end(struct engine *engine, const struct log_entry *e
 static err apply_kind(struct engine *engine, const struct log_entry *entry, const struct record *record,
                       struct error *error)
 {
+    if (engine->ghosts != NULL && (entry->kind == ENTRY_RECORD || entry->kind == ENTRY_PATCH)) {
+        bool applied = false;
+        err e = apply_ghost(engine, entry, &applied, error);
+        if (applied) {
+            return e;
+        }
+    }
     if (entry->scrubbed) {
         return apply_scrubbed(engine, entry);
     }

@@ -432,7 +432,7 @@ static err prepare_single(struct engine *engine, struct submission *submission, 
         entries[1] = (struct log_entry){.kind = ENTRY_ERASE_KEYS};
         *count = 2;
         e = find_person(engine, submission, &root);
-        return e != ERR_OK ? e : erasure_encode(engine, root, first, second);
+        return e != ERR_OK ? e : erasure_encode(engine, root, first, second, &entries[0].format);
     case SUBMIT_COHORT_PUT:
         entries[0].kind = ENTRY_COHORT_PUT;
         submission->created = cohorts_find(engine->cohorts, submission->name) == COHORT_NONE;

@@ -53,7 +53,8 @@ static err collect(struct erased_entries *erased, struct log *log, uint64_t sequ
     }
     arena_init(&work.arena, 2 * (size_t)LOG_PAYLOAD_MAX);
     while (e == ERR_OK && (e = log->ops->reader_next(reader, &entry, NULL, error)) == ERR_OK) {
-        if (entry.kind == ENTRY_ERASE && !entry.scrubbed) {
+        /* One that a restore logged again names entries by the numbers of another log, too. */
+        if (entry.kind == ENTRY_ERASE && !entry.scrubbed && entry.format != ERASE_AGAIN) {
             work.seen = 0;
             work.begun = false;
             (void)engine_erase_entries(entry.payload, add_entry, &work); /* an unreadable one is told when it is applied */

@@ -1,14 +1,20 @@
 /* erasure.c: a person is removed for good, from all three stages.
  *
- *   1. ENTRY_ERASE      which numbers, which entries, and where an identifier of theirs had moved from
+ *   1. ENTRY_ERASE      which number, which entries, and a ghost of each of them (ghosts.h)
  *      ENTRY_ERASE_KEYS what they were called: needed to search the quarantine, scrubbed with the rest
  *   2. applying it      RAM forgets the person at once; the next checkpoint takes the rows out of LMDB
  *   3. the job          scrubs the entries in the log and LMDB's free pages (engine_erasure_scrub); may be interrupted and repeated
  *   4. ENTRY_ERASE_DONE
  *
- * Why the numbers and "moved from" are kept: a replay of the scrubbed log must come to the same state. Scrubbed entries
- * that had made a person still use up a number; and a cookie that this person had taken over from another (a
- * shared computer) must not fall back to the other because the entry that moved it is gone. */
+ * Why the ghosts: a replay of the scrubbed log must come to the same state of everybody else. Where none can be written, two
+ * things are kept: scrubbed entries that had made a person still use up a number; and a cookie that this person had taken over from
+ * another (a shared computer) must not fall back to the other because the entry that moved it is gone.
+ *
+ *   varint 1 or 2 (with ghosts), varint number, salt[16], varint count,
+ *   count × varint (sequence - the one before) << 1 | created_person,
+ *   2: varint length, ghosts        1: for each moved identifier varint number, varint type, digest[16]
+ *
+ * What a restore has logged again (ERASE_AGAIN) has the number of another log: only its ghosts count. */
 #include "internal.h"
 
 #include <openssl/evp.h>
@@ -17,26 +23,21 @@
 #include "base/bytes.h"
 
 
-enum { HOLDER_DIGEST_BYTES = 16, ERASE_FORMAT = 1, SALT_BYTES = 16 };
+enum { HOLDER_DIGEST_BYTES = 16, ERASE_VERSION_PLAIN = 1, ERASE_VERSION_GHOSTS = 2, SALT_BYTES = 16 };
 
 /* ---- what to write ---- */
 
-struct sequence_flag {
-    uint64_t sequence;
-    bool created_person;
-};
-
 static int compare_sequences(const void *a, const void *b)
 {
-    const struct sequence_flag *x = a;
-    const struct sequence_flag *y = b;
+    const struct log_scrub *x = a;
+    const struct log_scrub *y = b;
     return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
 }
 
-static void mark_created(struct sequence_flag *items, size_t count, uint64_t sequence)
+static void mark_created(struct log_scrub *items, size_t count, uint64_t sequence)
 {
-    struct sequence_flag key = {.sequence = sequence};
-    struct sequence_flag *found = bsearch(&key, items, count, sizeof *items, compare_sequences);
+    struct log_scrub key = {.sequence = sequence};
+    struct log_scrub *found = bsearch(&key, items, count, sizeof *items, compare_sequences);
     if (found != NULL) {
         found->created_person = true;
     }
@@ -92,7 +93,7 @@ static void encode_holders(struct engine *engine, uint32_t self, const struct pr
     }
 }
 
-static err collect_sequences(struct engine *engine, const struct profile *profile, struct sequence_flag **out,
+static err collect_sequences(struct engine *engine, const struct profile *profile, struct log_scrub **out,
                              size_t *count)
 {
     uint64_t *sequences = NULL;
@@ -114,10 +115,54 @@ static err collect_sequences(struct engine *engine, const struct profile *profil
     return ERR_OK;
 }
 
-err erasure_encode(struct engine *engine, uint32_t number, struct buffer *erase, struct buffer *keys)
+static void encode_entries(const struct log_scrub *items, size_t count, struct buffer *out)
+{
+    buffer_append_varint(out, count);
+    uint64_t previous = 0;
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_varint(out, (items[i].sequence - previous) << 1 | (items[i].created_person ? 1 : 0));
+        previous = items[i].sequence;
+    }
+}
+
+static void encode_plainly(struct engine *engine, const struct profile *profile, const struct log_scrub *items,
+                           size_t count, const char salt[SALT_BYTES], struct buffer *out)
+{
+    buffer_append_varint(out, ERASE_VERSION_PLAIN);
+    buffer_append_varint(out, profile->number);
+    buffer_append(out, salt, SALT_BYTES);
+    encode_entries(items, count, out);
+    for (size_t i = 0; i < profile->identifier_count; i++) {
+        if (!profile->identifiers[i].moved) {
+            encode_holders(engine, profile->number, &profile->identifiers[i], salt, out);
+        }
+    }
+}
+
+/* ERR_NOT_FOUND, ERR_TOO_LARGE: not this way. */
+static err encode_with_ghosts(struct engine *engine, const struct profile *profile, const struct log_scrub *items,
+                              size_t count, const char salt[SALT_BYTES], struct buffer *out)
+{
+    struct buffer ghosts;
+    buffer_init(&ghosts, LOG_PAYLOAD_MAX);
+    err e = ghosts_encode(engine, profile->number, items, count, &ghosts);
+    if (e == ERR_OK) {
+        buffer_append_varint(out, ERASE_VERSION_GHOSTS);
+        buffer_append_varint(out, profile->number);
+        buffer_append(out, salt, SALT_BYTES);
+        encode_entries(items, count, out);
+        buffer_append_varint(out, ghosts.length);
+        buffer_append_slice(out, buffer_slice(&ghosts));
+        e = out->failed ? ERR_TOO_LARGE : ERR_OK;
+    }
+    buffer_deinit(&ghosts);
+    return e;
+}
+
+err erasure_encode(struct engine *engine, uint32_t number, struct buffer *erase, struct buffer *keys, uint8_t *format)
 {
     struct profile profile;
-    struct sequence_flag *items = NULL;
+    struct log_scrub *items = NULL;
     size_t count = 0;
     err e = profile_unpack(&engine->arena, people_blob(engine->people, number), 0, &profile);
     if (e == ERR_OK) {
@@ -128,19 +173,18 @@ err erasure_encode(struct engine *engine, uint32_t number, struct buffer *erase,
     }
     char salt[SALT_BYTES];
     random_fill(engine->options.random, salt, sizeof salt);
-    buffer_append_varint(erase, ERASE_FORMAT);
-    buffer_append_varint(erase, number);
-    buffer_append(erase, salt, sizeof salt);
-    buffer_append_varint(erase, count);
-    uint64_t previous = 0;
-    for (size_t i = 0; i < count; i++) {
-        buffer_append_varint(erase, (items[i].sequence - previous) << 1 | (items[i].created_person ? 1 : 0));
-        previous = items[i].sequence;
+    e = encode_with_ghosts(engine, &profile, items, count, salt, erase);
+    if (e == ERR_MEMORY) {
+        return e;
+    }
+    *format = e == ERR_OK ? ERASE_GHOSTS : ERASE_PLAIN;
+    if (e != ERR_OK) {
+        buffer_clear(erase);
+        encode_plainly(engine, &profile, items, count, salt, erase);
     }
     for (size_t i = 0; i < profile.identifier_count; i++) {
         const struct profile_identifier *item = &profile.identifiers[i];
         if (!item->moved) {
-            encode_holders(engine, number, item, salt, erase);
             buffer_append_varint(keys, item->type);
             buffer_append_varint(keys, item->value.length);
             buffer_append_slice(keys, item->value);
@@ -156,13 +200,14 @@ struct erase {
     struct slice salt;
     size_t count;
     struct byte_reader sequences;
-    struct byte_reader holders;
+    struct slice ghosts;
+    struct byte_reader holders; /* empty with ghosts */
 };
 
 static bool erase_decode(struct slice payload, struct erase *out)
 {
     struct byte_reader reader = byte_reader_of(payload);
-    uint64_t format = byte_reader_varint(&reader);
+    uint64_t version = byte_reader_varint(&reader);
     out->number = (uint32_t)byte_reader_varint(&reader);
     out->salt = byte_reader_take(&reader, SALT_BYTES);
     out->count = (size_t)byte_reader_varint(&reader);
@@ -170,8 +215,17 @@ static bool erase_decode(struct slice payload, struct erase *out)
     for (size_t i = 0; i < out->count && !reader.failed; i++) {
         byte_reader_varint(&reader);
     }
+    out->ghosts = version == ERASE_VERSION_GHOSTS ? byte_reader_string(&reader) : SLICE_NONE;
     out->holders = reader;
-    return !reader.failed && format == ERASE_FORMAT;
+    return !reader.failed && (version == ERASE_VERSION_PLAIN || version == ERASE_VERSION_GHOSTS);
+}
+
+bool erasure_ghosts(struct slice payload, struct slice *out)
+{
+    struct erase erase;
+    bool read = erase_decode(payload, &erase);
+    *out = read ? erase.ghosts : SLICE_NONE;
+    return read;
 }
 
 bool engine_erase_entries(struct slice payload, void (*visit)(void *context, uint64_t sequence, bool created_person),
@@ -235,6 +289,19 @@ static void forget_person(struct engine *engine, uint32_t root)
     retire_profile(engine, root);
 }
 
+/* In a log that ends before the person's last merge they are several. */
+static void forget_ghosts(struct engine *engine, uint64_t sequence)
+{
+    size_t count = 0;
+    const uint32_t *numbers = ghosts_people(engine->ghosts, sequence, &count);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t root = people_find(engine->people, numbers[i]);
+        if (people_blob(engine->people, root) != NULL) {
+            forget_person(engine, root);
+        }
+    }
+}
+
 err erasure_add(struct engine *engine, const struct engine_erasure *erasure)
 {
     if (!VECTOR_RESERVE(engine, erasures)) {
@@ -262,14 +329,19 @@ err apply_erase(struct engine *engine, const struct log_entry *entry, struct err
         return error_set(error, ERR_CORRUPT, "log_erase_unreadable", entry->sequence, "entry %llu is no erasure",
                          (unsigned long long)entry->sequence);
     }
-    uint32_t root = erase.number <= people_last(engine->people) ? people_find(engine->people, erase.number) : PERSON_NONE;
+    bool again = entry->format == ERASE_AGAIN;
+    uint32_t root = !again && erase.number <= people_last(engine->people) ? people_find(engine->people, erase.number)
+                                                                          : PERSON_NONE;
     if (people_blob(engine->people, root) != NULL) {
         forget_person(engine, root);
+    }
+    if (engine->ghosts != NULL) {
+        forget_ghosts(engine, entry->sequence);
     }
     /* Somebody's words may wait there; whose they are is not known. What is under way is classified shortly after. */
     verdict_cache_clear(engine->verdicts);
     err e = ERR_OK;
-    while (e == ERR_OK && byte_reader_left(&erase.holders) > 0 && !erase.holders.failed) {
+    while (e == ERR_OK && !again && byte_reader_left(&erase.holders) > 0 && !erase.holders.failed) {
         uint32_t holder = (uint32_t)byte_reader_varint(&erase.holders);
         uint8_t type = (uint8_t)byte_reader_varint(&erase.holders);
         struct slice digest = byte_reader_take(&erase.holders, HOLDER_DIGEST_BYTES);

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "ingest/limits.h"
 
+#include "ghosts.h"
 #include "history.h"
 #include "verdict_cache.h"
 #include "window.h"
@@ -36,7 +37,7 @@ struct settings_version {
     struct settings *settings;
 };
 
-/* A former holder of an identifier that moved on: hash of the identifier ─▶ person. Only needed to erase well. */
+/* A former holder of an identifier that moved on, or gave way: hash of the identifier ─▶ person. Only needed to erase well. */
 struct moved_holder {
     uint64_t hash;
     uint32_t number;
@@ -85,7 +86,8 @@ struct engine {
     struct moved_holder *moved;
     size_t moved_count, moved_capacity;
 
-    struct settings_version *settings; /* the last is in force; older ones stay for readers that hold them */
+    struct settings_version *settings; /* ascending; the last is in force; older ones stay for readers that hold them, and to
+                                          read old entries again */
     size_t settings_count, settings_capacity;
     struct slice settings_json; /* of the last; owned */
     struct mapping_version *mappings;
@@ -111,6 +113,7 @@ struct engine {
     bool replaying;
     uint64_t header_sequence;
     struct csv_header *header;
+    struct ghosts *ghosts; /* of those erased; in a fold from the first entry */
 };
 
 /* Makes room for one more element; false when memory is out. */
@@ -211,7 +214,11 @@ void receipt_encode(const struct window_key *key, uint64_t fingerprint, uint16_t
 /* ---- erasure.c ---- */
 
 struct engine_erasure *erasure_find(struct engine *engine, uint64_t sequence);
-err erasure_encode(struct engine *engine, uint32_t number, struct buffer *erase, struct buffer *keys) MUST_USE;
+/* *format gets the ENTRY_ERASE's. */
+err erasure_encode(struct engine *engine, uint32_t number, struct buffer *erase, struct buffer *keys,
+                   uint8_t *format) MUST_USE;
+/* The ghosts in an ENTRY_ERASE's payload (empty: none); false when it is none. */
+bool erasure_ghosts(struct slice payload, struct slice *out);
 err erasure_encode_done(struct engine *engine, uint64_t sequence, struct buffer *out) MUST_USE;
 err erasure_add(struct engine *engine, const struct engine_erasure *erasure) MUST_USE;
 

@@ -50,6 +50,9 @@ static err load_meta(void *context, struct slice key, struct slice value)
     if (key.length == 16 && memcmp(key.data, "mapping/", 8) == 0) {
         return registry_add_mapping(engine, load_u64_be(key.data + 8), value, load->error);
     }
+    if (key.length == 17 && memcmp(key.data, "settings/", 9) == 0) {
+        return registry_add_settings(engine, load_u64_be(key.data + 9), value, load->error);
+    }
     if (slice_equal_cstr(key, "settings")) {
         load->settings_json = value;
         return ERR_OK;
@@ -247,7 +250,9 @@ static err load_tables(struct load *load, struct checkpoint_snapshot *snapshot)
 {
     struct engine *engine = load->engine;
     err e = scan(load, snapshot, TABLE_META, load_meta);
-    if (e == ERR_OK && load->settings_json.data != NULL) {
+    bool known = engine->settings_count > 0 &&
+                 engine->settings[engine->settings_count - 1].sequence == load->settings_sequence;
+    if (e == ERR_OK && load->settings_json.data != NULL && !known) { /* an older version kept the last ones only */
         e = registry_add_settings(engine, load->settings_sequence, load->settings_json, load->error);
     }
     if (e == ERR_OK) {
@@ -405,6 +410,9 @@ static err replay(struct engine *engine, struct error *error)
     }
     arena_init(&held->arena, (size_t)256 << 20);
     engine->replaying = true;
+    if (engine->applied_sequence == 0) {
+        e = ghosts_collect(engine, &engine->ghosts, error);
+    }
     struct log_entry entry;
     bool batch_end = false;
     struct erased_entries erased = {0};
@@ -419,6 +427,8 @@ static err replay(struct engine *engine, struct error *error)
         e = flush_cohorts(engine, held, error);
     }
     engine->replaying = false;
+    ghosts_destroy(engine->ghosts);
+    engine->ghosts = NULL;
     log->ops->reader_destroy(reader);
     arena_deinit(&held->arena);
     memory_free(held);

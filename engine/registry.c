@@ -5,6 +5,8 @@
 
 /* ---- settings ---- */
 
+enum { SETTINGS_KEY_BYTES = 17 };
+
 static char *copy_text(struct slice text)
 {
     char *copy = memory_alloc(text.length + 1);
@@ -37,6 +39,9 @@ err registry_add_settings(struct engine *engine, uint64_t sequence, struct slice
     engine->settings_json = slice_of(copy, json.length);
     char stored[8];
     store_u64(stored, sequence);
+    char key[SETTINGS_KEY_BYTES] = {'s', 'e', 't', 't', 'i', 'n', 'g', 's', '/'};
+    store_u64_be(key + 9, sequence);
+    pending_put(engine, TABLE_META, slice_of(key, sizeof key), json);
     pending_put(engine, TABLE_META, SLICE_LITERAL("settings"), json);
     pending_put(engine, TABLE_META, SLICE_LITERAL("settings_sequence"), slice_of(stored, sizeof stored));
     return ERR_OK;

@@ -213,6 +213,13 @@ static err keep_ledger(struct backing_up *work, uint64_t from, uint64_t to, stru
             e = erasure_ledger_add_unfinished(&work->ledger, known->unfinished[i], error);
         }
     }
+    for (size_t i = 0; i < known->erasures_count && e == ERR_OK; i++) {
+        const struct ledger_erasure *erasure = &known->erasures[i];
+        if (erasure->sequence >= from && erasure->sequence < to) {
+            e = erasure_ledger_add_erasure(&work->ledger, erasure->sequence, erasure->payload,
+                                           error);
+        }
+    }
     return e;
 }
 

@@ -78,12 +78,19 @@ static err check_segment(struct looking *looking, struct segment_walk *walk,
 static bool same_erasures(const struct erasure_ledger *a, const struct erasure_ledger *b)
 {
     if (a->count != b->count || a->unfinished_count != b->unfinished_count ||
+        a->erasures_count != b->erasures_count ||
         memcmp(a->log_id, b->log_id, LOG_ID_BYTES) != 0) {
         return false;
     }
     for (size_t i = 0; i < a->count; i++) {
         if (a->entries[i].sequence != b->entries[i].sequence ||
             memcmp(a->entries[i].digest, b->entries[i].digest, LEDGER_DIGEST_BYTES) != 0) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < a->erasures_count; i++) {
+        if (a->erasures[i].sequence != b->erasures[i].sequence ||
+            !slice_equal(a->erasures[i].payload, b->erasures[i].payload)) {
             return false;
         }
     }

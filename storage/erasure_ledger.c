@@ -9,11 +9,19 @@
 #include "rawlog_internal.h"
 #include "segment_walk.h"
 
-enum { LEDGER_VERSION = 1, HEADER_BYTES = 48, ENTRY_BYTES = 32, CRC_BYTES = 4 };
+enum { LEDGER_VERSION = 1, LEDGER_VERSION_ERASURES = 2, HEADER_BYTES = 48, ENTRY_BYTES = 32, CRC_BYTES = 4 };
 static const char LEDGER_MAGIC[8] = {'K', 'N', 'D', 'R', 'D', 'E', 'R', 'A'};
 
 void erasure_ledger_deinit(struct erasure_ledger *ledger)
 {
+    for (size_t i = 0; i < ledger->erasures_count; i++) {
+        union {
+            const char *in;
+            char *out;
+        } payload = {.in = ledger->erasures[i].payload.data};
+        memory_free(payload.out);
+    }
+    memory_free(ledger->erasures);
     memory_free(ledger->entries);
     memory_free(ledger->unfinished);
     *ledger = (struct erasure_ledger){0};
@@ -74,6 +82,28 @@ err erasure_ledger_add_unfinished(struct erasure_ledger *ledger, uint64_t sequen
     return e;
 }
 
+err erasure_ledger_add_erasure(struct erasure_ledger *ledger, uint64_t sequence,
+                               struct slice payload, struct error *error)
+{
+    CHECK(ledger->erasures_count == 0 ||
+          ledger->erasures[ledger->erasures_count - 1].sequence < sequence);
+    err e = reserve((void **)&ledger->erasures, &ledger->erasures_capacity, ledger->erasures_count,
+                    sizeof *ledger->erasures, error);
+    char *copy = e == ERR_OK ? memory_alloc(payload.length + 1) : NULL;
+    if (e == ERR_OK && copy == NULL) {
+        e = error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                      "no memory for the ledger of erasures");
+    }
+    if (e == ERR_OK) {
+        if (payload.length > 0) {
+            memcpy(copy, payload.data, payload.length);
+        }
+        ledger->erasures[ledger->erasures_count++] =
+            (struct ledger_erasure){sequence, slice_of(copy, payload.length)};
+    }
+    return e;
+}
+
 err ledger_add_frame(struct erasure_ledger *ledger, const struct frame_header *header,
                      const uint8_t *body, struct error *error)
 {
@@ -88,6 +118,8 @@ err ledger_add_frame(struct erasure_ledger *ledger, const struct frame_header *h
             e = erasure_ledger_add(ledger, &erased, error);
         } else if (entry.kind == ENTRY_ERASE_KEYS) {
             e = erasure_ledger_add_unfinished(ledger, entry.sequence, error);
+        } else if (entry.kind == ENTRY_ERASE && entry.format != ERASE_PLAIN) {
+            e = erasure_ledger_add_erasure(ledger, entry.sequence, entry.payload, error);
         }
     }
     return e;
@@ -106,7 +138,7 @@ void erasure_ledger_encode(const struct erasure_ledger *ledger, struct buffer *o
 {
     uint8_t words[8];
     buffer_append(out, LEDGER_MAGIC, sizeof LEDGER_MAGIC);
-    store_u32(words, LEDGER_VERSION);
+    store_u32(words, ledger->erasures_count > 0 ? LEDGER_VERSION_ERASURES : LEDGER_VERSION);
     store_u32(words + 4, (uint32_t)ledger->unfinished_count);
     buffer_append(out, words, sizeof words);
     buffer_append(out, ledger->log_id, LOG_ID_BYTES);
@@ -119,6 +151,17 @@ void erasure_ledger_encode(const struct erasure_ledger *ledger, struct buffer *o
         append_u64(out, ledger->entries[i].sequence);
         append_u64(out, ledger->entries[i].created_person);
         buffer_append(out, ledger->entries[i].digest, LEDGER_DIGEST_BYTES);
+    }
+    if (ledger->erasures_count > 0) {
+        store_u32(words, (uint32_t)ledger->erasures_count);
+        buffer_append(out, words, 4);
+    }
+    for (size_t i = 0; i < ledger->erasures_count; i++) {
+        const struct ledger_erasure *erasure = &ledger->erasures[i];
+        append_u64(out, erasure->sequence);
+        store_u32(words, (uint32_t)erasure->payload.length);
+        buffer_append(out, words, 4);
+        buffer_append_slice(out, erasure->payload);
     }
     store_u32(words, crc32c(0, out->data, out->length));
     buffer_append(out, words, CRC_BYTES);
@@ -151,6 +194,25 @@ static err decode_entries(struct byte_reader *reader, uint64_t unfinished, uint6
     return e;
 }
 
+static err decode_erasures(struct byte_reader *reader, const char *name, struct erasure_ledger *out,
+                           struct error *error)
+{
+    uint32_t count = byte_reader_u32(reader);
+    err e = ERR_OK;
+    for (uint32_t i = 0; i < count && e == ERR_OK; i++) {
+        uint64_t sequence = byte_reader_u64(reader);
+        struct slice payload = byte_reader_take(reader, byte_reader_u32(reader));
+        if (reader->failed ||
+            (i > 0 && sequence <= out->erasures[out->erasures_count - 1].sequence)) {
+            return ledger_damaged(name, error);
+        }
+        e = erasure_ledger_add_erasure(out, sequence, payload, error);
+    }
+    return e == ERR_OK && (reader->failed || byte_reader_left(reader) > 0)
+               ? ledger_damaged(name, error)
+               : e;
+}
+
 err erasure_ledger_decode(struct slice bytes, const char *name, struct erasure_ledger *out,
                           struct error *error)
 {
@@ -168,17 +230,22 @@ err erasure_ledger_decode(struct slice bytes, const char *name, struct erasure_l
     memcpy(out->log_id, byte_reader_take(&reader, LOG_ID_BYTES).data, LOG_ID_BYTES);
     out->last_sequence = byte_reader_u64(&reader);
     uint64_t count = byte_reader_u64(&reader);
-    if (version != LEDGER_VERSION) {
+    if (version != LEDGER_VERSION && version != LEDGER_VERSION_ERASURES) {
         return error_set(error, ERR_UNSUPPORTED, "ledger_version", 0,
                          "%.160s is a ledger of version %" PRIu32
                          ", this build reads version %d: use a newer kindred",
-                         name, version, LEDGER_VERSION);
+                         name, version, LEDGER_VERSION_ERASURES);
     }
     uint64_t left = byte_reader_left(&reader);
-    if (count > left / ENTRY_BYTES || left != unfinished * 8 + count * ENTRY_BYTES) {
+    bool erasures = version == LEDGER_VERSION_ERASURES;
+    if (count > left / ENTRY_BYTES || left < unfinished * 8 + count * ENTRY_BYTES ||
+        (!erasures && left > unfinished * 8 + count * ENTRY_BYTES)) {
         return ledger_damaged(name, error);
     }
     err e = decode_entries(&reader, unfinished, count, name, out, error);
+    if (e == ERR_OK && erasures) {
+        e = decode_erasures(&reader, name, out, error);
+    }
     if (e != ERR_OK) {
         erasure_ledger_deinit(out);
     }

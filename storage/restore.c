@@ -7,7 +7,10 @@
  *   3. the last segment is cut there
  *   4. the entries that have been erased since are scrubbed: those of the ledger with the same
  *      digest, and those that an unfinished erasure names
- *   5. keys.json, folders synced, RESTORING removed
+ *   5. erasures that lie behind the end, and of which entries are scrubbed here, are logged again: what
+ *      they say of those entries is needed to fold this log (engine/ghosts.h). Each with its end,
+ *      in one batch: there is nothing left to do for the server
+ *   6. keys.json, folders synced, RESTORING removed
  *
  * A crash leaves RESTORING behind; the same command then begins again.
  *
@@ -20,6 +23,7 @@
 #include "backup_manifest.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "ingest/record.h"
 #include "rawlog_internal.h"
 #include "segment_walk.h"
 
@@ -40,6 +44,8 @@ struct restoring {
     struct log_scrub *scrubs;
     size_t scrub_count, scrub_capacity;
     struct buffer erase; /* payload of the last ENTRY_ERASE */
+    struct erasure_ledger own; /* the backup's */
+    bool touched;              /* see visit_touched */
     uint64_t total_bytes, done_bytes;
     err visit_error;
 };
@@ -353,19 +359,17 @@ static err check_ledger(const struct restoring *work, struct error *error)
 static err check_erasures(struct restoring *work, struct error *error)
 {
     /* The backup's own: what lies in front of the cut is scrubbed in it, unless it was under way. */
-    struct erasure_ledger own;
     uint64_t last = work->report->last_sequence;
-    err e = backup_ledger_load(work->files, work->options->backup, &work->manifest, &own, error);
+    err e =
+        backup_ledger_load(work->files, work->options->backup, &work->manifest, &work->own, error);
     if (e != ERR_OK) {
         return e;
     }
     const struct erasure_ledger *given = work->options->ledger;
     /* Whichever reaches further knows how they ended. */
-    e = given != NULL && given->last_sequence > own.last_sequence
-            ? check_unfinished(given, last, "what --erasures names", error)
-            : check_unfinished(&own, last, "the backup", error);
-    erasure_ledger_deinit(&own);
-    return e;
+    return given != NULL && given->last_sequence > work->own.last_sequence
+               ? check_unfinished(given, last, "what --erasures names", error)
+               : check_unfinished(&work->own, last, "the backup", error);
 }
 
 /* ---- the folder ------------------------------------------------------------------------------ */
@@ -560,12 +564,87 @@ static void sort_scrubs(struct restoring *work)
     work->scrub_count = kept;
 }
 
+/* Does the erasure name an entry that is scrubbed here? */
+static void visit_touched(void *context, uint64_t sequence, bool created_person)
+{
+    struct restoring *work = context;
+    const struct log_scrub key = {sequence, created_person};
+    if (work->touched || sequence > work->report->last_sequence) {
+        return;
+    }
+    size_t at = erasure_ledger_find(&work->own, sequence);
+    work->touched = (at < work->own.count && work->own.entries[at].sequence == sequence) ||
+                    (work->scrub_count > 0 && bsearch(&key, work->scrubs, work->scrub_count,
+                                                      sizeof key, compare_scrubs) != NULL);
+}
+
+/* The same one, in what was restored or among the first `count` of a ledger. */
+static bool is_logged(const struct restoring *work, struct slice payload,
+                      const struct erasure_ledger *before, size_t count)
+{
+    for (size_t i = 0; i < work->own.erasures_count; i++) {
+        const struct ledger_erasure *own = &work->own.erasures[i];
+        if ((own->sequence <= work->report->last_sequence || before == work->options->ledger) &&
+            slice_equal(own->payload, payload)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (slice_equal(before->erasures[i].payload, payload)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static err log_again(struct restoring *work, struct log *log, struct slice payload,
+                     struct error *error)
+{
+    struct buffer done;
+    buffer_init(&done, 64);
+    buffer_append_varint(&done, log->ops->position(log).last_sequence + 1);
+    struct log_entry entries[] = {{.kind = ENTRY_ERASE,
+                                   .format = ERASE_AGAIN,
+                                   .etl_version = ETL_RULES_VERSION,
+                                   .received_at_us = work->report->last_received_at_us,
+                                   .payload = payload},
+                                  {.kind = ENTRY_ERASE_DONE,
+                                   .etl_version = ETL_RULES_VERSION,
+                                   .received_at_us = work->report->last_received_at_us,
+                                   .payload = buffer_slice(&done)}};
+    uint64_t first;
+    err e = done.failed ? no_memory(error) : log->ops->append(log, entries, 2, &first, error);
+    buffer_deinit(&done);
+    work->report->again += e == ERR_OK;
+    return e;
+}
+
+static err log_erasures_again(struct restoring *work, struct log *log,
+                              const struct erasure_ledger *ledger, struct error *error)
+{
+    err e = ERR_OK;
+    for (size_t i = 0; ledger != NULL && i < ledger->erasures_count && e == ERR_OK; i++) {
+        const struct ledger_erasure *erasure = &ledger->erasures[i];
+        work->touched = false;
+        if (work->options->erase_entries == NULL || is_logged(work, erasure->payload, ledger, i)) {
+            continue;
+        }
+        if (!work->options->erase_entries(erasure->payload, visit_touched, work)) {
+            return error_set(error, ERR_CORRUPT, "log_erase_unreadable", erasure->sequence,
+                             "entry %" PRIu64 " is no erasure", erasure->sequence);
+        }
+        e = work->touched ? log_again(work, log, erasure->payload, error) : ERR_OK;
+    }
+    return e;
+}
+
 static err scrub_restored(struct restoring *work, struct error *error)
 {
     struct log *log = NULL;
     struct rawlog_report report;
     sort_scrubs(work);
-    if (work->scrub_count == 0) {
+    if (work->scrub_count == 0 && work->own.erasures_count == 0 &&
+        (work->options->ledger == NULL || work->options->ledger->erasures_count == 0)) {
         return ERR_OK;
     }
     struct rawlog_options options = {.files = work->files,
@@ -575,6 +654,15 @@ static err scrub_restored(struct restoring *work, struct error *error)
     err e = rawlog_open(&options, &log, &report, error);
     if (e == ERR_OK) {
         e = log->ops->scrub(log, work->scrubs, work->scrub_count, error);
+        if (e == ERR_OK) {
+            e = log_erasures_again(work, log, &work->own, error);
+        }
+        if (e == ERR_OK) {
+            e = log_erasures_again(work, log, work->options->ledger, error);
+        }
+        if (e == ERR_OK && work->report->again > 0) {
+            e = log->ops->sync(log, error);
+        }
         log->ops->close(log);
     }
     work->report->scrubbed = work->scrub_count;
@@ -665,6 +753,7 @@ err backup_restore(const struct restore_options *options, struct restore_report 
     work.files->close(work.files->context, work.lock);
     work.files->close(work.files->context, work.backup_lock);
     manifest_deinit(&work.manifest);
+    erasure_ledger_deinit(&work.own);
     buffer_deinit(&work.erase);
     memory_free(work.scrubs);
     digest_destroy(work.digest);

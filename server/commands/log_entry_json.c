@@ -64,7 +64,7 @@ void log_entry_write_members(const struct log_entry *entry, struct json_writer *
     json_member_timestamp(json, "received_at", entry->received_at_us);
     json_member_string(json, "source", entry->source);
     json_member_cstr(json, "kind", kind ? kind : "unknown");
-    if (entry->format != 0) {
+    if (entry->format != 0 && entry->kind != ENTRY_ERASE) {
         json_member_cstr(json, "format", entry->format == FORMAT_CSV ? "csv" : "json");
     }
     if (entry->header_back > 0) {

@@ -175,6 +175,10 @@ static void print_report(const struct words *words, const struct restore_report 
            "verified", count_text(report->segments, number), (double)report->bytes / 1e6);
     printf("  %-10s %15s   entries overwritten, of people erased since\n", "erased",
            count_text(report->scrubbed, number));
+    if (report->again > 0) {
+        printf("  %-10s %15s   erasures of later logged again behind that, for their traces in others' records\n", "",
+               count_text(report->again, number));
+    }
     if (report->keys) {
         timestamp_format(report->taken_at_us, time);
         printf("  %-10s %15s   as they were at %s: `kindred key list --data %s`\n", "API keys", "",

@@ -5,7 +5,7 @@
  * checkpoints, and starts with and without the newest checkpoint go to the engine on a real folder and to the reference.
  * One in WORLD_COMPARE operations everything is compared; a world of some thousand operations is followed by a new one.
  *
- *   test_model [--operations N] [--seed S] [--world N] [--compare N] [--erase PER_MILLE] [--erase-sharers 1] */
+ *   test_model [--operations N] [--seed S] [--world N] [--compare N] [--erase PER_MILLE] */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +43,6 @@ int main(int argc, char **argv)
     uint64_t erased = 0;
     while (world.steps < operations) {
         world.erase_weight = (unsigned)number_after(argc, argv, "--erase", 25);
-        world.erase_sharers = number_after(argc, argv, "--erase-sharers", 0) != 0;
         uint64_t until = world.steps + of_a_world;
         world.classifier = worlds % 4 == 3 ? NULL : input_classifier();
         world_open(&world, seed + worlds++, NULL);

@@ -139,7 +139,7 @@ void world_close(struct world *world)
         free(world->notes[i]);
     }
     *world = (struct world){.steps = world->steps, .records = world->records, .erase_weight = world->erase_weight,
-                             .erase_sharers = world->erase_sharers, .classifier = world->classifier};
+                             .classifier = world->classifier};
 }
 
 /* ---- committing ----------------------------------------------------------------------------------- */
@@ -543,34 +543,13 @@ static void step_cohort(struct world *world)
 
 /* ---- erasure ---------------------------------------------------------------------------------------- */
 
-/* Has anybody else ever been seen with an identifier of theirs? */
-static bool shares_identifiers(const struct world *world, uint32_t root)
-{
-    const struct ref_person *person = ref_person(&world->ref, root);
-    for (size_t p = 0; person != NULL && p < world->ref.person_count; p++) {
-        const struct ref_person *other = &world->ref.people[p];
-        for (size_t i = 0; other != person && other->alive && i < other->id_count; i++) {
-            for (size_t k = 0; k < person->id_count; k++) {
-                if (other->ids[i].type == person->ids[k].type &&
-                    strcmp(other->ids[i].value, person->ids[k].value) == 0) {
-                    return true;
-                }
-            }
-        }
-    }
-    return false;
-}
-
 static void step_erase(struct world *world)
 {
     uint32_t number = some_number(world);
-    for (int tries = 0; tries < 8 && (ref_root(&world->ref, number) == 0 || shares_identifiers(world, number)); tries++) {
+    for (int tries = 0; tries < 8 && ref_root(&world->ref, number) == 0; tries++) {
         number = some_number(world);
     }
     uint32_t root = ref_root(&world->ref, number);
-    if (!world->erase_sharers && shares_identifiers(world, root)) {
-        return;
-    }
     struct submission submission = {.kind = SUBMIT_ERASE, .number = number};
     if (world->erasure_count == WORLD_ERASURES_MAX) {
         return;

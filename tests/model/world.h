@@ -60,7 +60,6 @@ struct world {
     char *notes[WORLD_NOTES]; /* the last operations */
     uint64_t note_count;
     unsigned erase_weight; /* of 1,000 operations; 0: nobody is erased */
-    bool erase_sharers;    /* those who have an identifier in common with somebody, too */
     const struct classifier *classifier; /* NULL: rules only. Everything is classified before it is compared */
     bool keep_folder;      /* never starts from the log alone */
     void (*took)(struct world *world); /* may be NULL: called for each submission that was taken; last_sequence is its end */

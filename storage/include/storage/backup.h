@@ -70,7 +70,7 @@ struct restore_options {
     uint64_t until_sequence;    /* 0: all. The last whole batch that ends at or before it */
     int64_t until_us;           /* 0: all. The last whole batch received at or before it */
     const struct erasure_ledger *ledger; /* of a newer copy of the same log; NULL: none */
-    /* The entries an unfinished erasure names, from its ENTRY_ERASE's payload; false when it is none. The engine's format. */
+    /* The entries an erasure names, from its ENTRY_ERASE's payload; false when it is none. The engine's format. */
     bool (*erase_entries)(struct slice payload, void (*visit)(void *context, uint64_t sequence, bool created_person),
                           void *context);
     backup_progress progress; /* may be NULL */
@@ -82,6 +82,7 @@ struct restore_report {
     int64_t last_received_at_us;
     uint64_t segments, bytes;
     uint64_t scrubbed;   /* entries scrubbed now */
+    uint64_t again;      /* erasures behind last_sequence that were logged again, in two entries each */
     uint64_t unfinished; /* erasures the server will finish when it starts */
     bool cut;            /* the backup holds more */
     bool keys;

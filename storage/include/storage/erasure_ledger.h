@@ -6,12 +6,16 @@
  * The entry must match in both, so a ledger does no harm to a log that was restored to an earlier point and
  * then went another way under the same numbers.
  *
+ * And it carries the ENTRY_ERASE of those erasures that say what a fold needs of the entries (ERASE_GHOSTS; the engine's format,
+ * without a byte of the person): an older copy that ends before them gets them when it is restored.
+ *
  * It is not a truth of its own: it is what the scrubbed entries of a log say, gathered. Every backup carries one
  * (erasures-CRC.ledger); restore also gathers it from a data folder.
  *
- *   file: 0 magic "KNDRDERA"   8 u32 version (1)   12 u32 unfinished   16 log id[16]   32 u64 last_sequence   40 u64 count
+ *   file: 0 magic "KNDRDERA"   8 u32 version (1, with erasures 2)   12 u32 unfinished   16 log id[16]   32 u64 last_sequence   40 u64 count
  *         48 unfinished × u64 sequence, then count × { u64 sequence, u8 created_person, 7 zeros, digest[16] }, then
- *         u32 crc32c of all before. Little-endian.
+ *         (version 2) u32 erasures × { u64 sequence, u32 length, payload }, then u32 crc32c of all
+ *         before. Little-endian.
  *
  * An erasure is unfinished while its ENTRY_ERASE_KEYS is not scrubbed: some of its entries may be in clear still.
  *
@@ -31,6 +35,11 @@ struct erased_entry {
     uint8_t digest[LEDGER_DIGEST_BYTES]; /* the first half of the entry's */
 };
 
+struct ledger_erasure {
+    uint64_t sequence;    /* of the ENTRY_ERASE */
+    struct slice payload; /* owned */
+};
+
 /* Zeroed is empty. */
 struct erasure_ledger {
     uint8_t log_id[LOG_ID_BYTES]; /* says which log, across copies; follows from its first segment */
@@ -39,6 +48,8 @@ struct erasure_ledger {
     size_t count, capacity;
     uint64_t *unfinished; /* sequences of ENTRY_ERASE_KEYS, ascending */
     size_t unfinished_count, unfinished_capacity;
+    struct ledger_erasure *erasures; /* ascending */
+    size_t erasures_count, erasures_capacity;
 };
 
 void erasure_ledger_deinit(struct erasure_ledger *ledger);
@@ -46,9 +57,13 @@ void erasure_ledger_deinit(struct erasure_ledger *ledger);
 /* Index of the first entry at or behind the sequence. */
 size_t erasure_ledger_find(const struct erasure_ledger *ledger, uint64_t sequence);
 
-/* Both must come in ascending order. */
+/* All must come in ascending order. */
 err erasure_ledger_add(struct erasure_ledger *ledger, const struct erased_entry *entry, struct error *error) MUST_USE;
 err erasure_ledger_add_unfinished(struct erasure_ledger *ledger, uint64_t sequence, struct error *error) MUST_USE;
+
+/* Copies the payload. */
+err erasure_ledger_add_erasure(struct erasure_ledger *ledger, uint64_t sequence, struct slice payload,
+                               struct error *error) MUST_USE;
 
 void erasure_ledger_encode(const struct erasure_ledger *ledger, struct buffer *out);
 /* ERR_CORRUPT when it is not what was written; `name` is for the message. */

@@ -35,6 +35,13 @@ enum entry_kind {
     ENTRY_KIND_MAX = 14,
 };
 
+/* `format` of an ENTRY_ERASE. Stored. */
+enum erase_format {
+    ERASE_PLAIN = 0,  /* numbers of entries */
+    ERASE_GHOSTS = 1, /* and what a fold needs of them: a ledger carries these to older copies (erasure_ledger.h) */
+    ERASE_AGAIN = 2,  /* logged again by a restore: stands for entries that are scrubbed, nothing else */
+};
+
 /* What the caller appends and what it gets back when reading. */
 struct log_entry {
     uint64_t sequence;      /* given by append; filled on reading */
@@ -42,7 +49,7 @@ struct log_entry {
     uint64_t mapping_sequence; /* the ENTRY_MAPPING it is read with; 0: none */
     uint16_t etl_version;
     uint8_t kind;           /* enum entry_kind */
-    uint8_t format;         /* enum record_format, or 0 */
+    uint8_t format;         /* enum record_format, enum erase_format, or 0 */
     uint32_t header_back;   /* how many entries before this one its CSV header stands, in the same batch; 0: none */
     struct slice source;    /* where it came from, at most 64 bytes */
     struct slice payload;   /* original bytes, at most LOG_PAYLOAD_MAX */

@@ -348,7 +348,8 @@ static void test_ledgers(void)
     } cases[] = {
         {MAGIC, 0, 0, 0, ERR_OK},
         {MAGIC, 1, 1, 0, ERR_CORRUPT},
-        {VERSION, 2, 4, 0, ERR_UNSUPPORTED},
+        {VERSION, 3, 4, 0, ERR_UNSUPPORTED},
+        {VERSION, 2, 4, 0, ERR_CORRUPT}, /* erasures are announced, and there are none */
         {UNFINISHED, 3, 4, 0, ERR_CORRUPT},
         {UNFINISHED, 0xFFFFFFFF, 4, 0, ERR_CORRUPT},
         {COUNT, 2, 8, 0, ERR_CORRUPT},
