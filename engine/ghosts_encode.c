@@ -121,13 +121,18 @@ struct named {
     uint32_t position;  /* in that one */
 };
 
+struct message {
+    uint64_t hash;
+    uint32_t index_plus_1; /* 0: the slot is free */
+};
+
 struct encoding {
     struct engine *engine;
     struct entry_source source;
     struct named *named;
     size_t named_count, named_capacity;
-    uint64_t *messages; /* hashes */
-    size_t message_count, message_capacity;
+    struct message *messages; /* by hash, open addressing; a power of two of slots */
+    size_t message_count, message_slots;
     struct slice *sources;
     size_t source_count, source_capacity;
     uint32_t before[IDENTIFIER_COUNT_MAX]; /* the identifiers of the ghost before */
@@ -156,22 +161,45 @@ static err name_index(struct encoding *work, const struct record_identifier *ite
     return ERR_OK;
 }
 
-/* As in the window of message ids, by digest; half of it is enough among one person's. */
-static err message_index(struct encoding *work, struct slice id, uint32_t *index)
+static struct message *message_slot(struct message *slots, size_t count, uint64_t hash)
 {
-    uint64_t hash = hash64(id, 0);
-    for (size_t i = work->message_count; i > 0; i--) { /* a repeat comes soon */
-        if (work->messages[i - 1] == hash) {
-            *index = (uint32_t)(i - 1);
-            return ERR_OK;
-        }
+    size_t at = (size_t)hash & (count - 1);
+    while (slots[at].index_plus_1 != 0 && slots[at].hash != hash) {
+        at = (at + 1) & (count - 1);
     }
-    if (!vector_reserve((void **)&work->messages, &work->message_capacity, work->message_count,
-                        sizeof *work->messages)) {
+    return &slots[at];
+}
+
+static err grow_messages(struct encoding *work)
+{
+    size_t count = work->message_slots > 0 ? 2 * work->message_slots : 64;
+    struct message *slots = memory_zalloc(count * sizeof *slots);
+    if (slots == NULL) {
         return ERR_MEMORY;
     }
-    *index = (uint32_t)work->message_count;
-    work->messages[work->message_count++] = hash;
+    for (size_t i = 0; i < work->message_slots; i++) {
+        if (work->messages[i].index_plus_1 != 0) {
+            *message_slot(slots, count, work->messages[i].hash) = work->messages[i];
+        }
+    }
+    memory_free(work->messages);
+    work->messages = slots;
+    work->message_slots = count;
+    return ERR_OK;
+}
+
+/* By digest as in the window of message ids; half of that one is enough among one person's. */
+static err message_index(struct encoding *work, struct slice id, uint32_t *index)
+{
+    if (2 * work->message_count >= work->message_slots && grow_messages(work) != ERR_OK) {
+        return ERR_MEMORY;
+    }
+    uint64_t hash = hash64(id, 0);
+    struct message *slot = message_slot(work->messages, work->message_slots, hash);
+    if (slot->index_plus_1 == 0) {
+        *slot = (struct message){hash, (uint32_t)++work->message_count};
+    }
+    *index = slot->index_plus_1 - 1;
     return ERR_OK;
 }
 

@@ -259,35 +259,38 @@ static err make_word(struct ghosts *ghosts, char kind, uint64_t a, uint64_t b, s
     return out->data != NULL ? ERR_OK : ERR_MEMORY;
 }
 
-/* Follows the pointers of those who were erased one after the other; they lead to later erasures, so this ends. */
-static err resolve_name(struct ghosts *ghosts, struct entry_source *source, struct ghost_name *name)
+/* Follows the pointers of those who were erased one after the other; they lead to later erasures, so this ends. An erasure
+ * logged again may point behind itself, where its own log went on and this one has other entries. */
+static err resolve_name(struct ghosts *ghosts, struct entry_source *source, const struct ghost_erasure *erasure,
+                        struct ghost_name *out)
 {
-    uint64_t first = name->first;
-    uint32_t position = name->position;
-    uint64_t own = name->number;
-    for (size_t step = 0; first != 0 && step <= ghosts->erasures_count; step++) {
+    const struct ghost_name *name = out;
+    for (size_t step = 0; name->first != 0 && step <= ghosts->erasures_count; step++) {
         struct log_entry entry = {0};
         struct record record;
-        const struct ghost_entry *ghost = entry_find(ghosts, first);
-        err e = entry_source_read(source, first, &entry, &record);
-        const struct ghost_name *next =
-            ghost != NULL && stands_for(ghosts, ghost, &entry) ? name_at(ghosts, ghost, position) : NULL;
+        const struct ghost_entry *ghost = entry_find(ghosts, name->first);
+        err e = name->first < erasure->sequence ? entry_source_read(source, name->first, &entry, &record)
+                                                : ERR_NOT_FOUND;
+        const struct ghost_name *next = name->first < erasure->sequence && ghost != NULL &&
+                                                stands_for(ghosts, ghost, &entry)
+                                            ? name_at(ghosts, ghost, name->position)
+                                            : NULL;
         if (next != NULL) {
-            own = next->number;
-            first = next->first;
-            position = next->position;
+            erasure = &ghosts->erasures[ghost->erasure];
+            name = next;
             continue;
         }
-        if (e == ERR_OK && position < record.identifier_count && record.identifiers[position].type == name->type) {
-            name->value = arena_copy(&ghosts->arena, record.identifiers[position].value);
-            return name->value.data != NULL ? ERR_OK : ERR_MEMORY;
+        if (e == ERR_OK && name->position < record.identifier_count &&
+            record.identifiers[name->position].type == name->type) {
+            out->value = arena_copy(&ghosts->arena, record.identifiers[name->position].value);
+            return out->value.data != NULL ? ERR_OK : ERR_MEMORY;
         }
-        /* Nobody's any more, or not in this log yet: those who point there still mean the same. */
+        /* Nobody's any more, or not in this log: those who point there still mean the same. */
         return e == ERR_OK || e == ERR_NOT_FOUND || e == ERR_CORRUPT
-                   ? make_word(ghosts, 'e', first, position, &name->value)
+                   ? make_word(ghosts, 'e', name->first, name->position, &out->value)
                    : e;
     }
-    return make_word(ghosts, 'n', own, 0, &name->value);
+    return make_word(ghosts, 'n', name->number, 0, &out->value);
 }
 
 static err resolve_names(struct engine *engine, struct ghosts *ghosts)
@@ -297,7 +300,7 @@ static err resolve_names(struct engine *engine, struct ghosts *ghosts)
     entry_source_init(&source, engine, ghosts->settings, ghosts->settings_count);
     for (size_t i = 0; i < ghosts->erasures_count; i++) {
         for (size_t k = 0; e == ERR_OK && k < ghosts->erasures[i].name_count; k++) {
-            e = resolve_name(ghosts, &source, &ghosts->erasures[i].names[k]);
+            e = resolve_name(ghosts, &source, &ghosts->erasures[i], &ghosts->erasures[i].names[k]);
         }
     }
     entry_source_deinit(&source);
