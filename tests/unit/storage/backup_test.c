@@ -148,14 +148,23 @@ static err restore(const struct place *place, uint64_t until, struct restore_rep
 }
 
 /* The restored folder opens and holds entries 1..last; those that are scrubbed in the source, too, are scrubbed. */
-static void expect_restored(const struct place *place, uint64_t last)
+static void expect_restored_and(const struct place *place, uint64_t last, uint64_t again)
 {
     struct error error;
     struct arena arena;
     struct log *log = log_open(place->restored_log, &small_segments, NULL, &error);
     REQUIRE(log != NULL, " %s", error.message);
-    EXPECT(log->ops->position(log).last_sequence == last);
+    EXPECT(log->ops->position(log).last_sequence == last + 2 * again);
     arena_init(&arena, 1 << 20);
+    for (uint64_t n = last + 1; n <= last + 2 * again; n += 2) {
+        struct log_entry erase;
+        struct log_entry done;
+        EXPECT(log->ops->get(log, n, &arena, &erase, &error) == ERR_OK &&
+               log->ops->get(log, n + 1, &arena, &done, &error) == ERR_OK);
+        EXPECT(erase.kind == ENTRY_ERASE && erase.format == ERASE_AGAIN && !erase.scrubbed &&
+               done.kind == ENTRY_ERASE_DONE && done.payload.length == 1 &&
+               (uint8_t)done.payload.data[0] == n);
+    }
     for (uint64_t n = 1; n <= last; n++) {
         struct log_entry entry;
         struct log_entry source;
@@ -173,6 +182,27 @@ static void expect_restored(const struct place *place, uint64_t last)
     EXPECT(rawlog_verify(&file_system_posix, place->restored_log, NULL, NULL, &checked, &error) ==
                ERR_OK,
            " %s", error.message);
+}
+
+static void expect_restored(const struct place *place, uint64_t last)
+{
+    expect_restored_and(place, last, 0);
+}
+
+/* An erasure of two entries, with what a fold needs of them. */
+static void place_erase(struct place *place, uint64_t first, uint64_t second)
+{
+    struct error error;
+    uint8_t list[16];
+    uint64_t sequence;
+    store_u64(list, first);
+    store_u64(list + 8, second);
+    struct log_entry entry = {.kind = ENTRY_ERASE,
+                              .format = ERASE_GHOSTS,
+                              .received_at_us = 900,
+                              .payload = slice_of(list, sizeof list)};
+    REQUIRE(place->log->ops->append(place->log, &entry, 1, &sequence, &error) == ERR_OK);
+    place->last++;
 }
 
 /* ---- it works -------------------------------------------------------------------------------- */
@@ -381,6 +411,9 @@ static void test_older_backup_with_a_newer_ledger(void)
     copy_tree(place.backup, old);
     uint64_t old_last = place.last;
     place_append(&place, 20);
+    place_erase(&place, 7, 64);
+    place_erase(&place, old_last + 3, old_last + 4); /* nobody the old copy knows */
+    place_erase(&place, 9, 10);                      /* not done yet, or of another log */
     const struct log_scrub items[] = {{7, true}, {8, false}, {64, false}, {old_last + 3, false}};
     REQUIRE(place.log->ops->scrub(place.log, items, 4, &error) == ERR_OK);
     REQUIRE(back_up(&place, &report, &error) == ERR_OK, " %s", error.message);
@@ -404,18 +437,26 @@ static void test_older_backup_with_a_newer_ledger(void)
         remove_tree(place.restored);
         REQUIRE(restore_with(&other, &file_system_posix, 0, &ledger, &restored, &error) == ERR_OK,
                 " %s", error.message);
-        EXPECT(restored.scrubbed == 3 && restored.last_sequence == old_last);
+        EXPECT(restored.scrubbed == 3 && restored.last_sequence == old_last &&
+               restored.again == 1);
         EXPECT(!folder_contains(place.restored, "payload 7 ") &&
                !folder_contains(place.restored, "source-64") &&
                folder_contains(place.restored, "payload 9 "));
-        expect_restored(&place, old_last);
+        expect_restored_and(&place, old_last, 1);
         remove_tree(place.restored);
         REQUIRE(restore_with(&other, &file_system_posix, 12, &ledger, &restored, &error) == ERR_OK,
                 " %s", error.message);
-        EXPECT(restored.scrubbed == 2);
-        expect_restored(&place, 12);
+        EXPECT(restored.scrubbed == 2 && restored.again == 1);
+        expect_restored_and(&place, 12, 1);
         erasure_ledger_deinit(&ledger);
     }
+    /* The newer one, cut in front of the erasure, and whole. */
+    REQUIRE(restore(&place, 12, &restored, &error) == ERR_OK, " %s", error.message);
+    EXPECT(restored.scrubbed == 0 && restored.again == 1);
+    expect_restored_and(&place, 12, 1);
+    REQUIRE(restore(&place, 0, &restored, &error) == ERR_OK, " %s", error.message);
+    EXPECT(restored.again == 0);
+    expect_restored(&place, place.last);
     place_end(&place);
 }
 
@@ -747,6 +788,8 @@ static void test_failing_disk_while_restoring(void)
     place_path(&place, "old", old);
     REQUIRE(back_up(&place, &report, &error) == ERR_OK, " %s", error.message);
     copy_tree(place.backup, old);
+    uint64_t old_last = place.last;
+    place_erase(&place, 2, 20);
     const struct log_scrub items[] = {{.sequence = 2}, {.sequence = 20}};
     REQUIRE(place.log->ops->scrub(place.log, items, 2, &error) == ERR_OK);
     REQUIRE(back_up(&place, &report, &error) == ERR_OK);
@@ -788,7 +831,7 @@ static void test_failing_disk_while_restoring(void)
                        " call %u: %s", at, error.message);
             }
             EXPECT(restored.scrubbed == 2 && !folder_contains(place.restored, "payload 20 "));
-            expect_restored(&place, place.last);
+            expect_restored_and(&place, old_last, 1);
         }
     }
     erasure_ledger_deinit(&ledger);

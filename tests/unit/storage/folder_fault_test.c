@@ -337,6 +337,43 @@ static err decode_ledger(size_t at, uint64_t value, size_t change, size_t cut, s
     return e;
 }
 
+/* One with two erasures comes back as it was, and no shorter one is taken. */
+static void test_ledger_with_erasures(void)
+{
+    struct erasure_ledger ledger = {.last_sequence = 99};
+    struct erased_entry entry = {.sequence = 10};
+    struct error error = {0};
+    struct buffer bytes;
+    uint8_t word[4];
+    buffer_init(&bytes, 4096);
+    CHECK(erasure_ledger_add(&ledger, &entry, &error) == ERR_OK &&
+          erasure_ledger_add_erasure(&ledger, 20, SLICE_LITERAL("the first"), &error) == ERR_OK &&
+          erasure_ledger_add_erasure(&ledger, 30, SLICE_NONE, &error) == ERR_OK);
+    erasure_ledger_encode(&ledger, &bytes);
+    const size_t whole = bytes.length - 4;
+    for (size_t length = 48; length <= whole; length++) {
+        struct erasure_ledger out = {0};
+        bytes.length = length;
+        store_u32(word, crc32c(0, bytes.data, bytes.length));
+        buffer_append(&bytes, word, 4);
+        err e = erasure_ledger_decode(buffer_slice(&bytes), "a-ledger", &out, &error);
+        EXPECT(e == (length == whole ? ERR_OK : ERR_CORRUPT), " %zu bytes: %s", length, err_name(e));
+        EXPECT(e != ERR_OK || (out.count == 1 && out.erasures_count == 2 && out.erasures[0].sequence == 20 &&
+                               slice_equal_cstr(out.erasures[0].payload, "the first") &&
+                               out.erasures[1].sequence == 30 && out.erasures[1].payload.length == 0));
+        erasure_ledger_deinit(&out);
+        bytes.length = length;
+        if (length == whole) {
+            break;
+        }
+        /* What was written over. */
+        bytes.length = 0;
+        erasure_ledger_encode(&ledger, &bytes);
+    }
+    buffer_deinit(&bytes);
+    erasure_ledger_deinit(&ledger);
+}
+
 static void test_ledgers(void)
 {
     enum { MAGIC = 0, VERSION = 8, UNFINISHED = 12, COUNT = 40, ENTRIES = 48 + 2 * 8, ENTRY = 32 };
@@ -380,5 +417,6 @@ int main(void)
     RUN(test_folders_that_do_not_open);
     RUN(test_manifests);
     RUN(test_ledgers);
+    RUN(test_ledger_with_erasures);
     return test_summary();
 }
