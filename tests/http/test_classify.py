@@ -54,7 +54,7 @@ class Shape(unittest.TestCase):
         return answer.json["results"]
 
     def test_the_mission_s_phrases(self):
-        for phrase, topic in (("tom brady", "Sports"), ("Nike shoes", "Fashion")):
+        for phrase, topic in (("tom brady", "Sports"), ("Nike shoes", "Fashion"), ("crcket", "Sports")):
             answer = self.server.get("/api/classify?phrase=" + phrase.replace(" ", "+")).json
             self.assertTrue(answer["model"])
             (result,) = answer["results"]
@@ -62,6 +62,13 @@ class Shape(unittest.TestCase):
             self.assertEqual(topics(result)[0], topic, result)
             self.assertTrue(0 < result["topics"][0]["confidence"] <= 1)
             self.assertEqual(set(result), {"phrase", "topics", "cohorts", "decided_by"})
+            # The shipped cohort is the topic: not said twice.
+            self.assertEqual((result["cohorts"], result["decided_by"]), ([], "model"))
+            self.server.ingest({"cookie": "mission", "interests": [phrase]})
+            self.assertIn(topic, self.server.user("cookie=mission")["cohorts"])
+        shipped = {cohort["name"] for cohort in self.server.get("/api/cohorts").json["cohorts"]}
+        scores = self.server.get("/api/classify?phrase=a&explain=true").json["results"][0]["scores"]
+        self.assertLessEqual({score["topic"] for score in scores}, shipped)
 
     def test_many_keep_their_order_and_are_what_one_is(self):
         phrases = [f"{word} {i}" for i in range(12) for word in ("tennis", "xq zvw", "pasta", "Ünï çödé", "#NikeShoes")]

@@ -4,7 +4,7 @@
  *
  * Linear discriminant analysis with a shared covariance: embeddings are whitened (classifier.h), so the direction is the
  * mean of the positives, shrunk towards 0 (the mean of everything) for want of examples, minus half of the negatives'
- * mean. The threshold is where 20 of a thousand ordinary interests (the classifier's background; without one, a normal
+ * mean. The threshold is where 19 of a thousand ordinary interests (the classifier's background; without one, a normal
  * distribution) would pass: 10 with two examples, 5 with one. That an example itself belongs is the caller's to say: it
  * knows the phrases. Source: Fisher (1936); the shrinkage after Ledoit and Wolf (2004).
  *
