@@ -152,8 +152,11 @@ static err encode_with_ghosts(struct engine *engine, const struct profile *profi
         buffer_append(out, salt, SALT_BYTES);
         encode_entries(items, count, out);
         buffer_append_varint(out, ghosts.length);
+        e = buffer_problem(out, 2 * VARINT_MAX_BYTES + SALT_BYTES);
+    }
+    if (e == ERR_OK) {
         buffer_append_slice(out, buffer_slice(&ghosts));
-        e = out->failed ? ERR_TOO_LARGE : ERR_OK;
+        e = buffer_problem(out, ghosts.length);
     }
     buffer_deinit(&ghosts);
     return e;

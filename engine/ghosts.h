@@ -24,7 +24,7 @@
  * that has the identifier: a copy that ends before that one has nobody else who has it.
  *
  * Not covered: a person with more identifiers than a profile holds (4,096), and an erasure of more entries than fit in
- * 2 MiB of ghosts (some hundred thousand); of those only the numbers are kept, and what had been taken from whom (erasure.c).
+ * 2 MiB with their ghosts (15 bytes an entry at most: 140,000); of those only the numbers are kept, and what had been taken from whom (erasure.c).
  *
  * Threading: the writer, or the one thread that opens an engine. */
 #ifndef KINDRED_ENGINE_GHOSTS_H
@@ -58,6 +58,9 @@ err entry_source_read(struct entry_source *source, uint64_t sequence, struct log
  * is unreadable), ERR_TOO_LARGE, ERR_MEMORY; `out` is then to be thrown away. Takes from the engine's arena. */
 err ghosts_encode(struct engine *engine, uint32_t number, const struct log_scrub *entries, size_t count,
                   struct buffer *out) MUST_USE;
+
+/* Of a buffer of LOG_PAYLOAD_MAX, after `bytes` (at most) were appended: ERR_OK, ERR_TOO_LARGE, ERR_MEMORY. */
+err buffer_problem(const struct buffer *buffer, size_t bytes) MUST_USE;
 
 /* ---- a fold from the first entry: ghosts_replay.c ---- */
 

@@ -25,6 +25,8 @@
 /* Beyond this many entries of others that were looked at, any entry that names the identifier will do: only a restore of a copy that
  * ends between the two can tell the difference. */
 enum { LOOKS_MAX = 20000 };
+/* No single append is larger: a varint, a source's name. */
+enum { GHOST_BYTES_MAX = 16, LIST_ITEM_BYTES_MAX = LOG_SOURCE_MAX };
 
 /* ---- logged entries read again ---- */
 
@@ -475,6 +477,14 @@ static void encode_lists(const struct encoding *work, struct buffer *out)
     }
 }
 
+/* A buffer does not say why it could not take the bytes: beyond its maximum they can never be had, otherwise they may be another time. */
+err buffer_problem(const struct buffer *buffer, size_t bytes)
+{
+    return !buffer->failed                              ? ERR_OK
+           : bytes > LOG_PAYLOAD_MAX - buffer->length ? ERR_TOO_LARGE
+                                                        : ERR_MEMORY;
+}
+
 err ghosts_encode(struct engine *engine, uint32_t number, const struct log_scrub *entries, size_t count,
                   struct buffer *out)
 {
@@ -487,9 +497,15 @@ err ghosts_encode(struct engine *engine, uint32_t number, const struct log_scrub
         e = find_others(&work, number);
     }
     if (e == ERR_OK) {
+        e = buffer_problem(&body, GHOST_BYTES_MAX);
+    }
+    if (e == ERR_OK) {
         encode_lists(&work, out);
+        e = buffer_problem(out, LIST_ITEM_BYTES_MAX);
+    }
+    if (e == ERR_OK) {
         buffer_append_slice(out, buffer_slice(&body));
-        e = body.failed || out->failed ? ERR_TOO_LARGE : ERR_OK;
+        e = buffer_problem(out, body.length);
     }
     entry_source_deinit(&work.source);
     buffer_deinit(&body);

@@ -3,7 +3,11 @@
  * anything of the person in what is kept of them. */
 #include "fixture.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "storage/backup.h"
+#include "unit/failing_memory.h"
 
 /* The object's text with "timestamp" in it, so many seconds from now. */
 static const char *at_time(const char *members, int seconds)
@@ -129,6 +133,39 @@ static void test_settings_of_their_time(void)
     fixture_end();
 }
 
+/* What was logged before there were ghosts: numbers, and where a cookie had moved from, are kept as they were then. */
+static void test_an_erasure_without_ghosts(void)
+{
+    struct log_entry entries[2] = {{.kind = ENTRY_ERASE}, {.kind = ENTRY_ERASE_KEYS}};
+    struct data_folder folder;
+    struct error error = {0};
+    char erase_payload[20] = {1, 2, 's', 'a', 'l', 't'}; /* version, number, salt[16], count, 2 << 1 | created */
+    static const char keys[] = {0, 11, 'p', '@', 'e', 'r', 'a', 's', 'e', 'd', '.', 'd', 'e'};
+    uint64_t first = 0;
+    fixture_begin();
+    ingest("{\"email\":\"q@x.de\",\"cookie\":\"c1\"}");
+    ingest("{\"email\":\"p@erased.de\",\"cookie\":\"c2\"}");
+    ingest("{\"email\":\"r@x.de\",\"cookie\":\"c3\"}");
+    EXPECT(fixture.last.first_sequence == 3);
+    fixture_close();
+    struct data_folder_options options = {.files = &fixture.files, .random = &fixture.random, .path = fixture.path};
+    REQUIRE(data_folder_open(&options, &folder, &error) == ERR_OK, ": %s", error.message);
+    erase_payload[18] = 1;
+    erase_payload[19] = 5;
+    entries[0].payload = slice_of(erase_payload, sizeof erase_payload);
+    entries[1].payload = slice_of(keys, sizeof keys);
+    entries[0].received_at_us = entries[1].received_at_us = fixture.now_us;
+    REQUIRE(folder.log->ops->append(folder.log, entries, 2, &first, &error) == ERR_OK, ": %s", error.message);
+    data_folder_close(&folder);
+    fixture_must_open();
+    EXPECT(person("email", "p@erased.de") == PERSON_NONE && person("email", "r@x.de") == 3);
+    expect_same_after_starts();
+    scrub();
+    expect_same_after_starts();
+    EXPECT(person("email", "r@x.de") == 3 && !folder_contains(fixture.path, "erased"));
+    fixture_end();
+}
+
 /* ---- an older backup, and what was erased since ---- */
 
 static char backup_path[300];
@@ -235,6 +272,94 @@ static void test_until_before_the_erasure(void)
     fixture_end();
 }
 
+/* ---- memory ---- */
+
+static void shared_world(void)
+{
+    fixture_begin();
+    ingest("{\"email\":\"q@first.de\",\"cookie\":\"shared\"}");
+    ingest("{\"email\":\"p@erased.de\",\"user_id\":\"uerased\",\"cookie\":\"shared\",\"message_id\":\"m\",\"device_id\":[\"d2\",\"d1\"]}");
+    ingest("{\"user_id\":\"u-third\",\"cookie\":\"shared\"}");
+}
+
+enum { DONE = 10, REFUSED = 20, NOT_REACHED = 30 };
+
+/* In a child: a CHECK where an index has no way back is a way of failing, too. */
+static int starved(uint64_t nth, bool once, bool erasing)
+{
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct error error;
+        if (freopen("/dev/null", "w", stderr) == NULL) {
+            _exit(98);
+        }
+        if (erasing) {
+            fixture_must_open();
+        }
+        if (once) {
+            failing_memory_begin_once(nth);
+        } else {
+            failing_memory_begin(nth);
+        }
+        err e = erasing ? erase(2) : fixture_open(&error);
+        bool reached = failing_memory_end().failed;
+        _exit(e == ERR_OK ? (reached ? DONE : NOT_REACHED) : REFUSED);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? REFUSED : 97;
+}
+
+/* Erased with all its ghosts or not at all. */
+static void test_no_memory_to_erase(void)
+{
+    for (int once = 0; once < 2; once++) {
+        int outcome = 0;
+        for (uint64_t nth = 1; outcome != NOT_REACHED && nth < 1000; nth++) {
+            shared_world();
+            fixture_close();
+            outcome = starved(nth, once, true);
+            EXPECT(outcome == DONE || outcome == REFUSED || outcome == NOT_REACHED, ": allocation %" PRIu64 ": %d", nth, outcome);
+            fixture_must_open();
+            uint32_t erased = person("email", "p@erased.de");
+            EXPECT(outcome == REFUSED || erased == PERSON_NONE, ": allocation %" PRIu64, nth);
+            EXPECT(erased == PERSON_NONE || erase(erased) == ERR_OK);
+            scrub();
+            expect_same_after_starts();
+            EXPECT(person("user_id", "u-third") != person("email", "q@first.de"), ": allocation %" PRIu64, nth);
+            fixture_end();
+        }
+        EXPECT(outcome == NOT_REACHED);
+    }
+}
+
+/* A start from the log comes to the same people or to none. */
+static void test_no_memory_to_fold(void)
+{
+    char path[320];
+    shared_world();
+    snprintf(path, sizeof path, "%s/profiles", fixture.path);
+    EXPECT(erase(2) == ERR_OK);
+    scrub();
+    const char *before = everything();
+    fixture_close();
+    for (int once = 0; once < 2; once++) {
+        int outcome = 0;
+        for (uint64_t nth = 1; outcome != NOT_REACHED && nth < 3000; nth++) {
+            folder_remove(path);
+            outcome = starved(nth, once, false);
+            EXPECT(outcome == DONE || outcome == REFUSED || outcome == NOT_REACHED, ": allocation %" PRIu64 ": %d", nth, outcome);
+            fixture_must_open();
+            EXPECT(strcmp(before, everything()) == 0, ": allocation %" PRIu64, nth);
+            fixture_close();
+        }
+        EXPECT(outcome == NOT_REACHED);
+    }
+    fixture_must_open();
+    fixture_end();
+}
+
 int main(void)
 {
     RUN(test_a_third_person_stays_a_third);
@@ -242,7 +367,10 @@ int main(void)
     RUN(test_both_are_erased);
     RUN(test_every_kind_of_entry);
     RUN(test_settings_of_their_time);
+    RUN(test_an_erasure_without_ghosts);
     RUN(test_an_older_backup);
     RUN(test_until_before_the_erasure);
+    RUN(test_no_memory_to_erase);
+    RUN(test_no_memory_to_fold);
     return test_summary();
 }
