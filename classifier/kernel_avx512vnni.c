@@ -7,10 +7,13 @@
 #define VECTOR_BYTES 64
 #include "kernel_floats.h"
 
+/* AddressSanitizer's stack frames are aligned to 32 bytes only, and these hold vectors of 64. */
+#define NO_ASAN __attribute__((no_sanitize_address))
+
 enum { TILE = 6 }; /* tokens at once, times 32 rows; from 8 on gcc 12 keeps the sums in memory */
 
 /* Written down because gcc 12 copies every sum into another register, and back, around the intrinsic. */
-INLINE __m512i add_products(__m512i sum, __m512i values, __m512i weights)
+NO_ASAN INLINE __m512i add_products(__m512i sum, __m512i values, __m512i weights)
 {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(values), "v"(weights));
     return sum;
@@ -21,7 +24,7 @@ static float quantise(const float *x, size_t n, int8_t *to)
     return quantise_with(x, n, to, 0x80);
 }
 
-INLINE void finish_sixteen(__m512i sum, const struct kernel_matrix *matrix, size_t row, float x_scale, bool positive,
+NO_ASAN INLINE void finish_sixteen(__m512i sum, const struct kernel_matrix *matrix, size_t row, float x_scale, bool positive,
                            float *out)
 {
     __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_loadu_ps(matrix->scale + row));
@@ -34,7 +37,7 @@ INLINE void finish_sixteen(__m512i sum, const struct kernel_matrix *matrix, size
 }
 
 /* 16 * groups rows times `tokens` <= TILE; constants after inlining. */
-INLINE void tile(const struct kernel_matrix *matrix, size_t row, size_t groups, const int8_t *x, size_t x_stride,
+NO_ASAN INLINE void tile(const struct kernel_matrix *matrix, size_t row, size_t groups, const int8_t *x, size_t x_stride,
                  const float *x_scale, size_t tokens, bool positive, float *out, size_t out_stride)
 {
     const int8_t *weights = matrix->packed + row * matrix->padded_columns;
@@ -67,7 +70,7 @@ INLINE void tile(const struct kernel_matrix *matrix, size_t row, size_t groups, 
     }
 }
 
-INLINE void tiles(const struct kernel_matrix *matrix, size_t row, size_t groups, const int8_t *x, size_t x_stride,
+NO_ASAN INLINE void tiles(const struct kernel_matrix *matrix, size_t row, size_t groups, const int8_t *x, size_t x_stride,
                   const float *x_scale, size_t tokens, bool positive, float *out, size_t out_stride)
 {
     for (size_t t = 0; t < tokens; t += TILE) {
@@ -84,7 +87,7 @@ INLINE void tiles(const struct kernel_matrix *matrix, size_t row, size_t groups,
     }
 }
 
-static void multiply(const struct kernel_matrix *matrix, const int8_t *x, size_t x_stride, const float *x_scale,
+NO_ASAN static void multiply(const struct kernel_matrix *matrix, const int8_t *x, size_t x_stride, const float *x_scale,
                      size_t tokens, bool positive, float *out, size_t out_stride)
 {
     size_t row = 0;

@@ -40,7 +40,7 @@ static void look_up_all(struct exchange *x, struct asking *asking)
 static void classify_part(struct asking *asking, const struct classifier *classifier, void *scratch, size_t from,
                           size_t count)
 {
-    struct slice texts[CLASSIFIER_BATCH_MAX];
+    struct slice texts[CLASSIFIER_BATCH_MAX] = {SLICE_NONE};
     struct verdict verdicts[CLASSIFIER_BATCH_MAX];
     for (size_t i = 0; i < count; i++) {
         texts[i] = asking->texts[asking->asked[from + i]];

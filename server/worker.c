@@ -9,7 +9,7 @@
 #include "connection.h"
 #include "upload.h"
 
-enum { WORKER_ARENA_BYTES_MAX = 16 * 1024 * 1024, LISTEN_BACKLOG = 1024, REFUSED_MAX = 64 };
+enum { WORKER_ARENA_BYTES_MAX = 16 * 1024 * 1024, LISTEN_BACKLOG = 1024, REFUSED_MAX = 64, SPARE_DESCRIPTORS = 4 };
 
 /* ---- things that come back from the writer
  * ------------------------------------------------------------ */
@@ -82,6 +82,21 @@ static void pause_listener(struct worker *worker)
         worker->listener_closing = true;
         uv_close((uv_handle_t *)&worker->listener, on_listener_closed);
     }
+}
+
+/* Newer versions of libuv (seen in 1.50) do not say that accepting failed, and try again in every turn: so the sweep looks whether
+ * there are some descriptors left, by taking and giving them back. */
+static bool descriptors_left(const struct worker *worker)
+{
+    int taken[SPARE_DESCRIPTORS];
+    size_t count = 0;
+    while (count < SPARE_DESCRIPTORS && (taken[count] = fcntl(worker->listen_socket, F_DUPFD_CLOEXEC, 0)) >= 0) {
+        count++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        close(taken[i]);
+    }
+    return count == SPARE_DESCRIPTORS;
 }
 
 static void close_listener(struct worker *worker)
@@ -181,8 +196,13 @@ static void on_sweep(uv_timer_t *timer)
     if (worker->accept_pending) {
         connection_accept(worker);
     }
-    if (!worker->listening && !worker->listener_closing && worker->listen_socket >= 0) {
-        (void)open_listener(worker);
+    if (worker->listen_socket >= 0 && !worker->listener_closing) {
+        const bool left = descriptors_left(worker);
+        if (worker->listening && !left) {
+            pause_listener(worker);
+        } else if (!worker->listening && left) {
+            (void)open_listener(worker);
+        }
     }
     if (atomic_load(&worker->stopping) != 0) {
         obey_stop(worker);
