@@ -5,7 +5,6 @@
  *                                                         recall and false positives of cohorts made from K examples
  *   classifier_bench [--model FILE] times   < phrases    µs to classify, one by one and in batches, and to look up when known
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,7 +14,7 @@
 #include "classifier/model.h"
 #include "index/phrases.h"
 
-enum { LINE_MAX_BYTES = 1 << 16, TOPICS_IN_VERDICT = VERDICT_TOPICS_MAX };
+enum { LINE_MAX_BYTES = 1 << 16 };
 
 struct texts {
     struct slice *items;
