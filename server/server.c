@@ -138,9 +138,7 @@ static uint16_t port_of(int fd)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
-        return 0;
-    }
+    CHECK(getsockname(fd, (struct sockaddr *)&address, &length) == 0);
     return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
                                                : ((struct sockaddr_in *)&address)->sin_port);
 }

@@ -297,10 +297,19 @@ static err uv_error(struct error *error, int code, const char *what)
     return error_set(error, ERR_IO, "event_loop", 0, "%s failed: %s.", what, uv_strerror(code));
 }
 
+/* Nothing runs yet, and nobody will end it: the handles go in one run of the loop. */
+static void give_up(struct worker *worker)
+{
+    close_own_handles(worker);
+    (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&worker->loop);
+}
+
 err worker_start(struct worker *worker, int socket, struct error *error)
 {
     int code = uv_loop_init(&worker->loop);
     if (code != 0) {
+        close(socket);
         return uv_error(error, code, "Making an event loop");
     }
     (void)uv_async_init(&worker->loop, &worker->wake, on_wake);
@@ -312,9 +321,11 @@ err worker_start(struct worker *worker, int socket, struct error *error)
     worker->listen_socket = socket;
     code = open_listener(worker);
     if (code != 0) {
+        give_up(worker);
         return uv_error(error, code, "Listening");
     }
     if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
+        give_up(worker);
         return error_set(error, ERR_MEMORY, "thread", 0, "Starting a thread failed.");
     }
     worker->thread_runs = true;
