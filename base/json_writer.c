@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/bytes.h"
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/utf8.h"
 
 struct json_writer json_writer_of(struct buffer *out)
@@ -57,102 +57,48 @@ void json_array_end(struct json_writer *json)
     close_with(json, ']');
 }
 
-static void append_escaped_char(struct buffer *out, unsigned char c)
+enum { PIECE_BYTES = 256 };
+
+/* How much of the text, at most PIECE_BYTES, can be cut off without cutting a character. */
+static size_t piece_of(struct slice text)
 {
-    static const char hex[] = "0123456789abcdef";
-    switch (c) {
-    case '"': buffer_append(out, "\\\"", 2); break;
-    case '\\': buffer_append(out, "\\\\", 2); break;
-    case '\b': buffer_append(out, "\\b", 2); break;
-    case '\f': buffer_append(out, "\\f", 2); break;
-    case '\n': buffer_append(out, "\\n", 2); break;
-    case '\r': buffer_append(out, "\\r", 2); break;
-    case '\t': buffer_append(out, "\\t", 2); break;
-    default: {
-        char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-        buffer_append(out, escape, sizeof escape);
+    if (text.length <= PIECE_BYTES) {
+        return text.length;
     }
+    for (size_t back = 1; back <= 3; back++) {
+        if (utf8_sequence_length(text, PIECE_BYTES - back) > back) {
+            return PIECE_BYTES - back;
+        }
     }
+    return PIECE_BYTES;
 }
 
-/* Runs of plain bytes are copied at once; only what JSON forbids is looked at one by one. */
-static void append_escaped(struct buffer *out, struct slice text)
+/* Without the room for the worst, which may be more than the buffer's maximum allows although the text would fit. */
+static void append_in_pieces(struct buffer *out, struct slice text)
 {
     buffer_append_char(out, '"');
-    size_t plain_from = 0;
-    size_t i = 0;
-    while (i < text.length) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
-            i++;
-            continue;
-        }
-        size_t sequence = c < 0x80 ? 0 : utf8_sequence_length(text, i);
-        if (sequence > 0) {
-            i += sequence;
-            continue;
-        }
-        buffer_append(out, text.data + plain_from, i - plain_from);
-        if (c >= 0x80) {
-            buffer_append(out, "\xEF\xBF\xBD", 3);
-        } else {
-            append_escaped_char(out, c);
-        }
-        i++;
-        plain_from = i;
+    while (text.length > 0 && !out->failed) {
+        char escaped[JSON_ESCAPED_MAX(PIECE_BYTES)];
+        size_t length = piece_of(text);
+        char *end = json_escape(escaped, slice_of(text.data, length));
+        buffer_append(out, escaped, (size_t)(end - escaped));
+        text = slice_of(text.data + length, text.length - length);
     }
-    buffer_append(out, text.data + plain_from, text.length - plain_from);
     buffer_append_char(out, '"');
-}
-
-#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
-
-/* Nonzero when one of the eight bytes is 0. Behind such a byte it may say so of a 1 (Warren, Hacker's Delight, 6-1). */
-static uint64_t any_zero(uint64_t word)
-{
-    return (word - EACH_BYTE(1)) & ~word & EACH_BYTE(0x80);
-}
-
-/* Nonzero when one of the eight bytes is none of ASCII's printable ones, a quote or a backslash. */
-static uint64_t any_special(uint64_t word)
-{
-    uint64_t below_space = (word - EACH_BYTE(0x20)) & ~word & EACH_BYTE(0x80);
-    return (word & EACH_BYTE(0x80)) | below_space | any_zero(word ^ EACH_BYTE('"')) | any_zero(word ^ EACH_BYTE('\\')) |
-           any_zero(word ^ EACH_BYTE(0x7F));
-}
-
-/* Can it stand between quotes as it is? Nearly every text can: eight bytes at a time. */
-static bool is_plain(struct slice text)
-{
-    uint64_t special = 0;
-    if (text.length < 8) {
-        unsigned char eight[8] = "        ";
-        for (size_t i = 0; i < text.length; i++) {
-            eight[i] = (unsigned char)text.data[i];
-        }
-        return any_special(load_u64(eight)) == 0;
-    }
-    for (size_t i = 0; i + 8 <= text.length; i += 8) {
-        special |= any_special(load_u64(text.data + i));
-    }
-    return (special | any_special(load_u64(text.data + text.length - 8))) == 0;
 }
 
 static void append_quoted(struct buffer *out, struct slice text)
 {
-    if (!is_plain(text)) {
-        append_escaped(out, text);
+    size_t worst = JSON_ESCAPED_MAX(text.length) + 2;
+    if (out->failed || out->capacity - out->length < worst) {
+        append_in_pieces(out, text);
         return;
     }
-    char *room = buffer_reserve(out, text.length + 2);
-    if (room != NULL) {
-        room[0] = '"';
-        if (text.length > 0) {
-            memcpy(room + 1, text.data, text.length);
-        }
-        room[text.length + 1] = '"';
-        buffer_commit(out, text.length + 2);
-    }
+    char *from = out->data + out->length;
+    *from = '"';
+    char *to = json_escape(from + 1, text);
+    *to++ = '"';
+    buffer_commit(out, (size_t)(to - from));
 }
 
 void json_key(struct json_writer *json, const char *key)
@@ -196,19 +142,18 @@ void json_cstr(struct json_writer *json, const char *text)
 
 void json_u64(struct json_writer *json, uint64_t value)
 {
+    char digits[JSON_U64_MAX];
     before_value(json);
-    buffer_append_u64(json->out, value);
+    buffer_append(json->out, digits, (size_t)(json_digits(digits, value) - digits));
 }
 
 void json_i64(struct json_writer *json, int64_t value)
 {
+    char digits[1 + JSON_U64_MAX] = "-";
+    uint64_t size = value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value;
+    char *from = value < 0 ? digits : digits + 1;
     before_value(json);
-    if (value < 0) {
-        buffer_append_char(json->out, '-');
-        buffer_append_u64(json->out, (uint64_t)0 - (uint64_t)value);
-    } else {
-        buffer_append_u64(json->out, (uint64_t)value);
-    }
+    buffer_append(json->out, from, (size_t)(json_digits(digits + 1, size) - from));
 }
 
 void json_double(struct json_writer *json, double value)

@@ -16,7 +16,8 @@ uint32_t engine_find(const struct engine *engine, uint8_t type, struct slice val
 enum { FIND_BATCH = 64 };
 
 /* Three dependent memory loads a key (slot, parent and blob pointer, blob): each round starts those of the whole batch before
- * the next round needs them. */
+ * the next round needs them. The first slot with the hash is nearly always the one; where it is not, the key is looked up from
+ * the beginning. */
 static void find_batch(const struct engine *engine, const struct engine_key *keys, size_t count, uint32_t *numbers)
 {
     uint64_t hashes[FIND_BATCH];
@@ -25,19 +26,18 @@ static void find_batch(const struct engine *engine, const struct engine_key *key
         identifier_table_prefetch(engine->identifiers, hashes[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        uint32_t guess = identifier_table_find(engine->identifiers, hashes[i], NULL, NULL);
-        if (guess != PERSON_NONE) {
-            people_prefetch(engine->people, guess);
-        }
+        numbers[i] = identifier_table_find(engine->identifiers, hashes[i], NULL, NULL);
+        people_prefetch(engine->people, numbers[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        uint32_t guess = identifier_table_find(engine->identifiers, hashes[i], NULL, NULL);
-        if (guess != PERSON_NONE) {
-            people_prefetch_blob(engine->people, guess);
-        }
+        numbers[i] = people_find_shared(engine->people, numbers[i]);
+        people_prefetch_blob(engine->people, numbers[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        numbers[i] = find_owner(engine, keys[i].type, keys[i].value);
+        const void *blob = people_blob(engine->people, numbers[i]);
+        if (blob == NULL ? numbers[i] != PERSON_NONE : !profile_has_identifier(blob, keys[i].type, keys[i].value)) {
+            numbers[i] = find_owner(engine, keys[i].type, keys[i].value);
+        }
     }
 }
 
@@ -89,6 +89,19 @@ size_t engine_etag(const struct engine *engine, uint32_t number, char out[ENGINE
 
 /* ---- pages ---- */
 
+/* They are about to be written one after the other: two dependent loads each, started together. */
+static void prefetch_people(const struct engine *engine, const uint32_t *numbers, size_t count)
+{
+    enum { PREFETCH_MAX = 256 };
+    count = count < PREFETCH_MAX ? count : PREFETCH_MAX;
+    for (size_t i = 0; i < count; i++) {
+        people_prefetch(engine->people, numbers[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        people_prefetch_blob(engine->people, numbers[i]);
+    }
+}
+
 size_t engine_page(const struct engine *engine, uint32_t cohort, bool by_cursor, uint64_t from, size_t limit,
                    uint32_t *numbers, uint64_t *total, uint32_t *next)
 {
@@ -104,6 +117,7 @@ size_t engine_page(const struct engine *engine, uint32_t cohort, bool by_cursor,
             *next = one;
         }
     }
+    prefetch_people(engine, numbers, count);
     return count;
 }
 

@@ -6,7 +6,11 @@
 
 #include <stdlib.h>
 
+#include "base/json_text.h"
 #include "engine/interests.h"
+
+_Static_assert(FIELD_STATE == FIELD_CITY + 1 && FIELD_COUNTRY == FIELD_CITY + 2,
+               "a location is read as three fields in a row");
 
 bool engine_expand_parse(struct slice words, unsigned *expand)
 {
@@ -32,84 +36,76 @@ bool engine_expand_parse(struct slice words, unsigned *expand)
     return true;
 }
 
-/* ---- the default shape ---- */
+/* ---- the default shape ----
+ *
+ * Answers by the million are written here, so the pieces follow one pointer through the room that the buffer already has.
+ * A piece for which there may be no room goes through the buffer, which grows, or fails and stays as it is. */
 
-struct glance {
-    struct slice cookie, email;
-    struct profile_value place[3]; /* city, state, country */
-    struct profile_value age, gender;
+struct pen {
+    struct buffer *out;
+    char *at;
+    char *end;
 };
 
-static struct slice category_text(const struct engine *engine, const struct profile_value *value)
+/* A failed buffer has no room. */
+static inline void pen_take_up(struct pen *pen)
+{
+    pen->at = pen->out->data + pen->out->length;
+    pen->end = pen->out->failed ? pen->at : pen->out->data + pen->out->capacity;
+}
+
+static inline void pen_put_down(struct pen *pen)
+{
+    buffer_commit(pen->out, (size_t)(pen->at - (pen->out->data + pen->out->length)));
+}
+
+static inline bool pen_has_room(const struct pen *pen, size_t bytes)
+{
+    return __builtin_expect((size_t)(pen->end - pen->at) >= bytes, 1);
+}
+
+static inline void pen_bytes(struct pen *pen, const char *bytes, size_t length)
+{
+    if (pen_has_room(pen, length)) {
+        memcpy(pen->at, bytes, length);
+        pen->at += length;
+        return;
+    }
+    pen_put_down(pen);
+    buffer_append(pen->out, bytes, length);
+    pen_take_up(pen);
+}
+#define PEN_LITERAL(pen, text) pen_bytes(pen, text, sizeof(text) - 1)
+
+static inline void pen_string(struct pen *pen, struct slice text)
+{
+    if (pen_has_room(pen, JSON_ESCAPED_MAX(text.length) + 2)) {
+        *pen->at = '"';
+        pen->at = json_escape(pen->at + 1, text);
+        *pen->at++ = '"';
+        return;
+    }
+    pen_put_down(pen);
+    struct json_writer json = json_writer_of(pen->out);
+    json_string(&json, text);
+    pen_take_up(pen);
+}
+
+static inline void pen_text_or_null(struct pen *pen, struct slice text)
+{
+    if (text.data == NULL) {
+        PEN_LITERAL(pen, "null");
+    } else {
+        pen_string(pen, text);
+    }
+}
+
+static inline struct slice category_text(const struct engine *engine, const struct profile_value *value)
 {
     if (value->kind == PROFILE_CATEGORY) {
         return names_text(engine->names, value->category_id);
     }
     return value->kind == PROFILE_TEXT ? value->text : SLICE_NONE;
-}
-
-/* Identifiers are sorted: the first of a type is the one to show. */
-static void glance_identifiers(const struct profile_view *view, struct glance *out)
-{
-    struct profile_cursor cursor = profile_identifiers(view);
-    for (struct profile_identifier item; profile_identifier_next(&cursor, &item);) {
-        if (item.moved) {
-            continue;
-        }
-        if (item.type == IDENTIFIER_COOKIE && out->cookie.data == NULL) {
-            out->cookie = item.value;
-        } else if (item.type == IDENTIFIER_EMAIL && out->email.data == NULL) {
-            out->email = item.value;
-        }
-    }
-}
-
-static void glance_fields(const struct profile_view *view, struct glance *out)
-{
-    struct profile_cursor cursor = profile_fields(view);
-    for (struct profile_field field; profile_field_next(&cursor, &field);) {
-        switch (field.name_id) {
-        case FIELD_CITY: out->place[0] = field.value; break;
-        case FIELD_STATE: out->place[1] = field.value; break;
-        case FIELD_COUNTRY: out->place[2] = field.value; break;
-        case FIELD_AGE: out->age = field.value; break;
-        case FIELD_GENDER: out->gender = field.value; break;
-        default:
-            if (field.name_id > FIELD_GENDER) {
-                return; /* ascending: nothing more to see */
-            }
-        }
-    }
-}
-
-static void write_text_or_null(struct json_writer *json, const char *key, struct slice text)
-{
-    json_key(json, key);
-    if (text.data == NULL) {
-        json_null(json);
-    } else {
-        json_string(json, text);
-    }
-}
-
-/* "Brooklyn, New York, USA": the parts there are. */
-static void write_location(const struct engine *engine, const struct glance *glance, struct json_writer *json)
-{
-    char joined[1024];
-    size_t length = 0;
-    for (size_t i = 0; i < ARRAY_COUNT(glance->place); i++) {
-        struct slice part = category_text(engine, &glance->place[i]);
-        if (part.length == 0 || part.length + 2 > sizeof joined - length) {
-            continue;
-        }
-        if (length > 0) {
-            memcpy(joined + length, ", ", 2);
-            length += 2;
-        }
-        memcpy(joined + length, part.data, part.length);
-        length += part.length;
-    }
-    write_text_or_null(json, "location", length > 0 ? slice_of(joined, length) : SLICE_NONE);
 }
 
 static void write_value(const struct engine *engine, const struct profile_value *value, struct json_writer *json)
@@ -124,29 +120,127 @@ static void write_value(const struct engine *engine, const struct profile_value 
     }
 }
 
-static void write_interests(const struct engine *engine, const struct profile_view *view, struct json_writer *json)
+/* Numbers and what is seldom: as the generic writer does it. */
+static void pen_value(struct pen *pen, const struct engine *engine, const struct profile_value *value)
 {
-    json_key(json, "interests");
-    json_array_begin(json);
-    struct profile_cursor cursor = profile_interests(view);
-    for (struct profile_interest item; profile_interest_next(&cursor, &item);) {
-        json_string(json, phrases_text(engine->phrases, item.phrase_id));
+    if (value->kind == PROFILE_CATEGORY || value->kind == PROFILE_TEXT) {
+        pen_string(pen, category_text(engine, value));
+        return;
     }
-    json_array_end(json);
+    if (value->kind == PROFILE_INTEGER && value->integer >= 0 && pen_has_room(pen, JSON_U64_MAX)) {
+        pen->at = json_digits(pen->at, (uint64_t)value->integer);
+        return;
+    }
+    pen_put_down(pen);
+    struct json_writer json = json_writer_of(pen->out);
+    write_value(engine, value, &json);
+    pen_take_up(pen);
 }
 
-enum { USER_COHORTS_MAX = 4096 };
+enum { LOCATION_MAX = 1024, LOCATION_PARTS = 3 };
 
-static void write_cohorts(const struct engine *engine, const struct profile_view *view, struct json_writer *json)
+static char *write_parts(char *to, const struct slice *parts, size_t count)
+{
+    *to++ = '"';
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            memcpy(to, ", ", 2);
+            to += 2;
+        }
+        to = json_escape(to, parts[i]);
+    }
+    *to++ = '"';
+    return to;
+}
+
+/* "Brooklyn, New York, USA": the parts there are. */
+static void pen_location(struct pen *pen, const struct engine *engine, const struct profile_value *city_state_country)
+{
+    struct slice parts[LOCATION_PARTS];
+    size_t count = 0;
+    size_t length = 0;
+    for (size_t i = 0; i < LOCATION_PARTS; i++) {
+        struct slice part = category_text(engine, &city_state_country[i]);
+        if (part.length > 0 && part.length + 2 <= LOCATION_MAX - length) {
+            length += part.length + (count > 0 ? 2 : 0);
+            parts[count++] = part;
+        }
+    }
+    if (count == 0) {
+        PEN_LITERAL(pen, "null");
+    } else if (pen_has_room(pen, JSON_ESCAPED_MAX(length) + 2)) {
+        pen->at = write_parts(pen->at, parts, count);
+    } else {
+        char text[JSON_ESCAPED_MAX(LOCATION_MAX) + 2];
+        pen_bytes(pen, text, (size_t)(write_parts(text, parts, count) - text));
+    }
+}
+
+static void pen_demographics(struct pen *pen, const struct engine *engine, const struct profile_value *age,
+                             const struct profile_value *gender)
+{
+    PEN_LITERAL(pen, ",\"demographics\":{");
+    if (age->kind != PROFILE_NULL) {
+        PEN_LITERAL(pen, "\"age\":");
+        pen_value(pen, engine, age);
+        if (gender->kind != PROFILE_NULL) {
+            PEN_LITERAL(pen, ",");
+        }
+    }
+    if (gender->kind != PROFILE_NULL) {
+        PEN_LITERAL(pen, "\"gender\":");
+        pen_value(pen, engine, gender);
+    }
+}
+
+static void pen_interests(struct pen *pen, const struct engine *engine, const struct profile_view *view)
+{
+    enum { AT_A_TIME = 16 };
+    uint32_t ids[AT_A_TIME];
+    PEN_LITERAL(pen, "},\"interests\":[");
+    struct profile_cursor cursor = profile_interests(view);
+    for (uint32_t done = 0; done < view->interest_count;) {
+        uint32_t count = profile_interest_ids(&cursor, ids, AT_A_TIME);
+        for (uint32_t i = 0; i < count; i++, done++) {
+            if (done > 0) {
+                PEN_LITERAL(pen, ",");
+            }
+            pen_string(pen, phrases_text(engine->phrases, ids[i]));
+        }
+    }
+}
+
+/* Nearly everybody is in a few cohorts: a large array on the stack would be several cache lines to touch. */
+enum { USER_COHORTS_FEW = 48, USER_COHORTS_MAX = 4096 };
+
+static void pen_names(struct pen *pen, const struct engine *engine, const uint32_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            PEN_LITERAL(pen, ",");
+        }
+        pen_string(pen, cohort_definition_name(cohorts_definition(engine->cohorts, ids[i])));
+    }
+}
+
+__attribute__((noinline)) static void pen_many_names(struct pen *pen, const struct engine *engine,
+                                                     const struct profile_view *view)
 {
     uint32_t ids[USER_COHORTS_MAX];
-    size_t count = cohorts_of_person(engine->cohorts, view, ids, USER_COHORTS_MAX);
-    json_key(json, "cohorts");
-    json_array_begin(json);
-    for (size_t i = 0; i < count; i++) {
-        json_string(json, cohort_definition_name(cohorts_definition(engine->cohorts, ids[i])));
+    pen_names(pen, engine, ids, cohorts_of_person(engine->cohorts, view, ids, USER_COHORTS_MAX));
+}
+
+static void pen_cohorts(struct pen *pen, const struct engine *engine, const struct profile_view *view)
+{
+    uint32_t ids[USER_COHORTS_FEW];
+    size_t count = cohorts_of_person(engine->cohorts, view, ids, USER_COHORTS_FEW);
+    PEN_LITERAL(pen, "],\"cohorts\":[");
+    if (count < USER_COHORTS_FEW) {
+        pen_names(pen, engine, ids, count);
+    } else {
+        pen_many_names(pen, engine, view);
     }
-    json_array_end(json);
+    PEN_LITERAL(pen, "]");
 }
 
 /* ---- what expand adds ---- */
@@ -308,8 +402,7 @@ static void write_reasons(const struct engine *engine, const struct profile *pro
             return;
         }
         for (size_t h = 0; h < count; h++) {
-            named[h] = (struct named){
-                cohort_definition_name(cohorts_definition(engine->cohorts, hits[h].cohort)), h};
+            named[h] = (struct named){cohort_definition_name(cohorts_definition(engine->cohorts, hits[h].cohort)), h};
         }
         qsort(named, count, sizeof *named, compare_named);
         for (size_t h = 0; h < count; h++) {
@@ -347,36 +440,38 @@ static void write_expanded(const struct engine *engine, const void *blob, unsign
     arena_deinit(&arena);
 }
 
+static void write_default(const struct engine *engine, const struct profile_view *view, struct buffer *out)
+{
+    struct profile_glance glance;
+    struct pen pen = {.out = out};
+    profile_glance(view, &glance);
+    pen_take_up(&pen);
+    PEN_LITERAL(&pen, "\"cookie\":");
+    pen_text_or_null(&pen, glance.cookie);
+    PEN_LITERAL(&pen, ",\"email\":");
+    pen_text_or_null(&pen, glance.email);
+    PEN_LITERAL(&pen, ",\"location\":");
+    pen_location(&pen, engine, &glance.fields[FIELD_CITY]);
+    pen_demographics(&pen, engine, &glance.fields[FIELD_AGE], &glance.fields[FIELD_GENDER]);
+    pen_interests(&pen, engine, view);
+    pen_cohorts(&pen, engine, view);
+    pen_put_down(&pen);
+}
+
 void engine_write_user(const struct engine *engine, uint32_t number, unsigned expand, struct json_writer *json)
 {
     const void *blob = people_blob(engine->people, number);
     CHECK(blob != NULL);
     struct profile_view view;
-    struct glance glance = {0};
     profile_view_open(blob, &view);
-    glance_identifiers(&view, &glance);
-    glance_fields(&view, &glance);
     json_object_begin(json);
     if (expand != 0) {
-        buffer_append_format(json->out, "\"id\":\"p%u\"", number);
-        json->need_comma = true;
+        buffer_append_format(json->out, "\"id\":\"p%u\",", number);
     }
-    write_text_or_null(json, "cookie", glance.cookie);
-    write_text_or_null(json, "email", glance.email);
-    write_location(engine, &glance, json);
-    json_key(json, "demographics");
-    json_object_begin(json);
-    if (glance.age.kind != PROFILE_NULL) {
-        json_key(json, "age");
-        write_value(engine, &glance.age, json);
+    if (!json->out->failed) {
+        write_default(engine, &view, json->out);
     }
-    if (glance.gender.kind != PROFILE_NULL) {
-        json_key(json, "gender");
-        write_value(engine, &glance.gender, json);
-    }
-    json_object_end(json);
-    write_interests(engine, &view, json);
-    write_cohorts(engine, &view, json);
+    json->need_comma = true;
     if (expand != 0) {
         write_expanded(engine, blob, expand, json);
     }

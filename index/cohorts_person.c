@@ -5,13 +5,19 @@
 void cohorts_gather_hits(const struct cohorts *cohorts, const struct profile_view *view, uint64_t *hits)
 {
     const struct cohorts_state *state = cohorts->state;
+    enum { AT_A_TIME = 16 };
+    uint32_t ids[AT_A_TIME];
     struct profile_cursor cursor = profile_interests(view);
-    for (struct profile_interest interest; profile_interest_next(&cursor, &interest);) {
-        size_t count = 0;
-        const struct rule_hit *found = phrases_hits(cohorts->world.phrases, interest.phrase_id, &count);
-        for (size_t i = 0; i < count; i++) {
-            bitset_put(hits, state->rank[found[i].cohort]);
+    for (uint32_t left = view->interest_count; left > 0;) {
+        const uint32_t some = profile_interest_ids(&cursor, ids, AT_A_TIME);
+        for (uint32_t k = 0; k < some; k++) {
+            size_t count = 0;
+            const struct rule_hit *found = phrases_hits(cohorts->world.phrases, ids[k], &count);
+            for (size_t i = 0; i < count; i++) {
+                bitset_put(hits, state->rank[found[i].cohort]);
+            }
         }
+        left -= some;
     }
 }
 

@@ -20,9 +20,13 @@ static inline uint64_t read_varint(const uint8_t **at)
     const uint8_t *from = *at;
     uint64_t value = *from++;
     if (__builtin_expect(value >= 0x80, 0)) {
-        value &= 0x7F;
-        unsigned shift = 7;
-        uint8_t byte;
+        uint8_t byte = *from++;
+        value = (value & 0x7F) | (uint64_t)(byte & 0x7F) << 7;
+        if (byte < 0x80) {
+            *at = from; /* two bytes: phrases and names mostly */
+            return value;
+        }
+        unsigned shift = 14;
         do {
             byte = *from++;
             value |= (uint64_t)(byte & 0x7F) << (shift & 63);
@@ -318,4 +322,71 @@ bool profile_absorbed_next(struct profile_cursor *cursor, struct profile_absorbe
     out->number = read_varint_u32(&at);
     out->created_sequence = profile_undelta(read_varint(&at), cursor->previous);
     return cursor_moved(cursor, at);
+}
+
+/* Without cursors: every instruction counts here. */
+static void glance_identifiers(const struct profile_view *view, struct profile_glance *out)
+{
+    const uint8_t *at = view->section[SECTION_IDENTIFIERS];
+    out->cookie = out->email = SLICE_NONE;
+    for (uint32_t left = view->identifier_count; left > 0; left--) {
+        uint8_t tag = *at++;
+        if (__builtin_expect(tag & IDENTIFIER_OTHER_ORIGIN, 0)) {
+            (void)read_varint(&at);
+        }
+        struct slice text = read_text(&at);
+        uint8_t type = tag & (IDENTIFIER_TYPE_MASK | IDENTIFIER_MOVED);
+        if (type == IDENTIFIER_COOKIE && out->cookie.data == NULL) {
+            out->cookie = text;
+        } else if (type == IDENTIFIER_EMAIL && out->email.data == NULL) {
+            out->email = text;
+        }
+    }
+    CHECK(at == view->section[SECTION_IDENTIFIERS + 1]);
+}
+
+void profile_glance(const struct profile_view *view, struct profile_glance *out)
+{
+    glance_identifiers(view, out);
+    for (size_t i = 0; i < PROFILE_GLANCE_FIELDS; i++) {
+        out->fields[i].kind = PROFILE_NULL;
+    }
+    const uint8_t *at = view->section[SECTION_FIELDS];
+    uint64_t next_id = 0;
+    for (uint32_t left = view->field_count; left > 0; left--) {
+        uint64_t tag = read_varint(&at);
+        uint64_t name_id = next_id + (tag >> FIELD_TAG_SHIFT);
+        next_id = name_id + 1;
+        if (name_id >= PROFILE_GLANCE_FIELDS) {
+            break; /* ascending: nothing more to see */
+        }
+        if (__builtin_expect(tag & FIELD_OTHER_ORIGIN, 0)) {
+            (void)read_varint(&at);
+        }
+        struct profile_value *value = &out->fields[name_id];
+        value->kind = (enum profile_value_kind)(tag & FIELD_KIND_MASK);
+        if (__builtin_expect(value->kind == PROFILE_CATEGORY, 1)) {
+            value->category_id = read_varint_u32(&at);
+        } else {
+            read_value(&at, value);
+        }
+    }
+    CHECK(at <= view->section[SECTION_FIELDS + 1]);
+}
+
+uint32_t profile_interest_ids(struct profile_cursor *cursor, uint32_t *ids, uint32_t max)
+{
+    const uint8_t *at = cursor->at;
+    uint32_t count = cursor->left < max ? cursor->left : max;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t tag = read_varint(&at);
+        if (__builtin_expect(tag & MEMBER_OTHER_ORIGIN, 0)) {
+            cursor->origin = read_varint_u32(&at);
+        }
+        ids[i] = (uint32_t)(tag >> MEMBER_TAG_SHIFT);
+    }
+    cursor->left -= count;
+    CHECK(at <= cursor->end);
+    cursor->at = at;
+    return count;
 }

@@ -101,6 +101,35 @@ static void check_identifiers_and_fields(const struct profile_view *view,
     CHECK(count == profile->field_count && count == view->field_count);
 }
 
+/* The shortcuts of the lookup path. */
+static void check_glance(const struct profile_view *view, const struct profile *profile, const uint8_t *data,
+                         size_t size_bytes)
+{
+    struct profile_glance glance;
+    profile_glance(view, &glance);
+    const struct slice shown[] = {glance.cookie, glance.email};
+    const uint8_t types[] = {IDENTIFIER_COOKIE, IDENTIFIER_EMAIL};
+    for (size_t i = 0; i < ARRAY_COUNT(shown); i++) {
+        if (shown[i].data != NULL) {
+            check_slice_inside(shown[i], data, size_bytes);
+            CHECK(profile_has_identifier(data, types[i], shown[i]));
+        }
+    }
+    for (size_t i = 0; i < profile->field_count; i++) {
+        const struct profile_field *field = &profile->fields[i];
+        CHECK(field->name_id >= PROFILE_GLANCE_FIELDS || glance.fields[field->name_id].kind == field->value.kind);
+    }
+    struct profile_cursor cursor = profile_interests(view);
+    uint32_t ids[5];
+    size_t seen = 0;
+    for (uint32_t some; (some = profile_interest_ids(&cursor, ids, 5)) > 0; seen += some) {
+        for (uint32_t i = 0; i < some; i++) {
+            CHECK(seen + i < profile->interest_count && ids[i] == profile->interests[seen + i].phrase_id);
+        }
+    }
+    CHECK(seen == profile->interest_count);
+}
+
 static void check_blob(const uint8_t *data, size_t size_bytes)
 {
     struct error error = {0};
@@ -122,6 +151,7 @@ static void check_blob(const uint8_t *data, size_t size_bytes)
     CHECK(view.created_sequence == profile.created_sequence);
     CHECK(view.history_chunks == profile.history_chunks);
     check_identifiers_and_fields(&view, &profile, data, size_bytes);
+    check_glance(&view, &profile, data, size_bytes);
     check_members(&view, &profile);
     check_entries(&view, &profile);
 

@@ -142,6 +142,15 @@ struct profile_view {
 };
 void profile_view_open(const void *blob, struct profile_view *view);
 
+/* What the answer about a person shows by default, found in one pass: the first cookie and e-mail that have not moved
+ * (identifiers are sorted), and the fields from FIELD_CITY to FIELD_GENDER. Absent: no data, and VALUE_NULL. */
+enum { PROFILE_GLANCE_FIELDS = FIELD_GENDER + 1 };
+struct profile_glance {
+    struct slice cookie, email;
+    struct profile_value fields[PROFILE_GLANCE_FIELDS];
+};
+void profile_glance(const struct profile_view *view, struct profile_glance *out);
+
 /* Its members are private to profile_view.c. */
 struct profile_cursor {
     const uint8_t *at;
@@ -159,6 +168,8 @@ struct profile_cursor profile_items(const struct profile_view *view);
 bool profile_item_next(struct profile_cursor *cursor, struct profile_item *out);
 struct profile_cursor profile_interests(const struct profile_view *view);
 bool profile_interest_next(struct profile_cursor *cursor, struct profile_interest *out);
+/* The phrase ids of the next interests, at most `max` of them; 0 at the end. */
+uint32_t profile_interest_ids(struct profile_cursor *cursor, uint32_t *ids, uint32_t max);
 /* Ascending by sequence, then event time, then source: the position in this order is what `origin` counts. */
 struct profile_cursor profile_origins(const struct profile_view *view);
 bool profile_origin_next(struct profile_cursor *cursor, struct profile_origin *out);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/json_text.h"
 #include "base/json_writer.h"
 #include "base/utf8.h"
 #include "unit/test.h"
@@ -44,16 +45,16 @@ static void test_json_strings_are_always_valid(void)
     buffer_deinit(&out);
 }
 
-/* The fast path looks at eight bytes at a time: every byte value at every place of every short length. */
+/* The fast path looks at sixteen bytes at a time: every byte value at every place of every length up to three blocks. */
 static void test_json_strings_escape_at_every_place(void)
 {
     struct buffer out;
     buffer_init(&out, 4096);
-    for (size_t length = 1; length <= 20; length++) {
+    for (size_t length = 1; length <= 48; length++) {
         for (size_t place = 0; place < length; place++) {
             for (unsigned value = 0; value < 0x80; value++) {
-                char text[20];
-                char wanted[32] = "\"";
+                char text[48];
+                char wanted[64] = "\"";
                 memset(text, 'a', sizeof text);
                 text[place] = (char)value;
                 size_t at = 1 + place;
@@ -77,6 +78,67 @@ static void test_json_strings_escape_at_every_place(void)
         }
     }
     buffer_deinit(&out);
+}
+
+/* In a buffer without room texts go piece by piece: no character may be cut, whatever lies where a piece would end. */
+static void test_json_strings_without_room(void)
+{
+    static const char *const characters[] = {"a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x8F\x8F", "\n", "\xFF", "\xE2\x82"};
+    struct buffer roomy;
+    buffer_init(&roomy, 64 * 1024);
+    struct slice wanted = written(&roomy, SLICE_NONE);
+    EXPECT(slice_equal_cstr(wanted, "\"\""));
+    char *room = buffer_reserve(&roomy, 32 * 1024);
+    EXPECT(room != NULL);
+    for (size_t kind = 0; kind < ARRAY_COUNT(characters); kind++) {
+        for (size_t lead = 0; lead < 8; lead++) {
+            char text[1100];
+            size_t length = lead;
+            memset(text, 'x', lead);
+            while (length < 1000) {
+                memcpy(text + length, characters[kind], strlen(characters[kind]));
+                length += strlen(characters[kind]);
+            }
+            struct buffer bare;
+            buffer_init(&bare, 64 * 1024);
+            wanted = written(&roomy, slice_of(text, length));
+            EXPECT(slice_equal(written(&bare, slice_of(text, length)), wanted), ": %.*s", SLICE_ARGS(wanted));
+            EXPECT(utf8_valid(wanted, NULL));
+            buffer_deinit(&bare);
+        }
+    }
+    buffer_deinit(&roomy);
+}
+
+/* The worst case is asked for first, but what fits into the maximum must not be refused. */
+static void test_json_strings_fit_to_the_last_byte(void)
+{
+    char text[700];
+    memset(text, 'y', sizeof text);
+    for (size_t length = 0; length <= sizeof text; length += 7) {
+        struct buffer exact;
+        buffer_init(&exact, length + 2);
+        EXPECT(written(&exact, slice_of(text, length)).length == length + 2 && !exact.failed);
+        EXPECT(exact.data[0] == '"' && exact.data[length + 1] == '"');
+        buffer_deinit(&exact);
+        buffer_init(&exact, length + 1);
+        (void)written(&exact, slice_of(text, length));
+        EXPECT(exact.failed);
+        buffer_deinit(&exact);
+    }
+}
+
+static void test_json_digits(void)
+{
+    char got[JSON_U64_MAX];
+    char wanted[JSON_U64_MAX + 1];
+    for (unsigned bit = 0; bit < 64; bit++) {
+        for (uint64_t near = 0; near < 300; near++) {
+            uint64_t value = (UINT64_C(1) << bit) - 150 + near;
+            int length = snprintf(wanted, sizeof wanted, "%llu", (unsigned long long)value);
+            EXPECT(json_digits(got, value) == got + length && memcmp(got, wanted, (size_t)length) == 0, ": %s", wanted);
+        }
+    }
 }
 
 static void test_json_numbers_read_back_the_same(void)
@@ -188,6 +250,9 @@ int main(void)
     RUN(test_utf8_refuses_overlong_surrogates_and_cut_sequences);
     RUN(test_json_strings_are_always_valid);
     RUN(test_json_strings_escape_at_every_place);
+    RUN(test_json_strings_without_room);
+    RUN(test_json_strings_fit_to_the_last_byte);
+    RUN(test_json_digits);
     RUN(test_json_numbers_read_back_the_same);
     RUN(test_json_commas);
     RUN(test_error_message_is_cut_at_a_character);

@@ -87,6 +87,47 @@ static bool model_has_identifier(const struct profile *profile, uint8_t type, st
     return false;
 }
 
+/* The first that is there and has not moved. */
+static struct slice first_identifier(const struct profile *profile, uint8_t type)
+{
+    for (size_t i = 0; i < profile->identifier_count; i++) {
+        if (profile->identifiers[i].type == type && !profile->identifiers[i].moved) {
+            return profile->identifiers[i].value;
+        }
+    }
+    return SLICE_NONE;
+}
+
+/* What the shortcuts of the lookup path see is what the whole profile holds. */
+static void expect_glance(const struct profile *profile, const void *blob)
+{
+    struct profile_view view;
+    struct profile_glance glance;
+    profile_view_open(blob, &view);
+    profile_glance(&view, &glance);
+    struct slice cookie = first_identifier(profile, IDENTIFIER_COOKIE);
+    struct slice email = first_identifier(profile, IDENTIFIER_EMAIL);
+    EXPECT(slice_equal(glance.cookie, cookie) && (glance.cookie.data == NULL) == (cookie.data == NULL));
+    EXPECT(slice_equal(glance.email, email) && (glance.email.data == NULL) == (email.data == NULL));
+    for (uint32_t id = 0; id < PROFILE_GLANCE_FIELDS; id++) {
+        struct profile_value value = {.kind = PROFILE_NULL};
+        for (size_t i = 0; i < profile->field_count; i++) {
+            value = profile->fields[i].name_id == id ? profile->fields[i].value : value;
+        }
+        EXPECT(value_compare(&glance.fields[id], &value) == 0, " for field %u", id);
+    }
+    struct profile_cursor cursor = profile_interests(&view);
+    uint32_t ids[3];
+    size_t seen = 0;
+    for (uint32_t some; (some = profile_interest_ids(&cursor, ids, ARRAY_COUNT(ids))) > 0; seen += some) {
+        for (uint32_t i = 0; i < some; i++) {
+            REQUIRE(seen + i < profile->interest_count);
+            EXPECT(ids[i] == profile->interests[seen + i].phrase_id);
+        }
+    }
+    EXPECT(seen == profile->interest_count);
+}
+
 /* Packs, checks, reads, compares, packs again. Leaves the blob in `out`, which is cleared first. */
 static void round_trip(const struct profile *profile, struct arena *arena, struct buffer *out)
 {
@@ -102,6 +143,7 @@ static void round_trip(const struct profile *profile, struct arena *arena, struc
     struct profile again;
     REQUIRE(profile_unpack(arena, out->data, 0, &again) == ERR_OK);
     expect_same(profile, &again);
+    expect_glance(&again, out->data);
     for (size_t i = 1; i < again.origin_count; i++) {
         EXPECT(profile_origin_order(&again.origins[i - 1], &again.origins[i]) < 0);
     }
