@@ -378,10 +378,14 @@ static bool take_body(struct connection *connection, char *data, size_t length, 
     }
     buffer_append_slice(&connection->body, connection->parser.body);
     if (connection->body.failed) {
+        const uint64_t max_bytes = connection->exchange.route->body_max_bytes;
         connection->exchange.close_after = true;
-        problem_reply(&connection->exchange, 413, "body_too_large",
-                      "The body may have at most %llu bytes here.",
-                      (unsigned long long)connection->exchange.route->body_max_bytes);
+        if (connection->body.length + connection->parser.body.length > max_bytes) {
+            problem_reply(&connection->exchange, 413, "body_too_large",
+                          "The body may have at most %llu bytes here.", (unsigned long long)max_bytes);
+        } else {
+            problem_reply(&connection->exchange, 507, "out_of_memory", "There was no memory for this request.");
+        }
         connection_answered(connection);
         return false;
     }

@@ -277,7 +277,7 @@ static bool read_again(struct exchange *x, const struct log_entry *entry, struct
                                     : error_set(&error, ERR_INVALID, "csv_header_missing", 0,
                                                 "The row's header is not there any more.");
         if (e != ERR_OK) {
-            problem_from_error_as(x, 422, &error);
+            problem_from_error_as(x, e == ERR_MEMORY ? 507 : 422, &error);
             return false;
         }
     }
