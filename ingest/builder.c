@@ -53,7 +53,7 @@ static void *grow(struct arena *arena, void *old, size_t count, size_t *room, si
     return block;
 }
 
-void builder_warn(struct builder *b, struct slice path, const char *code, const char *message)
+void builder_warn(struct builder *b, const struct path *path, const char *code, const char *message)
 {
     struct record *out = b->out;
     if (out->warning_count == WARNING_COUNT_MAX) {
@@ -66,7 +66,35 @@ void builder_warn(struct builder *b, struct slice path, const char *code, const 
     }
     out->warnings = grown;
     out->warnings[out->warning_count++] =
-        (struct record_warning){text_cut(path, KEY_BYTES_MAX), code, slice_from_cstr(message)};
+        (struct record_warning){text_cut(path_text(b, path), KEY_BYTES_MAX), code, slice_from_cstr(message)};
+}
+
+struct slice path_text(struct builder *b, const struct path *path)
+{
+    if (path == NULL) {
+        return SLICE_LITERAL("");
+    }
+    if (path->up == NULL) {
+        return path->key;
+    }
+    size_t length = 0;
+    for (const struct path *p = path; p != NULL; p = p->up) {
+        length += p->key.length + (p->up != NULL);
+    }
+    char *text = arena_alloc(b->arena, length);
+    if (text == NULL) {
+        b->out_of_memory = true;
+        return path->key;
+    }
+    size_t at = length;
+    for (const struct path *p = path; p != NULL; p = p->up) {
+        at -= p->key.length;
+        memcpy(text + at, p->key.data, p->key.length);
+        if (p->up != NULL) {
+            text[--at] = '.';
+        }
+    }
+    return slice_of(text, length);
 }
 
 /* ---- texts -------------------------------------------------------------------------------------- */
@@ -76,7 +104,7 @@ static bool holds_nul(const struct builder *b, struct slice text)
     return b->may_hold_nul && text.length > 0 && memchr(text.data, '\0', text.length) != NULL;
 }
 
-err builder_text(struct builder *b, struct slice path, struct slice in, bool collapse, size_t max, struct slice *out)
+err builder_text(struct builder *b, const struct path *path, struct slice in, bool collapse, size_t max, struct slice *out)
 {
     if (holds_nul(b, in)) {
         builder_warn(b, path, "nul_character", "The text holds U+0000 and was left away.");
@@ -141,13 +169,14 @@ static bool mark(uint64_t seen[8], uint64_t hash)
 }
 
 /* ERR_END when it is not usable as a name (a warning was given). */
-static err clean_path(struct builder *b, struct slice path, struct slice *out)
+static err clean_path(struct builder *b, const struct path *path, struct slice *out)
 {
-    if (holds_nul(b, path)) {
-        builder_warn(b, SLICE_LITERAL(""), "attribute_name_invalid", "An attribute's name holds U+0000; it was left away.");
+    struct slice text = path_text(b, path);
+    if (holds_nul(b, text)) {
+        builder_warn(b, NULL, "attribute_name_invalid", "An attribute's name holds U+0000; it was left away.");
         return ERR_END;
     }
-    err e = text_clean(b->arena, path, TEXT_COLLAPSE, out);
+    err e = text_clean(b->arena, text, TEXT_COLLAPSE, out);
     if (e != ERR_OK) {
         return e;
     }
@@ -159,7 +188,7 @@ static err clean_path(struct builder *b, struct slice path, struct slice *out)
     return ERR_OK;
 }
 
-err builder_attribute(struct builder *b, struct slice path, struct value value)
+err builder_attribute(struct builder *b, const struct path *path, struct value value)
 {
     struct slice name;
     err e = clean_path(b, path, &name);
@@ -177,7 +206,7 @@ err builder_attribute(struct builder *b, struct slice path, struct value value)
     return append_field(b, (struct record_field){.field = FIELD_ATTRIBUTE, .name = name, .value = value});
 }
 
-err builder_interest(struct builder *b, struct slice path, struct slice text)
+err builder_interest(struct builder *b, const struct path *path, struct slice text)
 {
     struct slice clean;
     err e = builder_text(b, path, text, true, INTEREST_BYTES_MAX, &clean);
@@ -224,7 +253,7 @@ static bool has_item(const struct builder *b, struct slice name, struct slice te
     return false;
 }
 
-err builder_add_item(struct builder *b, struct slice path, struct slice text)
+err builder_add_item(struct builder *b, const struct path *path, struct slice text)
 {
     struct slice name;
     struct slice clean;
@@ -257,25 +286,25 @@ err builder_add_item(struct builder *b, struct slice path, struct slice text)
 /* ---- identifiers ----------------------------------------------------------------------------------- */
 
 /* Dropped, but the record lives if another identifier is usable. */
-static void lose_identifier(struct builder *b, struct slice path, const char *code, const char *message)
+static void lose_identifier(struct builder *b, const struct path *path, const char *code, const char *message)
 {
     if (b->lost_code == NULL) {
         b->lost_code = code;
         b->lost_message = message;
-        b->lost_path = path;
+        b->lost_path = path_text(b, path);
     }
     builder_warn(b, path, code, message);
 }
 
-static err take_identifier(struct builder *b, uint8_t type, struct slice path, struct slice typed,
+static err take_identifier(struct builder *b, uint8_t type, const struct path *path, struct slice typed,
                            const char *phone_country)
 {
     if (b->is_patch) {
-        return record_fail(b->error, ERR_INVALID, "identifier_in_patch", path, 0,
+        return record_fail(b->error, ERR_INVALID, "identifier_in_patch", path_text(b, path), 0,
                            "A correction cannot change identifiers; send a record with both to link them.");
     }
     if (holds_nul(b, typed)) {
-        return record_fail(b->error, ERR_INVALID, "nul_character", path, 0,
+        return record_fail(b->error, ERR_INVALID, "nul_character", path_text(b, path), 0,
                            "The identifier holds U+0000; send it without.");
     }
     struct slice value;
@@ -299,7 +328,7 @@ static err take_identifier(struct builder *b, uint8_t type, struct slice path, s
         }
     }
     if (out->identifier_count == IDENTIFIER_COUNT_MAX) {
-        return record_fail(b->error, ERR_TOO_LARGE, "too_many_identifiers", path, 0,
+        return record_fail(b->error, ERR_TOO_LARGE, "too_many_identifiers", path_text(b, path), 0,
                            "A record may bring 64 identifiers; split it.");
     }
     struct record_identifier *grown =
@@ -320,12 +349,12 @@ static bool waits_for_country(const struct builder *b, uint8_t type, struct slic
            trimmed.data[0] != '+' && b->waiting_phone_count < WAITING_PHONES_MAX;
 }
 
-err builder_identifier(struct builder *b, uint8_t type, struct slice path, struct slice typed)
+err builder_identifier(struct builder *b, uint8_t type, const struct path *path, struct slice typed)
 {
     if (!waits_for_country(b, type, typed)) {
         return take_identifier(b, type, path, typed, b->phone_country);
     }
-    struct waiting_phone waiting = {arena_copy(b->arena, path), arena_copy(b->arena, typed)};
+    struct waiting_phone waiting = {arena_copy(b->arena, path_text(b, path)), arena_copy(b->arena, typed)};
     if (waiting.path.data == NULL || waiting.typed.data == NULL) {
         return ERR_MEMORY;
     }
@@ -348,7 +377,8 @@ static err take_waiting_phones(struct builder *b)
     const char *country = b->waiting_phone_count > 0 ? country_of_record(b) : "";
     for (size_t i = 0; e == ERR_OK && i < b->waiting_phone_count; i++) {
         const struct waiting_phone *waiting = &b->waiting_phones[i];
-        e = take_identifier(b, IDENTIFIER_PHONE, waiting->path, waiting->typed, country);
+        const struct path path = {NULL, waiting->path};
+        e = take_identifier(b, IDENTIFIER_PHONE, &path, waiting->typed, country);
     }
     return e;
 }
@@ -404,7 +434,7 @@ static struct value text_value(struct slice text)
     return (struct value){.kind = VALUE_TEXT, .text = text};
 }
 
-static err take_timestamp(struct builder *b, struct slice path, bool valid, int64_t us)
+static err take_timestamp(struct builder *b, const struct path *path, bool valid, int64_t us)
 {
     if (!valid) {
         builder_warn(b, path, "timestamp_invalid",
@@ -416,7 +446,7 @@ static err take_timestamp(struct builder *b, struct slice path, bool valid, int6
     return ERR_OK;
 }
 
-static err take_message_id(struct builder *b, struct slice path, struct slice text)
+static err take_message_id(struct builder *b, const struct path *path, struct slice text)
 {
     struct slice clean;
     err e = builder_text(b, path, text, false, MESSAGE_ID_BYTES_MAX, &clean);
@@ -426,7 +456,7 @@ static err take_message_id(struct builder *b, struct slice path, struct slice te
     return e == ERR_END ? ERR_OK : e;
 }
 
-static err take_attribute_text(struct builder *b, struct slice path, struct slice text)
+static err take_attribute_text(struct builder *b, const struct path *path, struct slice text)
 {
     struct slice clean;
     err e = builder_text(b, path, text, false, TEXT_BYTES_MAX, &clean);
@@ -436,7 +466,7 @@ static err take_attribute_text(struct builder *b, struct slice path, struct slic
     return builder_attribute(b, path, text_value(clean));
 }
 
-err build_text(struct builder *b, struct target target, struct slice path, struct slice text)
+err build_text(struct builder *b, struct target target, const struct path *path, struct slice text)
 {
     int64_t us = 0;
     switch ((enum target_kind)target.kind) {
@@ -466,7 +496,7 @@ static struct slice integer_text(struct builder *b, int64_t integer)
     return arena_copy(b->arena, slice_of(digits, (size_t)length));
 }
 
-err build_integer(struct builder *b, struct target target, struct slice path, int64_t integer)
+err build_integer(struct builder *b, struct target target, const struct path *path, int64_t integer)
 {
     int64_t us = 0;
     if (target.kind == TARGET_TIMESTAMP) {
@@ -484,7 +514,7 @@ err build_integer(struct builder *b, struct target target, struct slice path, in
     return text.data == NULL ? ERR_MEMORY : build_text(b, target, path, text);
 }
 
-err build_big_integer(struct builder *b, struct target target, struct slice path, struct slice digits)
+err build_big_integer(struct builder *b, struct target target, const struct path *path, struct slice digits)
 {
     if (target.kind == TARGET_ATTRIBUTE) {
         builder_warn(b, path, "number_kept_as_text", "The integer has more than 63 bits; it was kept as text.");
@@ -492,7 +522,7 @@ err build_big_integer(struct builder *b, struct target target, struct slice path
     return build_text(b, target, path, digits);
 }
 
-err build_number(struct builder *b, struct target target, struct slice path, double number)
+err build_number(struct builder *b, struct target target, const struct path *path, double number)
 {
     int64_t us = 0;
     switch ((enum target_kind)target.kind) {
@@ -500,7 +530,7 @@ err build_number(struct builder *b, struct target target, struct slice path, dou
         if (b->is_patch) {
             return builder_identifier(b, target.number, path, SLICE_LITERAL("0"));
         }
-        return record_fail(b->error, ERR_INVALID, "identifier_not_exact", path, 0,
+        return record_fail(b->error, ERR_INVALID, "identifier_not_exact", path_text(b, path), 0,
                            "A number with a fraction or an exponent cannot be an identifier; send it as a string.");
     case TARGET_TIMESTAMP: {
         bool valid = timestamp_of_number(number, &us);
@@ -527,7 +557,7 @@ err build_number(struct builder *b, struct target target, struct slice path, dou
     return builder_attribute(b, path, (struct value){.kind = VALUE_NUMBER, .number = number});
 }
 
-err build_bool(struct builder *b, struct target target, struct slice path, bool boolean)
+err build_bool(struct builder *b, struct target target, const struct path *path, bool boolean)
 {
     if (target.kind == TARGET_ATTRIBUTE) {
         return builder_attribute(b, path, (struct value){.kind = VALUE_BOOL, .boolean = boolean});
@@ -553,7 +583,7 @@ static err clear_fields(struct builder *b, const enum field *fields, size_t coun
     return ERR_OK;
 }
 
-err build_null(struct builder *b, struct target target, struct slice path)
+err build_null(struct builder *b, struct target target, const struct path *path)
 {
     static const enum field place[] = {FIELD_CITY, FIELD_STATE, FIELD_COUNTRY, FIELD_POSTAL_CODE, FIELD_STREET};
     static const enum field person[] = {FIELD_AGE, FIELD_GENDER, FIELD_INCOME, FIELD_EDUCATION, FIELD_OCCUPATION};
@@ -575,7 +605,7 @@ err build_null(struct builder *b, struct target target, struct slice path)
     return ERR_OK;
 }
 
-err build_item(struct builder *b, struct target target, struct slice path, struct slice text)
+err build_item(struct builder *b, struct target target, const struct path *path, struct slice text)
 {
     if (target.kind == TARGET_FIELD && target.number == FIELD_INTERESTS) {
         return builder_interest(b, path, text);
@@ -586,7 +616,7 @@ err build_item(struct builder *b, struct target target, struct slice path, struc
     return builder_add_item(b, path, text);
 }
 
-err build_cell(struct builder *b, struct target target, struct slice path, struct slice text)
+err build_cell(struct builder *b, struct target target, const struct path *path, struct slice text)
 {
     if (target.kind != TARGET_ATTRIBUTE) {
         return build_text(b, target, path, text);

@@ -4,7 +4,7 @@
  * Every build_* call returns ERR_OK when reading goes on (the value was taken, or dropped with a warning),
  * ERR_INVALID or ERR_TOO_LARGE with builder->error when the whole record is refused, ERR_MEMORY.
  *
- * `path` is the dotted path as the client wrote it.
+ * `path` is where the value stands, as the client wrote it.
  * Threading: one record, one thread. */
 #ifndef KINDRED_INGEST_BUILDER_H
 #define KINDRED_INGEST_BUILDER_H
@@ -14,6 +14,13 @@
 #include "names.h"
 
 enum { WAITING_PHONES_MAX = 4 };
+
+/* A dotted path from its last key up. Few values need it as a text (a warning, an attribute's name), so it is written
+ * out by path_text when one does. Lies on the stack of whoever walks the input: borrowed during a call. */
+struct path {
+    const struct path *up; /* NULL: a key of the record itself */
+    struct slice key;
+};
 
 struct builder {
     struct arena *arena;
@@ -43,32 +50,35 @@ struct builder {
 void builder_init(struct builder *builder, struct arena *arena, const struct settings *settings, struct record *out,
                   struct record_error *error);
 
-err build_text(struct builder *builder, struct target target, struct slice path, struct slice text) MUST_USE;
-err build_integer(struct builder *builder, struct target target, struct slice path, int64_t integer) MUST_USE;
+err build_text(struct builder *builder, struct target target, const struct path *path, struct slice text) MUST_USE;
+err build_integer(struct builder *builder, struct target target, const struct path *path, int64_t integer) MUST_USE;
 /* An integer that only its decimal text can hold (over 63 bits). */
-err build_big_integer(struct builder *builder, struct target target, struct slice path, struct slice digits) MUST_USE;
-err build_number(struct builder *builder, struct target target, struct slice path, double number) MUST_USE;
-err build_bool(struct builder *builder, struct target target, struct slice path, bool boolean) MUST_USE;
-err build_null(struct builder *builder, struct target target, struct slice path) MUST_USE;
+err build_big_integer(struct builder *builder, struct target target, const struct path *path, struct slice digits) MUST_USE;
+err build_number(struct builder *builder, struct target target, const struct path *path, double number) MUST_USE;
+err build_bool(struct builder *builder, struct target target, const struct path *path, bool boolean) MUST_USE;
+err build_null(struct builder *builder, struct target target, const struct path *path) MUST_USE;
 /* A member of a list. */
-err build_item(struct builder *builder, struct target target, struct slice path, struct slice text) MUST_USE;
+err build_item(struct builder *builder, struct target target, const struct path *path, struct slice text) MUST_USE;
 
 /* A cell of a table: a text that may be a number or a truth value when it is an attribute. Empty: nothing. */
-err build_cell(struct builder *builder, struct target target, struct slice path, struct slice text) MUST_USE;
+err build_cell(struct builder *builder, struct target target, const struct path *path, struct slice text) MUST_USE;
 
 /* After the last value: states need the country, and somebody must be meant. */
 err builder_finish(struct builder *builder) MUST_USE;
 
+/* The path with its dots; borrowed from the input or the arena. "" for NULL. */
+struct slice path_text(struct builder *builder, const struct path *path);
+
 /* ---- for the rules (cleanse.c) ---- */
 
-void builder_warn(struct builder *builder, struct slice path, const char *code, const char *message);
+void builder_warn(struct builder *builder, const struct path *path, const char *code, const char *message);
 err builder_field(struct builder *builder, enum field field, struct value value) MUST_USE;
-err builder_attribute(struct builder *builder, struct slice path, struct value value) MUST_USE;
-err builder_interest(struct builder *builder, struct slice path, struct slice text) MUST_USE;
-err builder_add_item(struct builder *builder, struct slice path, struct slice text) MUST_USE;
-err builder_identifier(struct builder *builder, uint8_t type, struct slice path, struct slice typed) MUST_USE;
+err builder_attribute(struct builder *builder, const struct path *path, struct value value) MUST_USE;
+err builder_interest(struct builder *builder, const struct path *path, struct slice text) MUST_USE;
+err builder_add_item(struct builder *builder, const struct path *path, struct slice text) MUST_USE;
+err builder_identifier(struct builder *builder, uint8_t type, const struct path *path, struct slice typed) MUST_USE;
 /* ERR_END: the text is to be left away (a warning was given). */
-err builder_text(struct builder *builder, struct slice path, struct slice in, bool collapse, size_t max,
+err builder_text(struct builder *builder, const struct path *path, struct slice in, bool collapse, size_t max,
                  struct slice *out) MUST_USE;
 const struct value *builder_field_value(const struct builder *builder, enum field field);
 
@@ -77,9 +87,9 @@ err record_fail(struct record_error *error, err e, const char *code, struct slic
                 const char *message);
 
 /* Rules for one text or integer of the schema. */
-err cleanse_text(struct builder *builder, enum field field, struct slice path, struct slice text) MUST_USE;
-err cleanse_integer(struct builder *builder, enum field field, struct slice path, int64_t integer) MUST_USE;
-err cleanse_location(struct builder *builder, struct slice path, struct slice text) MUST_USE;
+err cleanse_text(struct builder *builder, enum field field, const struct path *path, struct slice text) MUST_USE;
+err cleanse_integer(struct builder *builder, enum field field, const struct path *path, int64_t integer) MUST_USE;
+err cleanse_location(struct builder *builder, const struct path *path, struct slice text) MUST_USE;
 err cleanse_state(struct builder *builder) MUST_USE;
 
 #endif

@@ -18,7 +18,7 @@ static struct value integer_value(int64_t integer)
 
 /* ---- age, income, gender, birth date ------------------------------------------------------------------ */
 
-err cleanse_integer(struct builder *b, enum field field, struct slice path, int64_t integer)
+err cleanse_integer(struct builder *b, enum field field, const struct path *path, int64_t integer)
 {
     if (field == FIELD_AGE && (integer < 0 || integer > AGE_MAX)) {
         builder_warn(b, path, "age_invalid", "An age is a whole number from 0 to 130; it was left away.");
@@ -27,7 +27,7 @@ err cleanse_integer(struct builder *b, enum field field, struct slice path, int6
     return builder_field(b, field, integer_value(integer));
 }
 
-static err cleanse_age(struct builder *b, struct slice path, struct slice text)
+static err cleanse_age(struct builder *b, const struct path *path, struct slice text)
 {
     int64_t age;
     return cleanse_integer(b, FIELD_AGE, path, number_parse_integer(text, &age) ? age : -1);
@@ -67,7 +67,7 @@ static err cleanse_gender(struct builder *b, struct slice text)
     return e != ERR_OK ? e : builder_field(b, FIELD_GENDER, text_value(title));
 }
 
-static err cleanse_birth_date(struct builder *b, struct slice path, struct slice text)
+static err cleanse_birth_date(struct builder *b, const struct path *path, struct slice text)
 {
     struct datetime when;
     if (!datetime_parse(text, &when)) {
@@ -83,7 +83,7 @@ static err cleanse_birth_date(struct builder *b, struct slice path, struct slice
 
 /* ---- places --------------------------------------------------------------------------------------------- */
 
-static err cleanse_country(struct builder *b, struct slice path, struct slice text)
+static err cleanse_country(struct builder *b, const struct path *path, struct slice text)
 {
     const struct country *country = country_find(text);
     if (country == NULL) {
@@ -109,7 +109,8 @@ err cleanse_state(struct builder *b)
     return name.data == NULL ? ERR_OK : builder_field(b, FIELD_STATE, text_value(name));
 }
 
-static err take_place(struct builder *b, enum field field, struct slice path, struct slice text)
+static err take_place(struct builder *b, enum field field, const struct path *path,
+                      struct slice text)
 {
     text = slice_trim(text);
     if (text.length == 0) {
@@ -119,7 +120,7 @@ static err take_place(struct builder *b, enum field field, struct slice path, st
 }
 
 /* "Brooklyn, New York, USA"; "Paris, France"; "Austin, TX"; "Germany". What stands before a city is a street. */
-err cleanse_location(struct builder *b, struct slice path, struct slice text)
+err cleanse_location(struct builder *b, const struct path *path, struct slice text)
 {
     struct slice clean;
     err e = builder_text(b, path, text, true, STREET_BYTES_MAX, &clean);
@@ -156,7 +157,7 @@ err cleanse_location(struct builder *b, struct slice path, struct slice text)
 /* ---- by field --------------------------------------------------------------------------------------------- */
 
 /* A list in one text: split on ';' or '|'. */
-static err cleanse_interests(struct builder *b, struct slice path, struct slice text)
+static err cleanse_interests(struct builder *b, const struct path *path, struct slice text)
 {
     size_t start = 0;
     for (size_t i = 0; i <= text.length; i++) {
@@ -171,7 +172,7 @@ static err cleanse_interests(struct builder *b, struct slice path, struct slice 
     return ERR_OK;
 }
 
-err cleanse_text(struct builder *b, enum field field, struct slice path, struct slice text)
+err cleanse_text(struct builder *b, enum field field, const struct path *path, struct slice text)
 {
     if (field == FIELD_INTERESTS) {
         return cleanse_interests(b, path, text);

@@ -8,11 +8,26 @@
 
 enum { EMAIL_LOCAL_MAX = 64, DOMAIN_LABEL_MAX = 63 }; /* RFC 5321, 4.5.3.1 */
 
-/* atext of RFC 5322, and every byte of a non-ASCII character (RFC 6531). */
-static bool is_atext(unsigned char c)
+/* Sets of bytes: a bit each. Every byte of a non-ASCII character (RFC 6531) is in both. */
+struct byte_set {
+    uint64_t bits[4];
+};
+
+#define BYTE(c) (UINT64_C(1) << ((c) & 63))
+#define DIGITS  (UINT64_C(0x3FF) << '0')
+#define LETTERS (UINT64_C(0x3FFFFFF) << ('A' & 63) | UINT64_C(0x3FFFFFF) << ('a' & 63))
+
+/* atext of RFC 5322: letters, digits and !#$%&'*+-/=?^_`{|}~ */
+static const struct byte_set atext = {
+    {DIGITS | BYTE('!') | BYTE('#') | BYTE('$') | BYTE('%') | BYTE('&') | BYTE('\'') | BYTE('*') |
+         BYTE('+') | BYTE('-') | BYTE('/') | BYTE('=') | BYTE('?'),
+     LETTERS | BYTE('^') | BYTE('_') | BYTE('`') | BYTE('{') | BYTE('|') | BYTE('}') | BYTE('~'),
+     UINT64_MAX, UINT64_MAX}};
+static const struct byte_set label_text = {{DIGITS | BYTE('-'), LETTERS, UINT64_MAX, UINT64_MAX}};
+
+static inline bool has_byte(const struct byte_set *set, unsigned char c)
 {
-    return c >= 0x80 || ascii_is_letter((char)c) || ascii_is_digit((char)c) ||
-           (c != 0 && strchr("!#$%&'*+/=?^_`{|}~-", c) != NULL);
+    return (set->bits[c >> 6] >> (c & 63) & 1) != 0;
 }
 
 static bool local_valid(struct slice local)
@@ -23,7 +38,7 @@ static bool local_valid(struct slice local)
     bool after_dot = true;
     for (size_t i = 0; i < local.length; i++) {
         unsigned char c = (unsigned char)local.data[i];
-        if (c == '.' ? after_dot : !is_atext(c)) {
+        if (c == '.' ? after_dot : !has_byte(&atext, c)) {
             return false;
         }
         after_dot = c == '.';
@@ -37,13 +52,11 @@ static bool label_valid(struct slice label)
         label.data[label.length - 1] == '-') {
         return false;
     }
+    bool valid = true;
     for (size_t i = 0; i < label.length; i++) {
-        unsigned char c = (unsigned char)label.data[i];
-        if (c < 0x80 && !ascii_is_letter((char)c) && !ascii_is_digit((char)c) && c != '-') {
-            return false;
-        }
+        valid = valid && has_byte(&label_text, (unsigned char)label.data[i]);
     }
-    return true;
+    return valid;
 }
 
 /* At least two labels; the last is not a number (that would be an address, not a name). */
@@ -106,7 +119,13 @@ err identifier_canonical(struct arena *arena, uint8_t type, struct slice typed, 
                          const struct settings *settings, struct slice *out, struct identifier_problem *problem)
 {
     struct slice clean;
-    err e = text_clean(arena, typed, TEXT_PLAIN, &clean);
+    bool plain = text_is_plain(typed); /* then there is nothing to clean but the ends, and nothing invisible */
+    err e = ERR_OK;
+    if (plain) {
+        clean = slice_trim(typed);
+    } else {
+        e = text_clean(arena, typed, TEXT_PLAIN, &clean);
+    }
     if (e != ERR_OK) {
         return e;
     }
@@ -117,7 +136,7 @@ err identifier_canonical(struct arena *arena, uint8_t type, struct slice typed, 
         return canonical_phone(arena, typed, country, settings, out, problem);
     }
     /* Dropping an invisible character inside would make two identifiers one. */
-    if (text_has_invisible(slice_trim(typed))) {
+    if (!plain && text_has_invisible(slice_trim(typed))) {
         *problem = (struct identifier_problem){
             "identifier_invalid", "The identifier has a control or invisible character inside; send it without."};
         return ERR_INVALID;

@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 
-#include "base/bytes.h"
 #include "builder.h"
 #include "ingest/limits.h"
+#include "words.h"
 
 /* ---- yyjson's memory is the record's arena -------------------------------------------------------- */
 
@@ -63,16 +63,6 @@ err json_parse(struct arena *arena, struct slice bytes, yyjson_doc **out, struct
 
 /* ---- the gate ---------------------------------------------------------------------------------------- */
 
-/* Cheap and good enough to tell the handful of keys of an object apart: length, first bytes, last byte. */
-static unsigned key_hash(struct slice key)
-{
-    uint64_t word = 0;
-    memcpy(&word, key.data, key.length < 8 ? key.length : 8);
-    word ^= key.length * UINT64_C(0x9E3779B97F4A7C15);
-    word ^= key.length > 8 ? (uint64_t)(unsigned char)key.data[key.length - 1] << 40 : 0;
-    return (unsigned)(word * UINT64_C(0xD6E8FEB86659FD93) >> 52);
-}
-
 static bool key_before(yyjson_val *object, yyjson_val *until, struct slice key)
 {
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
@@ -84,17 +74,32 @@ static bool key_before(yyjson_val *object, yyjson_val *until, struct slice key)
     return false;
 }
 
-/* A bit per hash: only keys whose bit is set already are compared with those before them. */
+/* Cheap and good enough to tell the handful of keys of an object apart: length, first bytes, last bytes. */
+static uint64_t key_hash(struct slice key)
+{
+    uint64_t word = key.length * UINT64_C(0x9E3779B97F4A7C15);
+    if (key.length >= 8) {
+        word ^= load_u64(key.data) ^ load_u64(key.data + key.length - 8) << 1;
+    } else if (key.length > 0) {
+        word ^= word_of_few(key.data, key.length);
+    }
+    return word * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+enum { SMALL_KEYS = 16 };
+
+/* A bit per hash: only keys whose bit is set already are compared with those before them. Equal keys have equal hashes, so
+ * none is missed. A small object's bits fit into 256: so few that it pays to clear no more of them. */
 static yyjson_val *find_duplicate(yyjson_val *object, size_t count)
 {
-    uint64_t seen[64]; /* 4,096 bits; small objects use the first 256 only */
-    bool small = count <= 16;
-    unsigned shift = small ? 4 : 0;
+    uint64_t seen[64]; /* 4,096 bits */
+    bool small = count <= SMALL_KEYS;
+    unsigned shift = small ? 64 - 8 : 64 - 12;
     memset(seen, 0, small ? 4 * sizeof seen[0] : sizeof seen);
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     yyjson_val *key;
     while ((key = yyjson_obj_iter_next(&iter)) != NULL) {
-        unsigned hash = key_hash(yyjson_text(key)) >> shift;
+        uint64_t hash = key_hash(yyjson_text(key)) >> shift;
         uint64_t bit = UINT64_C(1) << (hash & 63);
         if ((seen[hash >> 6] & bit) != 0 && key_before(object, key, yyjson_text(key))) {
             return key;
@@ -110,24 +115,35 @@ static err too_deep(struct slice path, struct record_error *error)
                        "There are more than 32 levels of objects and arrays; flatten them.");
 }
 
-err json_gate_object(struct json_gate *gate, yyjson_val *object, size_t depth, struct slice path,
+bool json_gate_passes(struct json_gate *gate, yyjson_val *object, size_t depth)
+{
+    if (depth > RECORD_DEPTH_MAX) {
+        return false;
+    }
+    size_t count = unsafe_yyjson_get_len(object);
+    gate->keys += count;
+    return (gate->keys <= RECORD_KEYS_MAX || gate->unlimited) && find_duplicate(object, count) == NULL;
+}
+
+err json_gate_refuse(const struct json_gate *gate, yyjson_val *object, size_t depth, struct slice path,
                      struct record_error *error)
 {
     if (depth > RECORD_DEPTH_MAX) {
         return too_deep(path, error);
     }
-    size_t count = unsafe_yyjson_get_len(object);
-    gate->keys += count;
     if (gate->keys > RECORD_KEYS_MAX && !gate->unlimited) {
         return record_fail(error, ERR_TOO_LARGE, "too_many_keys", path, 0,
                            "The record has more than 512 keys; split it or leave some away.");
     }
-    yyjson_val *twice = find_duplicate(object, count);
-    if (twice != NULL) {
-        return record_fail(error, ERR_INVALID, "duplicate_key", yyjson_text(twice), 0,
-                           "The key stands twice in one object, so which value counts is not known; send it once.");
-    }
-    return ERR_OK;
+    yyjson_val *twice = find_duplicate(object, unsafe_yyjson_get_len(object));
+    return record_fail(error, ERR_INVALID, "duplicate_key", yyjson_text(twice), 0,
+                       "The key stands twice in one object, so which value counts is not known; send it once.");
+}
+
+err json_gate_object(struct json_gate *gate, yyjson_val *object, size_t depth, struct slice path,
+                     struct record_error *error)
+{
+    return json_gate_passes(gate, object, depth) ? ERR_OK : json_gate_refuse(gate, object, depth, path, error);
 }
 
 err json_gate_subtree(struct json_gate *gate, yyjson_val *value, size_t depth, struct slice path,

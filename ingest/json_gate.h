@@ -20,8 +20,14 @@ struct json_gate {
     bool unlimited; /* a document of our own, with its own limit in bytes: any number of keys */
 };
 
-/* An object about to be read: its depth (1 is the record), its number of keys and that they are distinct.
- * Codes: too_deep, too_many_keys, duplicate_key. `path` is where it stands. */
+/* An object about to be read: its depth (1 is the record), its number of keys and that they are distinct. Counts its keys. */
+bool json_gate_passes(struct json_gate *gate, yyjson_val *object, size_t depth) MUST_USE;
+
+/* Why the object did not pass. Codes: too_deep, too_many_keys, duplicate_key. `path` is where it stands. */
+err json_gate_refuse(const struct json_gate *gate, yyjson_val *object, size_t depth,
+                     struct slice path, struct record_error *error) MUST_USE;
+
+/* Both in one. */
 err json_gate_object(struct json_gate *gate, yyjson_val *object, size_t depth, struct slice path,
                      struct record_error *error) MUST_USE;
 

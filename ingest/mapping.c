@@ -86,7 +86,8 @@ static err concat(struct builder *b, const struct mapped_field *field, column_re
         length += cells[i].length;
     }
     if (length > TEXT_BYTES_MAX) {
-        builder_warn(b, field->path, "text_too_long", "The columns put together are over the limit; they were left away.");
+        const struct path path = {NULL, field->path};
+        builder_warn(b, &path, "text_too_long", "The columns put together are over the limit; they were left away.");
         return ERR_OK;
     }
     struct pen pen = {.to = arena_alloc(b->arena, length)};
@@ -100,6 +101,7 @@ static err concat(struct builder *b, const struct mapped_field *field, column_re
 static err hand_over(struct builder *b, const struct mapped_field *field, const struct mapped_value *value)
 {
     struct target target = field->target.kind == TARGET_ATTRIBUTE ? name_resolve(field->path, b->settings) : field->target;
+    const struct path path = {NULL, field->path};
     b->phone_country = value->phone_country;
     err e = ERR_OK;
     for (size_t i = 0; e == ERR_OK && i < value->count; i++) {
@@ -108,11 +110,11 @@ static err hand_over(struct builder *b, const struct mapped_field *field, const 
             continue;
         }
         if (value->was_split) {
-            e = build_item(b, target, field->path, text);
+            e = build_item(b, target, &path, text);
         } else if (value->keep_text) {
-            e = build_text(b, target, field->path, text);
+            e = build_text(b, target, &path, text);
         } else {
-            e = build_cell(b, target, field->path, text);
+            e = build_cell(b, target, &path, text);
         }
     }
     b->phone_country = "";
@@ -136,7 +138,8 @@ static err apply_field(struct builder *b, const struct mapped_field *field, colu
     }
     struct mapped_value value = {.texts = text, .count = text->data != NULL, .phone_country = ""};
     if (e == ERR_OK) {
-        e = transform_run(b, field->steps, field->step_count, field->path, &value);
+        const struct path path = {NULL, field->path};
+        e = transform_run(b, field->steps, field->step_count, &path, &value);
     }
     return e != ERR_OK ? e : hand_over(b, field, &value);
 }

@@ -18,7 +18,10 @@ struct digits {
 
 static int digit_of(utf8proc_int32_t c)
 {
-    static const utf8proc_int32_t zeros[] = {'0', 0x660, 0x6F0, 0x966, 0xFF10}; /* Arabic, Persian, Devanagari, wide */
+    static const utf8proc_int32_t zeros[] = {0x660, 0x6F0, 0x966, 0xFF10}; /* Arabic, Persian, Devanagari, wide */
+    if (c < 0x80) {
+        return c >= '0' && c <= '9' ? (int)(c - '0') : -1;
+    }
     for (size_t i = 0; i < ARRAY_COUNT(zeros); i++) {
         if (c >= zeros[i] && c <= zeros[i] + 9) {
             return (int)(c - zeros[i]);
@@ -136,11 +139,10 @@ static bool matches_plan(const struct phone_plan *plan, struct slice number)
            phone_pattern_match(plan->national_number, number, true, &match);
 }
 
-/* By any of the countries that share the calling code. */
-static bool is_valid(unsigned code, struct slice number)
+/* By any of the countries that share the calling code; `plan` is the first of them. */
+static bool is_valid(const struct phone_plan *plan, struct slice number)
 {
-    const struct phone_plan *plan = plan_of_code(code);
-    for (; plan != NULL && plan < phone_plans + phone_plan_count && plan->calling_code == code; plan++) {
+    for (unsigned code = plan->calling_code; plan < phone_plans + phone_plan_count && plan->calling_code == code; plan++) {
         if (matches_plan(plan, number)) {
             return true;
         }
@@ -177,6 +179,7 @@ static struct slice strip_national_prefix(const struct phone_plan *plan, struct 
     return matches_plan(plan, number) && !matches_plan(plan, stripped) ? number : stripped;
 }
 
+/* `number` is valid under `code`. */
 static size_t write_e164(unsigned code, struct slice number, char out[PHONE_TEXT_MAX])
 {
     char digits[4];
@@ -184,7 +187,7 @@ static size_t write_e164(unsigned code, struct slice number, char out[PHONE_TEXT
     for (unsigned rest = code; rest > 0; rest /= 10) {
         digits[code_length++] = (char)('0' + rest % 10);
     }
-    if (number.length < NATIONAL_DIGITS_MIN || code_length + number.length > DIGITS_E164_MAX || !is_valid(code, number)) {
+    if (number.length < NATIONAL_DIGITS_MIN || code_length + number.length > DIGITS_E164_MAX) {
         return 0;
     }
     size_t length = 0;
@@ -201,23 +204,25 @@ static size_t write_e164(unsigned code, struct slice number, char out[PHONE_TEXT
 static size_t finish(const struct phone_plan *plan, struct slice number, char out[PHONE_TEXT_MAX])
 {
     char rewritten[DIGITS_TYPED_MAX * 2];
-    return write_e164(plan->calling_code, strip_national_prefix(plan, number, rewritten), out);
+    struct slice stripped = strip_national_prefix(plan, number, rewritten);
+    return is_valid(plan_of_code(plan->calling_code), stripped) ? write_e164(plan->calling_code, stripped, out) : 0;
 }
 
-/* Digits that begin with a calling code. No code is the start of another. */
-static size_t normalise_international(struct slice digits, const struct phone_plan *home, char out[PHONE_TEXT_MAX])
+/* Digits that begin with a calling code. No code is the start of another. `home` is the caller's country. */
+static size_t normalise_international(struct slice digits, const char *home, char out[PHONE_TEXT_MAX])
 {
     unsigned code = 0;
     for (size_t i = 0; i < 3 && i < digits.length; i++) {
         code = code * 10 + (unsigned)(digits.data[i] - '0');
         const struct phone_plan *plan = code == 0 ? NULL : plan_of_code(code);
         if (plan != NULL) {
-            if (home != NULL && home->calling_code == code) {
-                plan = home;
-            }
             /* "+44 (0)20 …" has a prefix too many. What is valid as it stands is left so: then E.164 stays E.164. */
             struct slice number = slice_of(digits.data + i + 1, digits.length - i - 1);
-            return is_valid(code, number) ? write_e164(code, number, out) : finish(plan, number, out);
+            if (is_valid(plan, number)) {
+                return write_e164(code, number, out);
+            }
+            const struct phone_plan *own = plan_of_country(home);
+            return finish(own != NULL && own->calling_code == code ? own : plan, number, out);
         }
         if (code == 0) {
             break; /* no calling code begins with 0 */
@@ -248,7 +253,7 @@ static size_t normalise_national(struct slice digits, const struct phone_plan *h
     if (home->international != NULL && phone_pattern_match(home->international, digits, false, &match) &&
         match.length > 0 && match.length < digits.length && digits.data[match.length] != '0') {
         struct slice rest = slice_of(digits.data + match.length, digits.length - match.length);
-        size_t length = normalise_international(rest, home, out);
+        size_t length = normalise_international(rest, home->country, out);
         if (length > 0) {
             return length;
         }
@@ -270,10 +275,10 @@ size_t phone_normalise(struct slice typed, const char *country, char out[PHONE_T
     if (!read_digits(typed, &digits) || digits.count == 0) {
         return 0;
     }
-    const struct phone_plan *home = plan_of_country(country);
     struct slice number = slice_of(digits.at, digits.count);
     if (digits.plus) {
-        return normalise_international(number, home, out);
+        return normalise_international(number, country, out);
     }
+    const struct phone_plan *home = plan_of_country(country);
     return home == NULL ? 0 : normalise_national(number, home, out);
 }

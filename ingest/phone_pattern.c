@@ -83,9 +83,6 @@ static const char *read_repeat(const char *p, const char *end, unsigned *least, 
 
 static bool class_has(const char *p, char digit)
 {
-    if (*p == '\\') {
-        return true; /* \d */
-    }
     if (*p != '[') {
         return *p == digit;
     }
@@ -100,6 +97,21 @@ static bool class_has(const char *p, char digit)
         }
     }
     return false;
+}
+
+/* How many digits from `at` on the atom takes, at most `most`. */
+static unsigned count_digits(const struct matcher *m, const char *atom, size_t at, unsigned most)
+{
+    size_t left = m->digits.length - at;
+    unsigned room = left < most ? (unsigned)left : most;
+    if (*atom == '\\') {
+        return room; /* \d: there is nothing but digits */
+    }
+    unsigned count = 0;
+    while (count < room && class_has(atom, m->digits.data[at + count])) {
+        count++;
+    }
+    return count;
 }
 
 static bool match_alternatives(struct matcher *m, struct piece p, size_t at, const struct frame *next)
@@ -163,43 +175,47 @@ static unsigned group_number(const char *pattern_start, const char *at)
     return number;
 }
 
+/* p is at the group's bracket, `end` behind the closing one; the frame knows what follows. */
+static bool enter_group(struct matcher *m, struct piece p, const char *end, struct frame frame, size_t at)
+{
+    bool captured = p.at[1] != '?';
+    unsigned group = captured ? group_number(m->pattern, p.at) : 0;
+    frame.body = (struct piece){p.at + (captured ? 1 : 3), end - 1};
+    frame.group = group < PHONE_GROUP_MAX ? group : 0;
+    return match_group(m, &frame, at);
+}
+
 static bool match_sequence(struct matcher *m, struct piece p, size_t at, const struct frame *next)
 {
-    if (p.at == p.end) {
-        return resume(m, next, at);
-    }
-    if (*p.at == '$') {
-        return at == m->digits.length && match_sequence(m, (struct piece){p.at + 1, p.end}, at, next);
-    }
-    unsigned least, most;
-    const char *atom_end = skip_atom(p.at);
-    struct piece rest = {read_repeat(atom_end, p.end, &least, &most), p.end};
-    if (*p.at == '(') {
-        bool captured = p.at[1] != '?';
-        unsigned group = captured ? group_number(m->pattern, p.at) : 0;
-        struct frame frame = {.up = next,
-                              .body = {p.at + (captured ? 1 : 3), atom_end - 1},
-                              .least = least,
-                              .most = most,
-                              .group = group < PHONE_GROUP_MAX ? group : 0,
-                              .rest = rest};
-        return match_group(m, &frame, at);
-    }
-    unsigned count = 0;
-    while (count < most && at + count < m->digits.length && class_has(p.at, m->digits.data[at + count])) {
-        count++;
-    }
-    for (;; count--) {
+    while (p.at < p.end) {
+        if (*p.at == '$') {
+            if (at != m->digits.length) {
+                return false;
+            }
+            p.at++;
+            continue;
+        }
+        unsigned least, most;
+        const char *atom_end = skip_atom(p.at);
+        struct piece rest = {read_repeat(atom_end, p.end, &least, &most), p.end};
+        if (*p.at == '(') {
+            struct frame frame = {.up = next, .least = least, .most = most, .rest = rest};
+            return enter_group(m, p, atom_end, frame, at);
+        }
+        unsigned count = count_digits(m, p.at, at, most);
+        for (; count > least; count--) {
+            if (match_sequence(m, rest, at + count, next)) {
+                return true;
+            }
+        }
         if (count < least) {
             return false;
         }
-        if (match_sequence(m, rest, at + count, next)) {
-            return true;
-        }
-        if (count == 0) {
-            return false;
-        }
+        /* The fewest it may take, often the only number. Nothing is left to try again here, so this goes on without a call. */
+        at += least;
+        p = rest;
     }
+    return resume(m, next, at);
 }
 
 bool phone_pattern_match(const char *pattern, struct slice digits, bool whole, struct phone_match *out)

@@ -84,7 +84,7 @@ err read_csv(struct builder *b, struct slice bytes, const struct csv_header *hea
         }
         const struct target attribute = {TARGET_ATTRIBUTE, 0};
         struct target target = mapping != NULL ? attribute : column_target(b, header, i);
-        e = build_cell(b, target, header->names[i], cell);
+        e = build_cell(b, target, &(struct path){NULL, header->names[i]}, cell);
     }
     return e;
 }

@@ -15,41 +15,7 @@ struct walk {
     struct json_gate gate;
 };
 
-/* Where a value stands. Its dotted path is only written out when somebody needs it. */
-struct place {
-    const struct place *up;
-    struct slice key;
-};
-
-static err walk_object(struct walk *w, yyjson_val *object, enum container container, const struct place *up, size_t depth);
-
-static struct slice path_of(struct walk *w, const struct place *place)
-{
-    if (place == NULL) {
-        return SLICE_LITERAL("");
-    }
-    if (place->up == NULL) {
-        return place->key;
-    }
-    size_t length = 0;
-    for (const struct place *p = place; p != NULL; p = p->up) {
-        length += p->key.length + (p->up != NULL);
-    }
-    char *path = arena_alloc(w->builder->arena, length);
-    if (path == NULL) {
-        w->builder->out_of_memory = true;
-        return place->key;
-    }
-    size_t at = length;
-    for (const struct place *p = place; p != NULL; p = p->up) {
-        at -= p->key.length;
-        memcpy(path + at, p->key.data, p->key.length);
-        if (p->up != NULL) {
-            path[--at] = '.';
-        }
-    }
-    return slice_of(path, length);
-}
+static err walk_object(struct walk *w, yyjson_val *object, enum container container, const struct path *up, size_t depth);
 
 static struct target target_of(struct walk *w, enum container container, struct slice key)
 {
@@ -75,7 +41,7 @@ static struct target target_of(struct walk *w, enum container container, struct 
 
 /* ---- values ------------------------------------------------------------------------------------------ */
 
-static err walk_raw(struct walk *w, struct target target, struct slice path, yyjson_val *value)
+static err walk_raw(struct walk *w, struct target target, const struct path *path, yyjson_val *value)
 {
     struct slice text = slice_of(unsafe_yyjson_get_raw(value), unsafe_yyjson_get_len(value));
     bool integer = true;
@@ -83,7 +49,7 @@ static err walk_raw(struct walk *w, struct target target, struct slice path, yyj
         integer = integer && (ascii_is_digit(text.data[i]) || text.data[i] == '-');
     }
     if (target.kind == TARGET_IDENTIFIER) {
-        return record_fail(w->builder->error, ERR_INVALID, "identifier_not_exact", path, 0,
+        return record_fail(w->builder->error, ERR_INVALID, "identifier_not_exact", path_text(w->builder, path), 0,
                            "A number over 64 bits is not exact everywhere; send the identifier as a string.");
     }
     if (integer) {
@@ -93,7 +59,7 @@ static err walk_raw(struct walk *w, struct target target, struct slice path, yyj
     return ERR_OK;
 }
 
-static err walk_uint(struct walk *w, struct target target, struct slice path, uint64_t value)
+static err walk_uint(struct walk *w, struct target target, const struct path *path, uint64_t value)
 {
     if (value <= (uint64_t)INT64_MAX) {
         return build_integer(w->builder, target, path, (int64_t)value);
@@ -107,7 +73,7 @@ static err walk_uint(struct walk *w, struct target target, struct slice path, ui
     return text.data == NULL ? ERR_MEMORY : build_big_integer(w->builder, target, path, text);
 }
 
-static err walk_scalar(struct walk *w, struct target target, struct slice path, yyjson_val *value)
+static err walk_scalar(struct walk *w, struct target target, const struct path *path, yyjson_val *value)
 {
     switch (unsafe_yyjson_get_type(value)) {
     case YYJSON_TYPE_NULL: return build_null(w->builder, target, path);
@@ -152,16 +118,15 @@ static struct slice item_text(struct walk *w, yyjson_val *item)
     return text;
 }
 
-static err walk_item(struct walk *w, struct target target, const struct place *place, yyjson_val *item, size_t depth)
+static err walk_item(struct walk *w, struct target target, const struct path *path, yyjson_val *item, size_t depth)
 {
-    struct slice path = path_of(w, place);
     if (yyjson_is_null(item)) {
         return ERR_OK;
     }
     if (yyjson_is_obj(item) || yyjson_is_arr(item)) {
         builder_warn(w->builder, path, "value_unsupported",
                      "A list may hold texts, numbers, true and false; objects and lists in it were left away.");
-        return json_gate_subtree(&w->gate, item, depth + 1, path, w->builder->error);
+        return json_gate_subtree(&w->gate, item, depth + 1, path_text(w->builder, path), w->builder->error);
     }
     if (target.kind == TARGET_IDENTIFIER && !yyjson_is_str(item)) {
         return walk_scalar(w, target, path, item);
@@ -176,20 +141,19 @@ static bool holds_list(struct target target)
            (target.kind == TARGET_FIELD && target.number == FIELD_INTERESTS);
 }
 
-static err walk_array(struct walk *w, struct target target, const struct place *place, yyjson_val *array, size_t depth)
+static err walk_array(struct walk *w, struct target target, const struct path *path, yyjson_val *array, size_t depth)
 {
     if (depth > RECORD_DEPTH_MAX || !holds_list(target)) {
-        struct slice path = path_of(w, place);
         builder_warn(w->builder, path, "value_unsupported", "This field holds one value; the list was left away.");
-        return json_gate_subtree(&w->gate, array, depth, path, w->builder->error);
+        return json_gate_subtree(&w->gate, array, depth, path_text(w->builder, path), w->builder->error);
     }
     if (w->builder->is_patch && unsafe_yyjson_get_len(array) == 0) {
-        return build_null(w->builder, target, path_of(w, place)); /* [] replaces the list by nothing */
+        return build_null(w->builder, target, path); /* [] replaces the list by nothing */
     }
     yyjson_arr_iter iter = yyjson_arr_iter_with(array);
     yyjson_val *item;
     while ((item = yyjson_arr_iter_next(&iter)) != NULL) {
-        err e = walk_item(w, target, place, item, depth);
+        err e = walk_item(w, target, path, item, depth);
         if (e != ERR_OK) {
             return e;
         }
@@ -197,39 +161,41 @@ static err walk_array(struct walk *w, struct target target, const struct place *
     return ERR_OK;
 }
 
-static err walk_nested(struct walk *w, struct target target, const struct place *place, yyjson_val *object, size_t depth)
+static err walk_nested(struct walk *w, struct target target, const struct path *path, yyjson_val *object, size_t depth)
 {
     switch ((enum target_kind)target.kind) {
-    case TARGET_LOCATION: return walk_object(w, object, CONTAINER_LOCATION, place, depth);
-    case TARGET_DEMOGRAPHICS: return walk_object(w, object, CONTAINER_DEMOGRAPHICS, place, depth);
-    case TARGET_IDENTIFIERS: return walk_object(w, object, CONTAINER_IDENTIFIERS, place, depth);
+    case TARGET_LOCATION: return walk_object(w, object, CONTAINER_LOCATION, path, depth);
+    case TARGET_DEMOGRAPHICS: return walk_object(w, object, CONTAINER_DEMOGRAPHICS, path, depth);
+    case TARGET_IDENTIFIERS: return walk_object(w, object, CONTAINER_IDENTIFIERS, path, depth);
     case TARGET_ATTRIBUTE:
-    case TARGET_FIELD: return walk_object(w, object, CONTAINER_OTHER, place, depth);
+    case TARGET_FIELD: return walk_object(w, object, CONTAINER_OTHER, path, depth);
     case TARGET_IDENTIFIER:
     case TARGET_TIMESTAMP:
     case TARGET_MESSAGE_ID:
     case TARGET_IGNORED: break;
     }
-    struct slice path = path_of(w, place);
     builder_warn(w->builder, path, "value_unsupported", "This field holds a text or an integer; the object was left away.");
-    return json_gate_subtree(&w->gate, object, depth, path, w->builder->error);
+    return json_gate_subtree(&w->gate, object, depth, path_text(w->builder, path), w->builder->error);
 }
 
-static err walk_object(struct walk *w, yyjson_val *object, enum container container, const struct place *up, size_t depth)
+static err walk_object(struct walk *w, yyjson_val *object, enum container container, const struct path *up, size_t depth)
 {
-    err e = json_gate_object(&w->gate, object, depth, path_of(w, up), w->builder->error);
+    err e = ERR_OK;
+    if (!json_gate_passes(&w->gate, object, depth)) {
+        e = json_gate_refuse(&w->gate, object, depth, path_text(w->builder, up), w->builder->error);
+    }
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     yyjson_val *key;
     while (e == ERR_OK && (key = yyjson_obj_iter_next(&iter)) != NULL) {
-        const struct place place = {up, yyjson_text(key)};
-        struct target target = target_of(w, container, place.key);
+        const struct path path = {up, yyjson_text(key)};
+        struct target target = target_of(w, container, path.key);
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         if (unsafe_yyjson_is_obj(value)) {
-            e = walk_nested(w, target, &place, value, depth + 1);
+            e = walk_nested(w, target, &path, value, depth + 1);
         } else if (unsafe_yyjson_is_arr(value)) {
-            e = walk_array(w, target, &place, value, depth + 1);
+            e = walk_array(w, target, &path, value, depth + 1);
         } else {
-            e = walk_scalar(w, target, path_of(w, &place), value);
+            e = walk_scalar(w, target, &path, value);
         }
     }
     return e;
@@ -299,18 +265,18 @@ err read_json_mapped(struct builder *builder, struct slice bytes, const struct m
     yyjson_obj_iter iter = yyjson_obj_iter_with(root);
     yyjson_val *key;
     while (e == ERR_OK && (key = yyjson_obj_iter_next(&iter)) != NULL) {
-        const struct place place = {NULL, yyjson_text(key)};
+        const struct path path = {NULL, yyjson_text(key)};
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         const struct target target = {TARGET_ATTRIBUTE, 0};
-        if (mapping_uses_column(mapping, place.key)) {
+        if (mapping_uses_column(mapping, path.key)) {
             continue;
         }
         if (yyjson_is_obj(value)) {
-            e = walk_nested(&walk, target, &place, value, 2);
+            e = walk_nested(&walk, target, &path, value, 2);
         } else if (yyjson_is_arr(value)) {
-            e = walk_array(&walk, target, &place, value, 2);
+            e = walk_array(&walk, target, &path, value, 2);
         } else {
-            e = walk_scalar(&walk, target, place.key, value);
+            e = walk_scalar(&walk, target, &path, value);
         }
     }
     return e;

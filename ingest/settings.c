@@ -204,7 +204,7 @@ static const struct slice blocked_emails[] = {
 static bool is_word(struct slice value, const struct slice *words, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (slice_equal_ignoring_case(value, words[i])) {
+        if (value.length == words[i].length && slice_equal_ignoring_case(value, words[i])) {
             return true;
         }
     }

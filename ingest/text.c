@@ -2,8 +2,8 @@
 
 #include <utf8proc.h>
 
-#include "base/bytes.h"
 #include "base/utf8.h"
+#include "words.h"
 
 /* ---- what the bytes are like -------------------------------------------------------------------- */
 
@@ -35,11 +35,47 @@ static enum shape shape_of(struct slice text, enum text_style style)
     return shape;
 }
 
+/* Two words that overlap or touch see each pair of neighbours when they share a byte: hence steps of seven. In a short text
+ * (word_of_few) bytes may look like neighbours that are not, which only costs the slow way. */
+static uint64_t word_not_plain(uint64_t word)
+{
+    uint64_t blanks = word_equal(word, ' ');
+    return word_unprintable(word) | (blanks & blanks >> 8);
+}
+
+bool text_is_plain(struct slice text)
+{
+    if (text.length < 8) {
+        return text.length == 0 || word_not_plain(word_of_few(text.data, text.length)) == 0;
+    }
+    uint64_t found = word_not_plain(load_u64(text.data + text.length - 8));
+    for (size_t i = 0; i + 8 < text.length; i += 7) {
+        found |= word_not_plain(load_u64(text.data + i));
+    }
+    return found == 0;
+}
+
+/* ASCII without a capital letter: its own lower case and its own case folding. */
+static bool is_lower_ascii(struct slice text)
+{
+    if (text.length < 8) {
+        uint64_t word = text.length == 0 ? 0 : word_of_few(text.data, text.length);
+        return ((word & WORD_HIGHS) | word_capital(word & ~WORD_HIGHS)) == 0;
+    }
+    uint64_t word = load_u64(text.data + text.length - 8);
+    uint64_t found = (word & WORD_HIGHS) | word_capital(word & ~WORD_HIGHS);
+    for (size_t i = 0; i + 8 < text.length; i += 8) {
+        word = load_u64(text.data + i);
+        found |= (word & WORD_HIGHS) | word_capital(word & ~WORD_HIGHS);
+    }
+    return found == 0;
+}
+
 bool text_is_ascii(struct slice text)
 {
     size_t i = 0;
     for (; i + 8 <= text.length; i += 8) {
-        if ((load_u64(text.data + i) & 0x8080808080808080u) != 0) {
+        if ((load_u64(text.data + i) & WORD_HIGHS) != 0) {
             return false;
         }
     }
@@ -213,6 +249,10 @@ static err clean_unicode(struct arena *arena, struct slice in, enum text_style s
 
 err text_clean(struct arena *arena, struct slice in, enum text_style style, struct slice *out)
 {
+    if (text_is_plain(in)) { /* SHAPE_CLEAN in either style, seen sooner */
+        *out = trim_blanks(in);
+        return ERR_OK;
+    }
     switch (shape_of(in, style)) {
     case SHAPE_CLEAN: *out = trim_blanks(in); return ERR_OK;
     case SHAPE_SIMPLE:
@@ -293,6 +333,10 @@ static err change_case(struct arena *arena, struct slice in, enum case_wanted wa
 
 err text_lower(struct arena *arena, struct slice in, struct slice *out)
 {
+    if (is_lower_ascii(in)) {
+        *out = in;
+        return ERR_OK;
+    }
     return change_case(arena, in, CASE_LOWER, out);
 }
 
@@ -308,6 +352,10 @@ err text_title(struct arena *arena, struct slice in, struct slice *out)
 
 err text_case_fold(struct arena *arena, struct slice in, struct slice *out)
 {
+    if (is_lower_ascii(in)) {
+        *out = in;
+        return ERR_OK;
+    }
     if (text_is_ascii(in)) {
         return change_ascii(arena, in, CASE_LOWER, out);
     }

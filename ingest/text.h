@@ -26,6 +26,10 @@ err text_clean(struct arena *arena, struct slice in, enum text_style style, stru
 /* A control or zero-width character anywhere (white space at the ends has been trimmed before). */
 bool text_has_invisible(struct slice text);
 
+/* True for printable ASCII without two blanks side by side, and then it is its own clean form but for blanks at its ends
+ * and has nothing invisible. Quick, as most texts are so; false says nothing: the exact rules decide. */
+bool text_is_plain(struct slice text);
+
 bool text_is_ascii(struct slice text);
 
 /* Simple lower-case per code point, no locale; then NFC again. `in` is clean. */

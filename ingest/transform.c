@@ -11,7 +11,8 @@
 #include "text.h"
 
 /* ERR_END: the text is dropped. */
-typedef err (*step)(struct builder *b, const struct transform *t, struct slice path, struct slice in, struct slice *out);
+typedef err (*step)(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
+                    struct slice *out);
 
 static err join(struct builder *b, struct slice first, struct slice second, struct slice *out)
 {
@@ -29,14 +30,16 @@ static err join(struct builder *b, struct slice first, struct slice second, stru
     return ERR_OK;
 }
 
-static err run_trim(struct builder *b, const struct transform *t, struct slice path, struct slice in, struct slice *out)
+static err run_trim(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
+                    struct slice *out)
 {
     (void)t;
     (void)path;
     return text_clean(b->arena, in, TEXT_COLLAPSE, out);
 }
 
-static err run_case(struct builder *b, const struct transform *t, struct slice path, struct slice in, struct slice *out)
+static err run_case(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
+                    struct slice *out)
 {
     (void)path;
     switch (t->kind) {
@@ -46,7 +49,8 @@ static err run_case(struct builder *b, const struct transform *t, struct slice p
     }
 }
 
-static err run_affix(struct builder *b, const struct transform *t, struct slice path, struct slice in, struct slice *out)
+static err run_affix(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
+                     struct slice *out)
 {
     (void)path;
     if (slice_trim(in).length == 0) {
@@ -56,7 +60,8 @@ static err run_affix(struct builder *b, const struct transform *t, struct slice 
     return t->kind == TRANSFORM_PREFIX ? join(b, t->text, slice_trim(in), out) : join(b, slice_trim(in), t->text, out);
 }
 
-static err run_replace(struct builder *b, const struct transform *t, struct slice path, struct slice in, struct slice *out)
+static err run_replace(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
+                       struct slice *out)
 {
     (void)path;
     size_t hits = 0;
@@ -89,7 +94,8 @@ static err run_replace(struct builder *b, const struct transform *t, struct slic
     return ERR_OK;
 }
 
-static err run_lookup(struct builder *b, const struct transform *t, struct slice path, struct slice in, struct slice *out)
+static err run_lookup(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
+                      struct slice *out)
 {
     (void)b;
     (void)path;
@@ -116,7 +122,8 @@ static err run_lookup(struct builder *b, const struct transform *t, struct slice
     return t->drop_others ? ERR_END : ERR_OK;
 }
 
-static err run_date(struct builder *b, const struct transform *t, struct slice path, struct slice in, struct slice *out)
+static err run_date(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
+                    struct slice *out)
 {
     struct datetime when;
     size_t i = 0;
@@ -154,7 +161,8 @@ static err write_number(struct builder *b, double number, struct slice *out)
     return out->data == NULL ? ERR_MEMORY : ERR_OK;
 }
 
-static err run_number(struct builder *b, const struct transform *t, struct slice path, struct slice in, struct slice *out)
+static err run_number(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
+                      struct slice *out)
 {
     char plain[64];
     size_t length = 0;
@@ -233,7 +241,7 @@ static err run_default(struct builder *b, const struct transform *t, struct mapp
     return ERR_OK;
 }
 
-static err run_each(struct builder *b, const struct transform *t, struct slice path, struct mapped_value *value)
+static err run_each(struct builder *b, const struct transform *t, const struct path *path, struct mapped_value *value)
 {
     size_t kept = 0;
     for (size_t i = 0; i < value->count; i++) {
@@ -249,7 +257,8 @@ static err run_each(struct builder *b, const struct transform *t, struct slice p
     return ERR_OK;
 }
 
-err transform_run(struct builder *b, const struct transform *steps, size_t count, struct slice path, struct mapped_value *value)
+err transform_run(struct builder *b, const struct transform *steps, size_t count, const struct path *path,
+                  struct mapped_value *value)
 {
     err e = ERR_OK;
     for (size_t i = 0; e == ERR_OK && i < count; i++) {

@@ -54,7 +54,7 @@ struct mapped_value {
 };
 
 /* The texts of *value are borrowed from the arena, the input or the mapping. */
-err transform_run(struct builder *builder, const struct transform *steps, size_t count, struct slice path,
+err transform_run(struct builder *builder, const struct transform *steps, size_t count, const struct path *path,
                   struct mapped_value *value) MUST_USE;
 
 #endif
