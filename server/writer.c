@@ -174,22 +174,6 @@ static void sync_if_due(struct writer *writer, bool now)
 /* ---- errands of the background thread
  * -------------------------------------------------------------- */
 
-static void begin_checkpoint(struct writer *writer)
-{
-    struct error error = {0};
-    struct engine_stats stats;
-    engine_stats(writer->engine, &stats);
-    if (engine_checkpoint_begin(writer->engine, &writer->snapshot, &error) != ERR_OK) {
-        counter_add(&writer->metrics.checkpoint_failures, 1);
-        writer->not_before_us = now_us() + RETRY_AFTER_US;
-        return;
-    }
-    writer->snapshot_sequence = stats.applied_sequence;
-    writer->errand = ERRAND_CHECKPOINT;
-    writer->errand_began_us = now_us();
-    background_checkpoint(writer->background, writer->snapshot);
-}
-
 /* A failed write of the checkpoint is as final as one of the log; a full disk is not. */
 static void after_failure(struct writer *writer, const struct error *error)
 {
@@ -198,6 +182,22 @@ static void after_failure(struct writer *writer, const struct error *error)
     } else {
         fail(writer, error);
     }
+}
+
+static void begin_checkpoint(struct writer *writer)
+{
+    struct error error = {0};
+    struct engine_stats stats;
+    engine_stats(writer->engine, &stats);
+    if (engine_checkpoint_begin(writer->engine, &writer->snapshot, &error) != ERR_OK) {
+        counter_add(&writer->metrics.checkpoint_failures, 1);
+        after_failure(writer, &error);
+        return;
+    }
+    writer->snapshot_sequence = stats.applied_sequence;
+    writer->errand = ERRAND_CHECKPOINT;
+    writer->errand_began_us = now_us();
+    background_checkpoint(writer->background, writer->snapshot);
 }
 
 static void end_checkpoint(struct writer *writer, err outcome, const struct error *error)

@@ -68,12 +68,17 @@ int64_t live_memory_blocks(void)
     return atomic_load(&blocks);
 }
 
-void live_memory_break(const struct live *live, uint64_t at)
+void live_memory_break_thread(pthread_t thread, uint64_t at)
 {
-    refused_thread = live->server->workers[0].thread;
+    refused_thread = thread;
     atomic_store(&left, (int64_t)at);
     atomic_store(&refused, false);
-    atomic_store(&armed, at > 0);
+    atomic_store(&armed, true);
+}
+
+void live_memory_break(const struct live *live, uint64_t at)
+{
+    live_memory_break_thread(live->server->workers[0].thread, at);
 }
 
 bool live_memory_mend(void)

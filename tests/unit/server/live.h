@@ -27,7 +27,8 @@ void live_remove(struct live *live);
 /* From the beginning of the program on: counts blocks. */
 void live_memory_install(void);
 int64_t live_memory_blocks(void);
-/* The at-th allocation of this server's worker fails, once; 0: none. False: it was not reached. */
+/* The at-th allocation of this thread fails, once; of this server's only worker. False: it was not reached. */
+void live_memory_break_thread(pthread_t thread, uint64_t at);
 void live_memory_break(const struct live *live, uint64_t at);
 bool live_memory_mend(void);
 
