@@ -57,6 +57,8 @@ struct options {
     double rate, seconds, warm_up, limit_seconds;
     pid_t pid;
     const char *user, *database;
+    const char *cohorts;
+    uint64_t sizes;
 };
 
 static struct options options = {
@@ -468,8 +470,11 @@ static void report(uint64_t elapsed_ns, uint64_t server_cpu_ns, uint64_t own_cpu
 
 static const char usage[] =
     "usage: load --port PORT --work KIND [options]      (127.0.0.1 only; kinds are in work.h)\n"
+    "       load --interests                            every interest that anybody may have, one a line\n"
+    "       load --sizes PEOPLE --cohorts FILE          how many of the first so many people are in which cohort, as JSON\n"
+    "  --cohorts FILE (each interest with the cohorts it leads to: what the peers are told)\n"
     "  --connections N (64)  --depth N (1)  --rate PER_SECOND (0: closed loop)  --seconds S (1)  --warm-up S (0.2)\n"
-    "  --people N (lookups)  --first I --count N --per-body N (ingest)  --path P  --offset N  --seed N\n"
+    "  --people N (lookups)  --first I --count N --per-body N  --again N (ingest)  --path P  --offset N  --seed N\n"
     "  --pid SERVER (whose CPU time is read)  --user U --database D (PostgreSQL)  --limit S (600)\n";
 
 static bool set_option(const char *name, const char *value)
@@ -493,8 +498,11 @@ static bool set_option(const char *name, const char *value)
         {"--first", NULL, &work.first, NULL, NULL},
         {"--count", NULL, &work.count, NULL, NULL},
         {"--per-body", NULL, &work.per_body, NULL, NULL},
+        {"--again", NULL, &work.again, NULL, NULL},
+        {"--sizes", NULL, &options.sizes, NULL, NULL},
         {"--offset", NULL, &work.offset, NULL, NULL},
         {"--seed", NULL, &work.random, NULL, NULL},
+        {"--cohorts", NULL, NULL, NULL, &options.cohorts},
         {"--path", NULL, NULL, NULL, &work.path},
         {"--user", NULL, NULL, NULL, &options.user},
         {"--database", NULL, NULL, NULL, &options.database},
@@ -532,14 +540,67 @@ static bool options_valid(void)
            (!work_is_finite(work.kind) || options.depth == 1);
 }
 
+static bool read_cohorts(void)
+{
+    FILE *file = fopen(options.cohorts, "r");
+    bool good = file != NULL && people_read_cohorts(file);
+    if (file != NULL) {
+        fclose(file);
+    }
+    if (!good) {
+        fprintf(stderr, "load: %s does not say what each interest leads to\n", options.cohorts);
+    }
+    return good;
+}
+
+/* What Kindred has to come to on its own: {"cohort": people, …}. */
+static void print_sizes(void)
+{
+    const char *names[COHORT_NAMES_MAX];
+    uint64_t sizes[COHORT_NAMES_MAX] = {0};
+    unsigned count = 0;
+    for (uint64_t i = 0; i < options.sizes; i++) {
+        struct person person;
+        person_make(i, &person);
+        for (unsigned k = 0; k < person.cohort_count; k++) {
+            unsigned at = 0;
+            while (at < count && names[at] != person.cohorts[k]) {
+                at++;
+            }
+            count += at == count;
+            names[at] = person.cohorts[k];
+            sizes[at]++;
+        }
+    }
+    for (unsigned k = 0; k < count; k++) {
+        printf("%s\"%s\": %llu", k == 0 ? "{" : ", ", names[k], (unsigned long long)sizes[k]);
+    }
+    puts(count == 0 ? "{}" : "}");
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--interests") == 0) {
+        people_write_interests(stdout);
+        return 0;
+    }
     work = (struct work){.kind = WORK_GET, .path = "/", .people = 1, .per_body = 500};
     for (int k = 1; k < argc; k += 2) {
         if (k + 1 == argc || !set_option(argv[k], argv[k + 1])) {
             fprintf(stderr, "load: cannot read %s\n%s", argv[k], usage);
             return 2;
         }
+    }
+    if (options.cohorts != NULL && !read_cohorts()) {
+        return 1;
+    }
+    if (options.sizes > 0) {
+        print_sizes();
+        return 0;
     }
     if (!options_valid()) {
         fputs(usage, stderr);

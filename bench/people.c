@@ -31,26 +31,128 @@ static const char *const incomes[] = {"$0-$24,999",       "$25,000-$49,999",   "
 static const char *const educations[] = {"High School", "Associate Degree", "Bachelor's Degree", "Master's Degree",
                                          "Doctorate"};
 
-/* Interests as typed. Those of a row lead to that row's cohort and to no other. */
-enum { TOPIC_COUNT = 10, TOPIC_INTERESTS = 8 };
-static const struct {
-    const char *cohort;
-    const char *interests[TOPIC_INTERESTS];
-} topics[TOPIC_COUNT] = {
-    {"Sports", {"cricket", "football", "basketball", "tennis", "rugby", "volleyball", "badminton", "ice hockey"}},
-    {"Technology",
-     {"web development", "programming", "software", "gadgets", "smartphones", "cybersecurity", "laptops",
-      "cloud computing"}},
-    {"Finance", {"investing", "stocks", "banking", "budgeting", "personal finance", "credit cards", "mutual funds", "taxes"}},
-    {"Music", {"jazz", "guitar", "rock music", "hip hop", "orchestra", "concerts", "piano", "classical music"}},
-    {"Travel", {"travel", "cruises", "hotels", "backpacking", "airlines", "vacations", "sightseeing", "beach holidays"}},
-    {"Food & Drink", {"cooking", "baking", "cheese", "coffee", "recipes", "barbecue", "vegan food", "restaurants"}},
-    {"Automotive", {"cars", "trucks", "motorcycles", "pickup trucks", "auto repair", "classic cars", "suvs", "car repair"}},
-    {"Fashion", {"fashion", "shoes", "handbags", "streetwear", "jewelry", "dresses", "cardigans", "designer clothes"}},
-    {"Pets & Animals", {"dogs", "cats", "aquariums", "dog training", "horses", "hamsters", "puppies", "pet care"}},
-    {"Gaming",
-     {"video games", "nintendo switch", "playstation", "xbox", "nintendo", "board games", "minecraft", "role playing games"}},
+/* Interests as typed, the frequent ones: ten subjects with eight each. */
+enum { SUBJECT_COUNT = 10, SUBJECT_INTERESTS = 8, FREQUENT_COUNT = SUBJECT_COUNT * SUBJECT_INTERESTS };
+static const char *const frequent[FREQUENT_COUNT] = {
+    "cricket", "football", "basketball", "tennis", "rugby", "volleyball", "badminton", "ice hockey",
+    "web development", "programming", "software", "gadgets", "smartphones", "cybersecurity", "laptops", "cloud computing",
+    "investing", "stocks", "banking", "budgeting", "personal finance", "credit cards", "mutual funds", "taxes",
+    "jazz", "guitar", "rock music", "hip hop", "orchestra", "concerts", "piano", "classical music",
+    "travel", "cruises", "hotels", "backpacking", "airlines", "vacations", "sightseeing", "beach holidays",
+    "cooking", "baking", "cheese", "coffee", "recipes", "barbecue", "vegan food", "restaurants",
+    "cars", "trucks", "motorcycles", "pickup trucks", "auto repair", "classic cars", "suvs", "car repair",
+    "fashion", "shoes", "handbags", "streetwear", "jewelry", "dresses", "cardigans", "designer clothes",
+    "dogs", "cats", "aquariums", "dog training", "horses", "hamsters", "puppies", "pet care",
+    "video games", "nintendo switch", "playstation", "xbox", "nintendo", "board games", "minecraft", "role playing games",
 };
+
+/* The rare ones are a word of the first list and one of the second: things that a person here and there is fond of. */
+static const char *const rare_first[] = {
+    "antique", "norwegian", "miniature", "wooden", "victorian", "handmade", "forgotten", "bavarian", "medieval", "japanese",
+    "painted", "rural", "abandoned", "giant", "edwardian", "copper", "porcelain", "baltic", "celtic", "tropical",
+    "alpine", "urban", "ottoman", "desert", "coastal", "woven", "enamel", "lunar", "arctic", "brass",
+    "soviet", "folding", "scottish", "marble", "roman", "silent", "glowing", "hanging", "peruvian", "floating"};
+static const char *const rare_second[] = {
+    "lanterns", "lighthouses", "teapots", "bridges", "clocks", "fountains", "kites", "puppets", "windmills", "stamps",
+    "carvings", "chandeliers", "locks", "maps", "mirrors", "mosaics", "umbrellas", "quilts", "barometers", "typewriters",
+    "fossils", "orchids", "mosses", "ferns", "beetles", "moths", "owls", "herons", "tortoises", "salamanders",
+    "volcanoes", "glaciers", "caves", "meteorites", "comets", "sundials", "telescopes", "microscopes", "balloons", "gliders",
+    "railways", "trams", "funiculars", "canals", "ferries", "tugboats", "submarines", "anchors", "harbours", "castles",
+    "ruins", "cathedrals", "monasteries", "gargoyles", "gardens", "hedges", "greenhouses", "orchards", "vineyards", "beehives",
+    "recipes", "breads", "cheeses", "pickles", "teas", "spices", "pastries", "liqueurs", "soups", "noodles",
+    "ballads", "flutes", "accordions", "organs", "drums", "operas", "choirs", "dances", "festivals", "carnivals",
+    "poems", "legends", "proverbs", "manuscripts", "bookbinding", "calligraphy", "posters", "postcards", "photographs", "films",
+    "comics", "puzzles", "chess sets", "card games", "marbles", "dolls", "trains", "boats", "rockets", "robots",
+    "coins", "medals", "buttons", "ribbons", "hats", "boots", "scarves", "gloves", "kilts", "kimonos",
+    "rings", "brooches", "beads", "perfumes", "soaps", "candles", "baskets", "barrels", "bottles", "spoons",
+    "knives", "swords", "shields", "armour", "flags", "uniforms", "badges", "tattoos", "masks", "statues",
+    "radios", "gramophones", "cameras", "calculators", "batteries", "engines", "tractors", "bicycles", "scooters", "caravans",
+    "tents", "saddles", "sledges", "canoes", "snowshoes", "compasses", "ropes", "hammocks", "campfires", "waterfalls",
+    "springs", "marshes", "dunes", "reefs", "islands", "forests", "meadows", "trails", "passes", "summits",
+    "alphabets", "dialects", "grammars", "ciphers", "calendars", "paradoxes", "theorems", "fractals", "tilings", "polyhedra",
+    "furniture", "cabinets", "cupboards", "carpets", "curtains", "wallpapers", "tiles", "bricks", "roofs", "doors",
+    "chimneys", "stoves", "kettles", "jugs", "bowls", "plates", "vases", "pipes", "pens", "inks",
+    "pigments", "dyes", "textiles", "laces", "looms", "threads", "needles", "thimbles", "scissors", "whistles"};
+enum {
+    RARE_SECOND_COUNT = sizeof(rare_second) / sizeof(rare_second[0]),
+    RARE_COUNT = sizeof(rare_first) / sizeof(rare_first[0]) * RARE_SECOND_COUNT,
+    INTEREST_COUNT = FREQUENT_COUNT + RARE_COUNT,
+    /* One person in so many has a rare one; they have 2.4 others on average, so 1.3 % of all interests are rare. */
+    RARE_EVERY = 32,
+    COHORTS_EACH_MAX = 6,
+};
+
+/* ---- what the interests lead to, as the server under test says ---------------------------------- */
+
+static struct {
+    char names[COHORT_NAMES_MAX][64];
+    unsigned count;
+    struct {
+        uint8_t count;
+        uint8_t cohorts[COHORTS_EACH_MAX];
+    } of[INTEREST_COUNT];
+} told;
+
+static void interest_text(unsigned interest, char out[INTEREST_BYTES_MAX])
+{
+    if (interest < FREQUENT_COUNT) {
+        snprintf(out, INTEREST_BYTES_MAX, "%s", frequent[interest]);
+    } else {
+        unsigned rare = interest - FREQUENT_COUNT;
+        snprintf(out, INTEREST_BYTES_MAX, "%s %s", rare_first[rare / RARE_SECOND_COUNT],
+                 rare_second[rare % RARE_SECOND_COUNT]);
+    }
+}
+
+void people_write_interests(FILE *out)
+{
+    for (unsigned k = 0; k < INTEREST_COUNT; k++) {
+        char text[INTEREST_BYTES_MAX];
+        interest_text(k, text);
+        fprintf(out, "%s\n", text);
+    }
+}
+
+/* The number of a cohort's name; -1 when there are too many. */
+static int cohort_number(const char *name)
+{
+    for (unsigned k = 0; k < told.count; k++) {
+        if (strcmp(told.names[k], name) == 0) {
+            return (int)k;
+        }
+    }
+    if (told.count == COHORT_NAMES_MAX || strlen(name) >= sizeof(told.names[0])) {
+        return -1;
+    }
+    memcpy(told.names[told.count], name, strlen(name) + 1);
+    return (int)told.count++;
+}
+
+bool people_read_cohorts(FILE *in)
+{
+    char line[1024];
+    for (unsigned k = 0; k < INTEREST_COUNT; k++) {
+        char text[INTEREST_BYTES_MAX], *rest = line;
+        interest_text(k, text);
+        if (fgets(line, sizeof(line), in) == NULL) {
+            return false;
+        }
+        line[strcspn(line, "\n")] = '\0';
+        if (strcmp(strsep(&rest, "\t"), text) != 0) {
+            return false;
+        }
+        while (rest != NULL) {
+            int cohort = cohort_number(strsep(&rest, "\t"));
+            if (cohort < 0 || told.of[k].count == COHORTS_EACH_MAX) {
+                return false;
+            }
+            told.of[k].cohorts[told.of[k].count++] = (uint8_t)cohort;
+        }
+    }
+    return fgetc(in) == EOF;
+}
+
+/* ---- people ------------------------------------------------------------------------------------- */
 
 void person_cookie(uint64_t i, char out[COOKIE_LENGTH])
 {
@@ -84,27 +186,32 @@ static void add_cohort(struct person *person, const char *cohort)
     person->cohorts[person->cohort_count++] = cohort;
 }
 
+static void add_interest(struct person *person, unsigned interest, const char *text)
+{
+    for (unsigned k = 0; k < person->interest_count; k++) {
+        if (person->interests[k] == text) {
+            return;
+        }
+    }
+    person->interests[person->interest_count++] = text;
+    for (unsigned k = 0; k < told.of[interest].count; k++) {
+        add_cohort(person, told.names[told.of[interest].cohorts[k]]);
+    }
+}
+
 static void add_interests(uint64_t i, struct person *person)
 {
     unsigned wanted = 1 + (unsigned)(mix64(i * 7 + 5) % 4);
     for (unsigned k = 0; k < wanted; k++) {
         uint64_t random = mix64(i * 7 + 6 + ((uint64_t)k << 40));
-        unsigned topic = skewed(random, TOPIC_COUNT);
-        const char *interest = topics[topic].interests[skewed(random >> 16, TOPIC_INTERESTS)];
-        bool known = false;
-        for (unsigned n = 0; n < person->interest_count; n++) {
-            known = known || person->interests[n] == interest;
-        }
-        if (!known) {
-            person->interests[person->interest_count++] = interest;
-            add_cohort(person, topics[topic].cohort);
-        }
+        unsigned interest = skewed(random, SUBJECT_COUNT) * SUBJECT_INTERESTS + skewed(random >> 16, SUBJECT_INTERESTS);
+        add_interest(person, interest, frequent[interest]);
     }
-    /* A long tail: one in 32 names something that hardly anybody else does, and that is in no cohort. */
     uint64_t random = mix64(i * 7 + 11);
-    if (random % 32 == 0) {
-        snprintf(person->rare_interest, sizeof(person->rare_interest), "qx%05u", (unsigned)((random >> 8) % 20000));
-        person->interests[person->interest_count++] = person->rare_interest;
+    if (random % RARE_EVERY == 0) {
+        unsigned interest = FREQUENT_COUNT + (unsigned)((random >> 8) % RARE_COUNT);
+        interest_text(interest, person->rare_interest);
+        add_interest(person, interest, person->rare_interest);
     }
 }
 
@@ -163,6 +270,35 @@ void person_write_json(const struct person *person, struct buffer *out)
     buffer_append_cstr(out, "]}");
 }
 
+/* ---- a wide table -------------------------------------------------------------------------------- */
+
+enum { TABLE_OTHER_COLUMNS = 30 };
+
+void person_write_table_head(struct buffer *out)
+{
+    buffer_append_cstr(out, "customer,mail,phone,town,region,land,age,sex,income,school");
+    for (unsigned k = 0; k < TABLE_OTHER_COLUMNS; k++) {
+        buffer_append_format(out, ",column_%u", k);
+    }
+    buffer_append_char(out, '\n');
+}
+
+void person_write_table_row(uint64_t i, const struct person *person, struct buffer *out)
+{
+    buffer_append_format(out, "%s, %s ,%s,%s,%s,%s,%u,%s,\"%s\",\"%s\"", person->cookie, person->email, person->phone,
+                         person->city, person->state, person->country, person->age, person->gender, person->income,
+                         person->education);
+    for (unsigned k = 0; k < TABLE_OTHER_COLUMNS; k++) {
+        uint64_t random = mix64(i * TABLE_OTHER_COLUMNS + k);
+        if (k % 3 == 0) {
+            buffer_append_format(out, ",%u", (unsigned)(random % 1000));
+        } else {
+            buffer_append_format(out, ",\"%s, %s\"", PICK(rare_first, random), PICK(rare_second, random >> 20));
+        }
+    }
+    buffer_append_char(out, '\n');
+}
+
 /* ---- Redis ------------------------------------------------------------------------------------ */
 
 static void bulk(struct buffer *out, const char *text, size_t length)
@@ -204,7 +340,7 @@ static void hash_field(struct buffer *out, const char *name, const char *value)
 
 unsigned person_write_redis(const struct person *person, struct buffer *out)
 {
-    char age[8], interests[256], cohorts[256];
+    char age[8], interests[256], cohorts[1024];
     snprintf(age, sizeof(age), "%u", person->age);
     join(person->interests, person->interest_count, ";", interests, sizeof(interests));
     join(person->cohorts, person->cohort_count, ";", cohorts, sizeof(cohorts));
@@ -241,13 +377,14 @@ unsigned person_write_redis_sorted(uint64_t i, const struct person *person, stru
 {
     char score[24];
     snprintf(score, sizeof(score), "%llu", (unsigned long long)i);
-    for (unsigned k = 0; k < person->cohort_count; k++) {
-        buffer_append_cstr(out, "*4\r\n$4\r\nZADD\r\n");
-        bulk_pair(out, "z:", person->cohorts[k]);
-        bulk_text(out, score);
-        bulk(out, person->cookie, COOKIE_LENGTH);
+    if (person->age < GROWN_UP_AGE) {
+        return 0;
     }
-    return person->cohort_count;
+    buffer_append_cstr(out, "*4\r\n$4\r\nZADD\r\n");
+    bulk_text(out, "z:Grown-ups");
+    bulk_text(out, score);
+    bulk(out, person->cookie, COOKIE_LENGTH);
+    return 1;
 }
 
 /* ---- PostgreSQL ------------------------------------------------------------------------------- */
@@ -266,7 +403,7 @@ static void array_literal(const char *const *texts, unsigned count, char *out, s
 struct columns {
     const char *values[COLUMN_COUNT];
     size_t lengths[COLUMN_COUNT];
-    char age[8], interests[256], cohorts[256];
+    char age[8], interests[256], cohorts[1024];
 };
 
 static void fill_columns(const struct person *person, struct columns *columns)

@@ -50,6 +50,10 @@ def number(value):
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def median(rounds, field):
+    return statistics.median(one[field] for one in rounds)
+
+
 def ratios(ours, theirs, field, inverse=False):
     """Round by round; inverse for what is better when smaller."""
     pairs = [(a[field], b[field]) for a, b in zip(ours, theirs)]
@@ -100,6 +104,11 @@ def machine():
     return f"{len(os.sched_getaffinity(0))} × {model}, {memory:.0f} GiB, Linux {platform.release()}"
 
 
+def available_memory():
+    with open("/proc/meminfo") as info:
+        return int(re.search(r"MemAvailable:\s*(\d+)", info.read()).group(1)) * 1024
+
+
 def busy_seconds():
     """CPU seconds that all processes together have used on this machine."""
     with open("/proc/stat") as stat:
@@ -128,11 +137,12 @@ def write_plots(folder, groups, growth):
         if "open loop" in name:
             series = [(side, [(1 / (1 - min(share, 0.99999)), us) for share, us in median_curve(rounds) if share < 1])
                       for side, rounds in group.items()]
-            write("latency.svg", svg.lines(f"Latency, {name}", series, "percentile", "µs", True, True,
-                                           [(2, "50"), (10, "90"), (100, "99"), (1000, "99.9"), (10000, "99.99")]))
+            write("meanwhile.svg" if "beside" in name else "latency.svg", svg.lines(
+                f"Latency, {name}", series, "percentile", "µs", True, True,
+                [(2, "50"), (10, "90"), (100, "99"), (1000, "99.9"), (10000, "99.99")]))
     if growth:
-        write("growth.svg", svg.lines("CPU time per ingested record as people grow", growth, "people already there",
-                                      "µs per record"))
+        write("growth.svg", svg.lines("CPU time per ingested record as people grow", growth, "people there afterwards",
+                                      "µs per record", log_x=True))
 
 
 def write_page(path, text):

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "people.h"
 
@@ -12,6 +13,7 @@ static const char *const names[WORK_KIND_COUNT] = {
     [WORK_HGETALL] = "hgetall",
     [WORK_PG_SELECT] = "pg-select",
     [WORK_INGEST] = "ingest",
+    [WORK_INGEST_TABLE] = "ingest-table",
     [WORK_REDIS_INGEST] = "redis-ingest",
     [WORK_REDIS_SORTED] = "redis-sorted",
     [WORK_PG_UPSERT] = "pg-upsert",
@@ -69,13 +71,35 @@ const char *work_sql(enum work_kind kind)
 
 /* ---- prepared requests ------------------------------------------------------------------------ */
 
-static void append_post(struct work *work, const struct buffer *body)
+static void append_post(struct work *work, const char *path, const char *type, const char *body, size_t length)
 {
     buffer_append_format(&work->bytes,
-                         "POST /api/ingest HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-                         "Content-Length: %zu\r\n\r\n",
-                         body->length);
-    buffer_append(&work->bytes, body->data, body->length);
+                         "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", path,
+                         type, length);
+    buffer_append(&work->bytes, body, length);
+}
+
+/* Packs the rows of a table as `gzip -6` would, and posts them. */
+static bool append_table(struct work *work, const struct buffer *rows)
+{
+    z_stream stream = {0};
+    struct buffer packed;
+    buffer_init(&packed, SIZE_MAX / 4);
+    size_t room_bytes = compressBound((uLong)rows->length) + 64;
+    char *room = buffer_reserve(&packed, room_bytes);
+    bool good = room != NULL && deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+    if (good) {
+        stream.next_in = (Bytef *)rows->data;
+        stream.avail_in = (uInt)rows->length;
+        stream.next_out = (Bytef *)room;
+        stream.avail_out = (uInt)room_bytes;
+        good = deflate(&stream, Z_FINISH) == Z_STREAM_END;
+        buffer_commit(&packed, stream.total_out);
+        deflateEnd(&stream);
+        append_post(work, work->path, "text/csv", packed.data, packed.length);
+    }
+    buffer_deinit(&packed);
+    return good;
 }
 
 /* COPY … FROM STDIN with its data, then the merge: sent in one go, answered twice. */
@@ -101,6 +125,8 @@ static uint32_t append_request(struct work *work, uint64_t first, uint64_t last,
     buffer_clear(body);
     if (work->kind == WORK_INGEST) {
         buffer_append_cstr(body, last - first == 1 ? "{\"data\": " : "{\"data\": [");
+    } else if (work->kind == WORK_INGEST_TABLE) {
+        person_write_table_head(body);
     }
     for (uint64_t i = first; i < last; i++) {
         struct person person;
@@ -112,6 +138,7 @@ static uint32_t append_request(struct work *work, uint64_t first, uint64_t last,
             }
             person_write_json(&person, body);
             break;
+        case WORK_INGEST_TABLE: person_write_table_row(i, &person, body); break;
         case WORK_REDIS_INGEST: answers += person_write_redis(&person, &work->bytes); break;
         case WORK_REDIS_SORTED: answers += person_write_redis_sorted(i, &person, &work->bytes); break;
         case WORK_PG_COPY: person_write_copy(&person, body); break;
@@ -123,13 +150,26 @@ static uint32_t append_request(struct work *work, uint64_t first, uint64_t last,
     }
     if (work->kind == WORK_INGEST) {
         buffer_append_cstr(body, last - first == 1 ? "}" : "]}");
-        append_post(work, body);
+        append_post(work, "/api/ingest", "application/json", body->data, body->length);
         answers = 1;
+    } else if (work->kind == WORK_INGEST_TABLE) {
+        answers = append_table(work, body) ? 1 : 0;
     } else if (work->kind == WORK_PG_COPY) {
         append_copy(work, body);
         answers = 2;
     }
     return answers;
+}
+
+/* An earlier one once more. Room first: the bytes that are copied must not move meanwhile. */
+static uint32_t repeat_request(struct work *work, uint64_t earlier)
+{
+    size_t start = earlier == 0 ? 0 : work->ends[earlier - 1], length = work->ends[earlier] - start;
+    if (buffer_reserve(&work->bytes, length) == NULL) {
+        return 0;
+    }
+    buffer_append(&work->bytes, work->bytes.data + start, length);
+    return work->answers[earlier];
 }
 
 bool work_prepare(struct work *work)
@@ -147,11 +187,13 @@ bool work_prepare(struct work *work)
     struct buffer body;
     buffer_init(&body, SIZE_MAX / 4);
     bool enough = work->ends != NULL && work->answers != NULL;
+    uint64_t cycle = work->again > 0 ? (work->again + work->per_body - 1) / work->per_body : requests;
     for (uint64_t k = 0; enough && k < requests; k++) {
         uint64_t first = work->first + k * work->per_body;
         uint64_t last = first + work->per_body;
         last = last < work->first + work->count ? last : work->first + work->count;
-        work->answers[k] = append_request(work, first, last, &body);
+        work->answers[k] = k < cycle ? append_request(work, first, last, &body) : repeat_request(work, k - cycle);
+        enough = work->answers[k] > 0;
         work->ends[k] = work->bytes.length;
     }
     enough = enough && !work->bytes.failed && !body.failed;

@@ -5,8 +5,9 @@
  *   hgetall       HGETALL u:<cookie>, a random person
  *   pg-select     SELECT … WHERE cookie = $1, prepared, a random person
  *   ingest        POST /api/ingest, per_body records a body, people first .. first + count - 1 once each
+ *   ingest-table  POST of the path given, per_body rows of a wide table packed by gzip, whose mapping reads ten of its forty columns
  *   redis-ingest  the same people as HSET, SADD, SET, SET; per_body people a pipeline
- *   redis-sorted  the same people's cohorts as ZADD, for paging
+ *   redis-sorted  the grown-ups among the same people as ZADD, for paging
  *   pg-upsert     the same people as prepared upserts, one a transaction
  *   pg-copy       the same people by COPY into a temporary table and one INSERT … SELECT … ON CONFLICT a body
  *   redis-page    ZRANGE of 100 at an offset, then 100 HGETALL in one pipeline
@@ -27,6 +28,7 @@ enum work_kind {
     WORK_HGETALL,
     WORK_PG_SELECT,
     WORK_INGEST,
+    WORK_INGEST_TABLE,
     WORK_REDIS_INGEST,
     WORK_REDIS_SORTED,
     WORK_PG_UPSERT,
@@ -37,10 +39,11 @@ enum work_kind {
 
 struct work {
     enum work_kind kind;
-    const char *path;    /* get; redis-page: the key of the sorted set */
+    const char *path;    /* get, ingest-table; redis-page: the key of the sorted set */
     uint64_t people;     /* lookups go over 0 .. people - 1 */
     uint64_t offset;     /* redis-page */
     uint64_t first, count, per_body;
+    uint64_t again;      /* finite works: not count people but the first so many, over and over; 0: everybody once */
     uint64_t random;     /* state */
     /* prepared requests, so that making them costs nothing while measuring */
     struct buffer bytes;
