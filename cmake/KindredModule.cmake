@@ -183,6 +183,10 @@ function(kindred_ctest name)
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 60)
     endif()
+    # Sanitizers make a program several times slower.
+    if(KINDRED_SANITIZE)
+        math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 4")
+    endif()
     # Under memcheck: test programs of ours, with tests/valgrind.supp when there is one.
     set(under "")
     if(KINDRED_VALGRIND AND TARGET "${program}")

@@ -43,7 +43,10 @@ static void look(struct world *world, struct looks *out)
             buffer_clear(&text);
             struct json_writer json = json_writer_of(&text);
             engine_write_user(world->engine, number, EXPAND_ALL & ~(unsigned)EXPAND_COHORTS, &json);
-            out->at[number] = strndup(text.data, text.length);
+            out->at[number] = malloc(text.length + 1);
+            CHECK(out->at[number] != NULL);
+            memcpy(out->at[number], text.data, text.length);
+            out->at[number][text.length] = '\0';
         }
     }
     buffer_deinit(&text);
@@ -60,7 +63,9 @@ static void back_up(struct world *world, const char *to)
 {
     struct backup_report report;
     struct error error = {0};
-    struct backup_options options = {.files = &file_system_posix, .data = world->path, .backup = to,
+    struct backup_options options = {.files = &file_system_posix,
+                                     .data = world->path,
+                                     .backup = to,
                                      .taken_at_us = world->now_us + 1000000ll * 1000000};
     err e = backup_run(&options, &report, &error);
     if (e != ERR_OK) {
@@ -68,14 +73,21 @@ static void back_up(struct world *world, const char *to)
     }
 }
 
-static void restore(struct world *world, const char *from, const char *erasures, uint64_t until, const char *to)
+static void restore(struct world *world, const char *from, const char *erasures, uint64_t until,
+                    const char *to)
 {
     struct erasure_ledger ledger = {0};
     struct restore_report report;
     struct error error = {0};
-    err e = erasures != NULL ? erasure_ledger_load(&file_system_posix, erasures, NULL, NULL, &ledger, &error) : ERR_OK;
-    struct restore_options options = {.files = &file_system_posix, .random = &world->random, .backup = from, .data = to,
-                                      .until_sequence = until, .ledger = erasures != NULL ? &ledger : NULL,
+    err e = erasures != NULL
+                ? erasure_ledger_load(&file_system_posix, erasures, NULL, NULL, &ledger, &error)
+                : ERR_OK;
+    struct restore_options options = {.files = &file_system_posix,
+                                      .random = &world->random,
+                                      .backup = from,
+                                      .data = to,
+                                      .until_sequence = until,
+                                      .ledger = erasures != NULL ? &ledger : NULL,
                                       .erase_entries = engine_erase_entries};
     if (e == ERR_OK) {
         e = backup_restore(&options, &report, &error);
@@ -119,15 +131,19 @@ static bool is_erased(const struct world *world, const bool *erased, uint32_t nu
     return erased[number];
 }
 
-static void compare(struct world *world, struct looks *then, struct looks *now, const bool *erased, const char *what)
+static void compare(struct world *world, struct looks *then, struct looks *now, const bool *erased,
+                    const char *what)
 {
     for (uint32_t number = 1; number < NUMBERS_MAX; number++) {
         const char *before = then->at[number];
         const char *after = now->at[number];
         bool gone = before != NULL && is_erased(world, erased, number);
-        if (gone ? after != NULL : (before == NULL) != (after == NULL) || (before != NULL && strcmp(before, after) != 0)) {
-            world_fail(world, number, "%s, p%u%s:\n  was  %s\n  is   %s", what, number, gone ? ", erased" : "",
-                       before ? before : "not there", after ? after : "not there");
+        if (gone ? after != NULL
+                 : (before == NULL) != (after == NULL) ||
+                       (before != NULL && strcmp(before, after) != 0)) {
+            world_fail(world, number, "%s, p%u%s:\n  was  %s\n  is   %s", what, number,
+                       gone ? ", erased" : "", before ? before : "not there",
+                       after ? after : "not there");
         }
     }
 }
@@ -149,7 +165,8 @@ static uint64_t run_world(struct world *world, uint64_t seed)
     }
     scrub_all(world);
     look(world, &then);
-    uint64_t until = 1 + world->last_sequence / 2 + prng_below(&world->prng, world->last_sequence / 2);
+    uint64_t until =
+        1 + world->last_sequence / 2 + prng_below(&world->prng, world->last_sequence / 2);
     back_up(world, old);
     /* The copy cut where nobody who is still there was erased yet: what it is to look like. */
     restore(world, old, NULL, until, plain);
@@ -207,6 +224,7 @@ int main(int argc, char **argv)
     for (uint64_t n = 0; n < worlds; n++) {
         erased += run_world(&world, seed + n);
     }
-    printf("%" PRIu64 " worlds, %" PRIu64 " operations, %" PRIu64 " erasures, 0 differences\n", worlds, world.steps, erased);
+    printf("%" PRIu64 " worlds, %" PRIu64 " operations, %" PRIu64 " erasures, 0 differences\n",
+           worlds, world.steps, erased);
     return 0;
 }
