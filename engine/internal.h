@@ -180,8 +180,9 @@ int origin_compare(const struct engine *engine, const struct profile_origin *a, 
 err publish_profile(struct engine *engine, const struct profile *profile) MUST_USE;
 /* The blob goes away (erased, absorbed): everything that was counted for it is taken back. */
 void retire_profile(struct engine *engine, uint32_t number);
-/* While loading: the blob counts for names, phrases, attributes. */
-err index_loaded_profile(struct engine *engine, const void *blob) MUST_USE;
+/* While loading: the blob counts for names, phrases, attributes. Touches neither the identifier table nor who moved:
+ * profile_loader.c has those beside it, on another thread. */
+void index_loaded_values(struct engine *engine, const void *blob);
 void retire_blob(struct engine *engine, void *blob);
 /* checkpoint.c: frees the blob, or keeps it until the snapshot that may hold it is written. */
 void snapshot_keep_or_free(struct engine *engine, void *blob);

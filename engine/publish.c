@@ -6,7 +6,8 @@
 
 /* ---- counting names ---- */
 
-static void count_names(struct engine *engine, const void *blob, void (*count)(struct names *names, uint32_t id))
+static void count_names(struct engine *engine, const void *blob,
+                        void (*count)(struct names *names, uint32_t id))
 {
     struct profile_view view;
     profile_view_open(blob, &view);
@@ -42,12 +43,14 @@ static bool same_value(const struct profile_value *a, const struct profile_value
     case PROFILE_INTEGER: return a->integer == b->integer;
     case PROFILE_CATEGORY: return a->category_id == b->category_id;
     case PROFILE_NUMBER:
-    case PROFILE_TEXT: return false; /* not indexed; telling them apart would cost more than it saves */
+    case PROFILE_TEXT:
+        return false; /* not indexed; telling them apart would cost more than it saves */
     }
     return false;
 }
 
-static void index_field(struct engine *engine, const struct profile_field *field, uint32_t number, bool set)
+static void index_field(struct engine *engine, const struct profile_field *field, uint32_t number,
+                        bool set)
 {
     if (!attributes_indexes(field->name_id, field->value.kind)) {
         return;
@@ -82,15 +85,18 @@ static void walk_begin(struct field_walk *walk, const void *blob)
 }
 
 /* Both blobs have their fields ascending by name: one pass tells what came, went and changed. */
-static void update_attributes(struct engine *engine, uint32_t number, const void *old_blob, const void *new_blob)
+static void update_attributes(struct engine *engine, uint32_t number, const void *old_blob,
+                              const void *new_blob)
 {
     struct field_walk old_walk;
     struct field_walk new_walk;
     walk_begin(&old_walk, old_blob);
     walk_begin(&new_walk, new_blob);
     while (old_walk.some || new_walk.some) {
-        bool take_old = old_walk.some && (!new_walk.some || old_walk.field.name_id <= new_walk.field.name_id);
-        bool take_new = new_walk.some && (!old_walk.some || new_walk.field.name_id <= old_walk.field.name_id);
+        bool take_old =
+            old_walk.some && (!new_walk.some || old_walk.field.name_id <= new_walk.field.name_id);
+        bool take_new =
+            new_walk.some && (!old_walk.some || new_walk.field.name_id <= old_walk.field.name_id);
         if (!(take_old && take_new && same_value(&old_walk.field.value, &new_walk.field.value))) {
             if (take_old) {
                 index_field(engine, &old_walk.field, number, false);
@@ -124,7 +130,8 @@ static bool blob_has_interest(const void *blob, uint32_t phrase_id)
 }
 
 /* Calls act for each interest of `blob` that `other` (may be NULL) lacks. */
-static void each_interest_not_in(struct engine *engine, uint32_t number, const void *blob, const void *other,
+static void each_interest_not_in(struct engine *engine, uint32_t number, const void *blob,
+                                 const void *other,
                                  void (*act)(struct phrases *phrases, uint32_t id, uint32_t person))
 {
     if (blob == NULL) {
@@ -204,7 +211,7 @@ err remember_moved(struct engine *engine, uint8_t type, struct slice value, uint
     return ERR_OK;
 }
 
-err index_loaded_profile(struct engine *engine, const void *blob)
+void index_loaded_values(struct engine *engine, const void *blob)
 {
     struct profile_view view;
     profile_view_open(blob, &view);
@@ -213,14 +220,4 @@ err index_loaded_profile(struct engine *engine, const void *blob)
     update_attributes(engine, view.number, NULL, blob);
     bitmap_add(engine->everybody, view.number);
     engine->counters.profile_bytes += profile_blob_bytes(blob);
-    struct profile_cursor cursor = profile_identifiers(&view);
-    for (struct profile_identifier item; profile_identifier_next(&cursor, &item);) {
-        uint64_t hash = identifier_hash(engine->identifiers, item.type, item.value);
-        err e = item.moved ? remember_moved(engine, item.type, item.value, view.number)
-                           : identifier_table_add(engine->identifiers, hash, view.number);
-        if (e != ERR_OK) {
-            return e;
-        }
-    }
-    return ERR_OK;
 }

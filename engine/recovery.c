@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "erased_entries.h"
 #include "ingest/splitter.h"
+#include "profile_loader.h"
 
 static void set_phase(struct engine *engine, enum engine_phase phase, uint64_t total)
 {
@@ -31,6 +32,7 @@ struct load {
     uint64_t settings_sequence;
     struct slice settings_json; /* borrowed from the snapshot */
     uint64_t last_person;
+    struct profile_loader *profiles;
 };
 
 static err load_corrupt(struct load *load, const char *table)
@@ -123,7 +125,25 @@ static err load_profile(void *context, struct slice key, struct slice value)
     memcpy(blob, value.data, value.length);
     people_replace(engine->people, u32_of(key), blob);
     count_done(engine);
-    return index_loaded_profile(engine, blob);
+    return profile_loader_add(load->profiles, blob);
+}
+
+/* The table with nearly all bytes: read here, indexed beside. */
+static err load_profiles(struct load *load, struct checkpoint_snapshot *snapshot)
+{
+    struct engine *engine = load->engine;
+    uint64_t count = checkpoint_count(snapshot, TABLE_PROFILES);
+    set_phase(engine, PHASE_PROFILES, count);
+    err e = identifier_table_reserve(engine->identifiers, count * 3);
+    if (e == ERR_OK) {
+        e = profile_loader_create(engine, engine->options.load_threads, &load->profiles);
+    }
+    if (e == ERR_OK) {
+        e = checkpoint_scan(snapshot, TABLE_PROFILES, load_profile, load, load->error);
+    }
+    err indexed = profile_loader_finish(load->profiles);
+    load->profiles = NULL;
+    return e == ERR_OK ? indexed : e;
 }
 
 static err load_history(void *context, struct slice key, struct slice value)
@@ -267,13 +287,8 @@ static err load_tables(struct load *load, struct checkpoint_snapshot *snapshot)
     if (e == ERR_OK) {
         e = scan(load, snapshot, TABLE_PARENTS, load_parent);
     }
-    uint64_t profiles = checkpoint_count(snapshot, TABLE_PROFILES);
-    set_phase(engine, PHASE_PROFILES, profiles);
     if (e == ERR_OK) {
-        e = identifier_table_reserve(engine->identifiers, profiles * 3);
-    }
-    if (e == ERR_OK) {
-        e = scan(load, snapshot, TABLE_PROFILES, load_profile);
+        e = load_profiles(load, snapshot);
     }
     if (e == ERR_OK) {
         e = scan(load, snapshot, TABLE_HISTORY, load_history);

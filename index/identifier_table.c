@@ -35,6 +35,8 @@ struct shard {
     uint32_t range;
     uint32_t tail; /* slots behind the range, the always empty last one included */
     uint32_t used;
+    bool
+        tail_full; /* the last slot but one is used; kept here because looking there is a cache miss */
 };
 
 struct identifier_table {
@@ -68,6 +70,10 @@ static inline uint64_t home_of(uint32_t bits, uint32_t range)
 static inline uint64_t slot_total(const struct shard *shard)
 {
     return (uint64_t)shard->range + shard->tail;
+}
+static inline bool is_tail_full(const struct shard *shard)
+{
+    return shard->slots[slot_total(shard) - 2] != 0;
 }
 static inline struct shard *shard_of(struct identifier_table *table, uint64_t hash)
 {
@@ -149,6 +155,7 @@ static err rebuild(struct identifier_table *table, struct shard *shard, uint64_t
     shard->slots = slots;
     shard->range = (uint32_t)range;
     shard->tail = (uint32_t)tail;
+    shard->tail_full = is_tail_full(shard);
     return ERR_OK;
 }
 
@@ -164,7 +171,7 @@ static err make_room(struct identifier_table *table, struct shard *shard)
         range += range / 4;
     }
     /* Many equal hash bits at the very end. A larger range would not part them, a longer tail takes them. */
-    if (shard->slots[slot_total(shard) - 2] != 0) {
+    if (shard->tail_full) {
         tail *= 2;
     }
     return range > shard->range || tail > shard->tail ? rebuild(table, shard, range, tail) : ERR_OK;
@@ -258,11 +265,28 @@ err identifier_table_add(struct identifier_table *table, uint64_t hash, uint32_t
     while (*empty != 0) {
         empty++;
     }
-    CHECK(empty < shard->slots + slot_total(shard) - 1);
+    const uint64_t *last = shard->slots + slot_total(shard) - 1;
+    CHECK(empty < last);
+    shard->tail_full |= empty + 1 == last;
     memmove(slot + 1, slot, (size_t)(empty - slot) * sizeof *slot);
     *slot = slot_of(hash_bits(hash), number);
     shard->used++;
     table->count++;
+    return ERR_OK;
+}
+
+err identifier_table_add_many(struct identifier_table *table, const struct identifier_link *links,
+                              size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        identifier_table_prefetch(table, links[i].hash);
+    }
+    for (size_t i = 0; i < count; i++) {
+        err e = identifier_table_add(table, links[i].hash, links[i].number);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
     return ERR_OK;
 }
 
@@ -293,6 +317,7 @@ bool identifier_table_remove(struct identifier_table *table, uint64_t hash, uint
     }
     memmove(slot, slot + 1, (size_t)(last - slot) * sizeof *slot);
     *last = 0;
+    shard->tail_full = is_tail_full(shard);
     shard->used--;
     table->count--;
     return true;
@@ -319,6 +344,9 @@ static const char *shard_fault(const struct shard *shard)
     uint64_t used = 0;
     if (shard->slots[total - 1] != 0) {
         return "the last slot of a shard is used";
+    }
+    if (shard->tail_full != is_tail_full(shard)) {
+        return "a shard is wrong about its tail";
     }
     for (uint64_t i = 0; i < total; i++) {
         uint64_t slot = shard->slots[i];

@@ -312,6 +312,7 @@ static err open_engine(struct server *server, struct engine **engine, struct err
                                            .settings_json = server->options.settings_json,
                                            .shipped_cohorts = shipped_cohorts(),
                                            .classifier = server->options.model.classifier,
+                                           .load_threads = ENGINE_LOAD_THREADS,
                                            .progress = &server->progress};
     e = engine_open(&options, engine, error);
     if (e != ERR_OK) {

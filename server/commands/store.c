@@ -90,6 +90,7 @@ int store_open(const struct store_options *options, struct store *store)
         .durability = options->durability,
         .shipped_cohorts = options->read_only ? SLICE_NONE : shipped_cohorts(),
         .classifier = store->model.classifier,
+        .load_threads = ENGINE_LOAD_THREADS,
         .read_only = options->read_only,
     };
     error.err = engine_open(&engine, &store->engine, &error);

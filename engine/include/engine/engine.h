@@ -48,6 +48,8 @@ struct engine_progress {
     _Atomic uint64_t total;
 };
 
+enum { ENGINE_LOAD_THREADS = 2 };
+
 struct engine_options {
     struct log *log;               /* borrowed for the engine's life */
     struct checkpoint *checkpoint; /* borrowed; NULL: everything from the log, nothing is checkpointed */
@@ -60,6 +62,8 @@ struct engine_options {
                                       SLICE_NONE keeps those, or the defaults */
     struct slice shipped_cohorts;  /* classifier/topics.json; its cohorts are logged once per version of it; SLICE_NONE: none */
     const struct classifier *classifier; /* borrowed; NULL: rules only, phrases have no verdicts */
+    unsigned load_threads;         /* at start: 0 reads and indexes the checkpoint on the calling thread alone; up to
+                                      ENGINE_LOAD_THREADS help it */
     size_t verdict_slots;          /* of the cache of verdicts on their way to the writer; 0: VERDICT_SLOTS_DEFAULT */
     bool read_only;                /* never appends: export, verify */
     struct engine_progress *progress; /* may be NULL */

@@ -36,6 +36,14 @@ void identifier_table_prefetch(const struct identifier_table *table, uint64_t ha
 
 /* The caller knows that it is absent. ERR_MEMORY. */
 err identifier_table_add(struct identifier_table *table, uint64_t hash, uint32_t number) MUST_USE;
+/* Many of them (start-up), whose cache misses overlap; at most some hundred a call, or the first are gone from the cache again.
+ * After ERR_MEMORY some of them are in. */
+struct identifier_link {
+    uint64_t hash;
+    uint32_t number;
+};
+err identifier_table_add_many(struct identifier_table *table, const struct identifier_link *links,
+                              size_t count) MUST_USE;
 /* The slot (hash, old) now leads to `number`. False when there is no such slot. */
 bool identifier_table_replace(struct identifier_table *table, uint64_t hash, uint32_t old, uint32_t number);
 bool identifier_table_remove(struct identifier_table *table, uint64_t hash, uint32_t number);

@@ -24,6 +24,7 @@ static struct {
     enum engine_durability durability;
     const char *settings;
     const struct classifier *classifier; /* NULL: rules only */
+    unsigned load_threads;
     int64_t now_us;
     int64_t ticks;
     struct prng prng;
@@ -56,6 +57,7 @@ __attribute__((unused)) static err fixture_open(struct error *error)
     struct engine_options options = {.log = fixture.folder.log, .checkpoint = fixture.folder.checkpoint,
                                      .clock = &fixture_clock, .random = &fixture.random,
                                      .durability = fixture.durability, .classifier = fixture.classifier,
+                                     .load_threads = fixture.load_threads,
                                      .settings_json = fixture.settings ? slice_from_cstr(fixture.settings) : SLICE_NONE};
     return engine_open(&options, &fixture.engine, error);
 }
