@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "storage/checkpoint.h"
+
 #include "commands/commands.h"
 #include "commands/options.h"
 
@@ -80,6 +82,7 @@ int main(int argc, char **argv)
 {
     /* A reader that went away is an error of that write, not the end of the process. */
     signal(SIGPIPE, SIG_IGN);
+    checkpoint_guard_install(EXIT_CODE_STORAGE);
     if (argc < 2) {
         print_overview(stderr);
         return EXIT_CODE_USAGE;

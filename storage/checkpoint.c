@@ -6,11 +6,8 @@
  * LMDB writes a new file's first pages without syncing them, so a crash could leave a data.mdb that
  * is neither new nor whole. Therefore it begins as new.mdb and gets its name when it is durable.
  *
- * Every stored value ends in crc32c(table ‖ key ‖ value), because LMDB has no checksums; a scan
- * also counts, and each commit writes down (.tables) how many rows each table has: a flipped bit in
- * LMDB's own pages can make a table vanish or turn it into an empty one. So damage to what is
- * stored is found when it is read. Damage to LMDB's pages may still stop the process. (Not found
- * here: a page number that becomes that of an older copy of the same page, with as many rows.)
+ * LMDB has no checksums: checkpoint_rows.c has ours, for each value and over each table. Damage to what is stored is found
+ * when it is read. Damage to LMDB's pages may lead LMDB astray; checkpoint_guard.c sees to it that this has a name.
  *
  * ---- The map ----------------------------------------------------------------------------------
  *
@@ -31,17 +28,11 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "base/bytes.h"
-#include "base/hash.h"
 #include "base/memory.h"
+#include "checkpoint_guard.h"
 #include "checkpoint_internal.h"
 
-enum {
-    FORMAT_VERSION = 2, /* 1: without .tables */
-    TABLES_ROW_BYTES = 8 * TABLE_COUNT,
-    KEY_BYTES_MAX = 511,
-    VALUE_CRC_BYTES = 4,
-};
+enum { KEY_BYTES_MAX = 511 };
 static const uint64_t MAP_BYTES_DEFAULT = 1024ull * 1024 * 1024;
 static const uint64_t SPACE_LEFT_LEAST = 16ull * 1024 * 1024;
 
@@ -52,21 +43,12 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_COHORTS] = "cohorts",   [TABLE_MEMBERS] = "members",       [TABLE_RECEIPTS] = "receipts",
     [TABLE_MESSAGES] = "messages", [TABLE_QUARANTINE] = "quarantine", [TABLE_ERASURES] = "erasures",
 };
-/* In TABLE_META; the leading dot is ours. */
-static const struct slice format_key = {".format", 7};
-static const struct slice applied_key = {".applied_sequence", 17};
-static const struct slice tables_key = {".tables", 7};
-
-struct checkpoint_txn {
-    struct checkpoint *checkpoint;
-    MDB_txn *txn;
-    bool failed; /* a put did not succeed: it must not be committed */
-};
-
 struct checkpoint_snapshot {
     struct checkpoint *checkpoint;
     MDB_txn *txn;
     uint64_t sequence;
+    uint64_t sums[TABLE_COUNT]; /* as the last commit wrote them down */
+    bool sums_known;
 };
 
 const char *checkpoint_table_name(enum checkpoint_table table)
@@ -110,8 +92,8 @@ static err out_of_memory(struct error *error)
     return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for the checkpoint");
 }
 
-static err corrupt_value(const struct checkpoint *checkpoint, enum checkpoint_table table,
-                         const char *what, struct error *error)
+err checkpoint_corrupt(const struct checkpoint *checkpoint, enum checkpoint_table table,
+                       const char *what, struct error *error)
 {
     return error_set(
         error, ERR_CORRUPT, "checkpoint_corrupt", 0,
@@ -119,145 +101,7 @@ static err corrupt_value(const struct checkpoint *checkpoint, enum checkpoint_ta
         checkpoint->data_path, table_names[table], what);
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
-
-static MDB_val val_of(struct slice bytes)
-{
-    /* LMDB does not write through it. */
-    return (MDB_val){bytes.length, (void *)(uintptr_t)bytes.data};
-}
-
-static uint32_t value_crc(enum checkpoint_table table, struct slice key, struct slice value)
-{
-    uint8_t first = (uint8_t)table;
-    uint32_t crc = crc32c(0, &first, 1);
-    crc = crc32c(crc, key.data, key.length);
-    return crc32c(crc, value.data, value.length);
-}
-
-static int put_value(MDB_txn *txn, MDB_dbi dbi, enum checkpoint_table table, struct slice key,
-                     struct slice value, unsigned flags)
-{
-    MDB_val k = val_of(key);
-    MDB_val room = {value.length + VALUE_CRC_BYTES, NULL};
-    int code = mdb_put(txn, dbi, &k, &room, MDB_RESERVE | flags);
-    if (code == 0) {
-        uint8_t *at = room.mv_data;
-        if (value.length > 0) {
-            memcpy(at, value.data, value.length);
-        }
-        store_u32(at + value.length, value_crc(table, key, value));
-    }
-    return code;
-}
-
-/* False when the checksum does not hold. */
-static bool take_value(enum checkpoint_table table, struct slice key, const MDB_val *stored,
-                       struct slice *value)
-{
-    if (stored->mv_size < VALUE_CRC_BYTES) {
-        return false;
-    }
-    *value = slice_of(stored->mv_data, stored->mv_size - VALUE_CRC_BYTES);
-    return load_u32(value->data + value->length) == value_crc(table, key, *value);
-}
-
-static err get_value(const struct checkpoint *checkpoint, MDB_txn *txn, enum checkpoint_table table,
-                     struct slice key, struct slice *value, struct error *error)
-{
-    MDB_val k = val_of(key);
-    MDB_val stored;
-    int code = mdb_get(txn, checkpoint->tables[table], &k, &stored);
-    if (code == MDB_NOTFOUND) {
-        return ERR_NOT_FOUND;
-    }
-    if (code != 0) {
-        return checkpoint_fail(error, code, "read", checkpoint->data_path);
-    }
-    return take_value(table, key, &stored, value)
-               ? ERR_OK
-               : corrupt_value(checkpoint, table, "a value fails its checksum", error);
-}
-
 /* ---- opening --------------------------------------------------------------------------------- */
-
-/* How many rows each table has, as LMDB sees it in this transaction. */
-static int count_tables(const struct checkpoint *checkpoint, MDB_txn *txn, uint8_t out[TABLES_ROW_BYTES])
-{
-    int code = 0;
-    for (size_t i = 0; i < TABLE_COUNT && code == 0; i++) {
-        MDB_stat stat = {0};
-        code = mdb_stat(txn, checkpoint->tables[i], &stat);
-        store_u64(out + 8 * i, stat.ms_entries);
-    }
-    return code;
-}
-
-static err check_tables(const struct checkpoint *checkpoint, MDB_txn *txn, struct error *error)
-{
-    uint8_t counted[TABLES_ROW_BYTES];
-    struct slice noted;
-    err e = get_value(checkpoint, txn, TABLE_META, tables_key, &noted, error);
-    if (e == ERR_NOT_FOUND || (e == ERR_OK && noted.length != TABLES_ROW_BYTES)) {
-        return corrupt_value(checkpoint, TABLE_META, "the tables' sizes are missing", error);
-    }
-    int code = e == ERR_OK ? count_tables(checkpoint, txn, counted) : 0;
-    if (code != 0) {
-        return checkpoint_fail(error, code, "read", checkpoint->data_path);
-    }
-    for (size_t i = 0; i < TABLE_COUNT && e == ERR_OK; i++) {
-        if (load_u64(counted + 8 * i) != load_u64(noted.data + 8 * i)) {
-            e = corrupt_value(checkpoint, (enum checkpoint_table)i, "it has not as many rows as were written", error);
-        }
-    }
-    return e;
-}
-
-static err read_state(struct checkpoint *checkpoint, MDB_txn *txn, struct error *error)
-{
-    struct slice value;
-    err e = get_value(checkpoint, txn, TABLE_META, format_key, &value, error);
-    if (e == ERR_NOT_FOUND) {
-        return corrupt_value(checkpoint, TABLE_META, "its version is missing", error);
-    }
-    if (e != ERR_OK) {
-        return e;
-    }
-    uint32_t version = value.length == 4 ? load_u32(value.data) : 0;
-    if (version == 0 || version > FORMAT_VERSION) {
-        return corrupt_value(checkpoint, TABLE_META, "it is of another version", error);
-    }
-    e = get_value(checkpoint, txn, TABLE_META, applied_key, &value, error);
-    if (e == ERR_NOT_FOUND || (e == ERR_OK && value.length != 8)) {
-        return corrupt_value(checkpoint, TABLE_META, "the applied sequence is missing", error);
-    }
-    if (e == ERR_OK) {
-        checkpoint->applied_sequence = load_u64(value.data);
-    }
-    return e == ERR_OK && version > 1 ? check_tables(checkpoint, txn, error) : e;
-}
-
-/* Last in a transaction: what it writes counts, too. */
-static int write_state(const struct checkpoint *checkpoint, MDB_txn *txn, uint64_t applied_sequence)
-{
-    uint8_t format[4];
-    uint8_t applied[8];
-    uint8_t counts[TABLES_ROW_BYTES] = {0};
-    store_u32(format, FORMAT_VERSION);
-    store_u64(applied, applied_sequence);
-    MDB_dbi meta = checkpoint->tables[TABLE_META];
-    int code = put_value(txn, meta, TABLE_META, format_key, slice_of(format, sizeof format), 0);
-    if (code == 0) {
-        code = put_value(txn, meta, TABLE_META, applied_key, slice_of(applied, sizeof applied), 0);
-    }
-    if (code == 0) { /* the row must be there to be counted */
-        code = put_value(txn, meta, TABLE_META, tables_key, slice_of(counts, sizeof counts), 0);
-    }
-    if (code == 0) {
-        code = count_tables(checkpoint, txn, counts);
-    }
-    return code != 0 ? code : put_value(txn, meta, TABLE_META, tables_key, slice_of(counts, sizeof counts), 0);
-}
 
 /* A file without any table is new. In any other, all of them must be there: making the missing one would hide that its
  * rows are gone. */
@@ -290,11 +134,13 @@ static err open_tables(struct checkpoint *checkpoint, struct error *error)
     }
     code = find_tables(checkpoint, txn, &is_new, &missing);
     if (code == MDB_NOTFOUND) {
-        e = corrupt_value(checkpoint, (enum checkpoint_table)missing, "it is missing", error);
+        e = checkpoint_corrupt(checkpoint, (enum checkpoint_table)missing, "it is missing", error);
     } else if (code == 0 && is_new) {
-        code = write_state(checkpoint, txn, 0);
+        struct checkpoint_txn first = {.checkpoint = checkpoint, .txn = txn};
+        code = checkpoint_state_write(&first, 0);
+        checkpoint_cursors_close(&first);
     } else if (code == 0) {
-        e = read_state(checkpoint, txn, error);
+        e = checkpoint_state_read(checkpoint, txn, error);
     }
     if (e != ERR_OK || code != 0) {
         mdb_txn_abort(txn);
@@ -318,7 +164,8 @@ static bool pages_are_free(struct checkpoint *checkpoint, uint64_t first, uint64
     int code = mdb_cursor_open(txn, 0, &cursor);
     if (code == 0) {
         while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-            for (size_t at = sizeof(size_t); at + sizeof(size_t) <= value.mv_size; at += sizeof(size_t)) {
+            for (size_t at = sizeof(size_t); at + sizeof(size_t) <= value.mv_size;
+                 at += sizeof(size_t)) {
                 size_t page;
                 memcpy(&page, (const char *)value.mv_data + at, sizeof page);
                 found += page >= first && page <= last;
@@ -361,14 +208,15 @@ static err check_size(struct checkpoint *checkpoint, struct error *error)
         return ERR_OK;
     }
     err e = checkpoint->read_only ? ERR_OK : set_size(checkpoint->data_path, needed, error);
-    if (e != ERR_OK || (!checkpoint->read_only &&
-                        pages_are_free(checkpoint, size / stat_of_env.ms_psize, info.me_last_pgno))) {
+    if (e != ERR_OK ||
+        (!checkpoint->read_only &&
+         pages_are_free(checkpoint, size / stat_of_env.ms_psize, info.me_last_pgno))) {
         return e;
     }
     if (!checkpoint->read_only && (e = set_size(checkpoint->data_path, size, error)) != ERR_OK) {
         return e;
     }
-    return corrupt_value(checkpoint, TABLE_META, "the file is shorter than its pages", error);
+    return checkpoint_corrupt(checkpoint, TABLE_META, "the file is shorter than its pages", error);
 }
 
 static uint64_t used_bytes(MDB_env *env)
@@ -400,6 +248,8 @@ static err open_env_at(struct checkpoint *checkpoint, const char *path, uint64_t
         return checkpoint_fail(error, code, "open", path);
     }
     checkpoint->env = env;
+    checkpoint_guard_assertions(env);
+    const char *outer = checkpoint_guard_enter(checkpoint->data_path);
     if ((code = mdb_env_set_maxdbs(env, TABLE_COUNT)) == 0 &&
         (code = mdb_env_set_mapsize(env, map_bytes)) == 0) {
         /* MDB_NOTLS: a snapshot belongs to whoever holds it, not to a thread. Read-ahead stays on:
@@ -413,6 +263,7 @@ static err open_env_at(struct checkpoint *checkpoint, const char *path, uint64_t
     if (e == ERR_OK) {
         e = open_tables(checkpoint, error);
     }
+    checkpoint_guard_leave(outer);
     if (e != ERR_OK) {
         mdb_env_close(env);
         checkpoint->env = NULL;
@@ -609,6 +460,7 @@ err checkpoint_begin(struct checkpoint *checkpoint, struct checkpoint_txn **out,
         return out_of_memory(error);
     }
     txn->checkpoint = checkpoint;
+    const char *outer = checkpoint_guard_enter(checkpoint->data_path);
     pthread_mutex_lock(&checkpoint->lock);
     CHECK(!checkpoint->writing);
     err e = checkpoint_writable(checkpoint, error);
@@ -623,10 +475,13 @@ err checkpoint_begin(struct checkpoint *checkpoint, struct checkpoint_txn **out,
     pthread_mutex_unlock(&checkpoint->lock);
     if (e != ERR_OK) {
         memory_free(txn);
-        return e;
+    } else if ((e = checkpoint_sums_begin(txn, error)) != ERR_OK) {
+        checkpoint_abort(txn);
+    } else {
+        *out = txn;
     }
-    *out = txn;
-    return ERR_OK;
+    checkpoint_guard_leave(outer);
+    return e;
 }
 
 /* What every change ends with. */
@@ -650,23 +505,31 @@ err checkpoint_put(struct checkpoint_txn *txn, enum checkpoint_table table, stru
 {
     CHECK(table < TABLE_COUNT && key.length > 0 && key.length <= KEY_BYTES_MAX);
     CHECK(table != TABLE_META || key.data[0] != '.');
-    return changed(txn, put_value(txn->txn, txn->checkpoint->tables[table], table, key, value, 0),
-                   error);
+    const char *outer = checkpoint_guard_enter(txn->checkpoint->data_path);
+    int code = checkpoint_row_put(txn, table, key, value);
+    checkpoint_guard_leave(outer);
+    return changed(txn, code, error);
 }
 
 err checkpoint_delete(struct checkpoint_txn *txn, enum checkpoint_table table, struct slice key,
                       struct error *error)
 {
     CHECK(table < TABLE_COUNT && key.length > 0 && key.length <= KEY_BYTES_MAX);
-    MDB_val k = val_of(key);
-    int code = mdb_del(txn->txn, txn->checkpoint->tables[table], &k, NULL);
-    return changed(txn, code == MDB_NOTFOUND ? 0 : code, error);
+    const char *outer = checkpoint_guard_enter(txn->checkpoint->data_path);
+    int code = checkpoint_row_delete(txn, table, key);
+    checkpoint_guard_leave(outer);
+    return changed(txn, code, error);
 }
 
 err checkpoint_clear(struct checkpoint_txn *txn, enum checkpoint_table table, struct error *error)
 {
     CHECK(table < TABLE_COUNT);
-    return changed(txn, mdb_drop(txn->txn, txn->checkpoint->tables[table], 0), error);
+    CHECK(table != TABLE_META); /* ours would go, too */
+    const char *outer = checkpoint_guard_enter(txn->checkpoint->data_path);
+    int code = mdb_drop(txn->txn, txn->checkpoint->tables[table], 0);
+    txn->sums[table] = 0;
+    checkpoint_guard_leave(outer);
+    return changed(txn, code, error);
 }
 
 /* LMDB reports a write that came back short as EIO, and a nearly full disk makes short writes. */
@@ -706,14 +569,18 @@ err checkpoint_commit(struct checkpoint_txn *txn, uint64_t applied_sequence, str
     struct checkpoint *checkpoint = txn->checkpoint;
     CHECK(!txn->failed);
     CHECK(applied_sequence >= checkpoint->applied_sequence);
-    int code = write_state(checkpoint, txn->txn, applied_sequence);
+    const char *outer = checkpoint_guard_enter(checkpoint->data_path);
+    int code = checkpoint_state_write(txn, applied_sequence);
     if (code != 0) {
         err e = changed(txn, code, error);
         checkpoint_abort(txn);
+        checkpoint_guard_leave(outer);
         return e;
     }
     /* Not under the lock: it takes a disk's time, and others only ask for numbers. */
+    checkpoint_cursors_close(txn);
     code = mdb_txn_commit(txn->txn);
+    checkpoint_guard_leave(outer);
     pthread_mutex_lock(&checkpoint->lock);
     checkpoint->writing = false;
     err e = end_commit(checkpoint, code, applied_sequence, error);
@@ -725,6 +592,7 @@ err checkpoint_commit(struct checkpoint_txn *txn, uint64_t applied_sequence, str
 void checkpoint_abort(struct checkpoint_txn *txn)
 {
     if (txn != NULL) {
+        checkpoint_cursors_close(txn);
         mdb_txn_abort(txn->txn);
         pthread_mutex_lock(&txn->checkpoint->lock);
         txn->checkpoint->writing = false;
@@ -751,7 +619,9 @@ err checkpoint_snapshot_begin(struct checkpoint *checkpoint, struct checkpoint_s
             *error = checkpoint->failure;
         }
     } else {
+        const char *outer = checkpoint_guard_enter(checkpoint->data_path);
         int code = mdb_txn_begin(checkpoint->env, NULL, MDB_RDONLY, &snapshot->txn);
+        checkpoint_guard_leave(outer);
         e = code == 0 ? ERR_OK : checkpoint_fail(error, code, "read", checkpoint->data_path);
     }
     checkpoint->snapshots += e == ERR_OK;
@@ -760,16 +630,15 @@ err checkpoint_snapshot_begin(struct checkpoint *checkpoint, struct checkpoint_s
         memory_free(snapshot);
         return e;
     }
-    struct slice value;
-    e = get_value(checkpoint, snapshot->txn, TABLE_META, applied_key, &value, error);
-    if (e == ERR_NOT_FOUND || (e == ERR_OK && value.length != 8)) {
-        e = corrupt_value(checkpoint, TABLE_META, "the applied sequence is missing", error);
+    e = checkpoint_applied_read(checkpoint, snapshot->txn, &snapshot->sequence, error);
+    if (e == ERR_OK) {
+        e = checkpoint_sums_read(checkpoint, snapshot->txn, snapshot->sums, &snapshot->sums_known,
+                                 error);
     }
     if (e != ERR_OK) {
         checkpoint_snapshot_end(snapshot);
         return e;
     }
-    snapshot->sequence = load_u64(value.data);
     *out = snapshot;
     return ERR_OK;
 }
@@ -790,60 +659,52 @@ uint64_t checkpoint_snapshot_sequence(struct checkpoint_snapshot *snapshot)
     return snapshot->sequence;
 }
 
-static err visit_entry(struct checkpoint_snapshot *snapshot, enum checkpoint_table table,
-                       MDB_val *k, MDB_val *v, checkpoint_visit visit, void *context,
-                       struct error *error)
+/* At the end of a table: are these the rows that the last commit left there, and all of them? */
+static err check_walk(const struct checkpoint_snapshot *snapshot,
+                      const struct checkpoint_walk *walk, struct error *error)
 {
-    struct slice key = slice_of(k->mv_data, k->mv_size);
-    struct slice value;
-    if (!take_value(table, key, v, &value)) {
-        return corrupt_value(snapshot->checkpoint, table, "a value fails its checksum", error);
+    const struct checkpoint *checkpoint = snapshot->checkpoint;
+    MDB_stat stat;
+    int code = mdb_stat(snapshot->txn, checkpoint->tables[walk->table], &stat);
+    if (code != 0) {
+        return checkpoint_fail(error, code, "read", checkpoint->data_path);
     }
-    if (table == TABLE_META && key.data[0] == '.') {
-        return ERR_OK; /* ours */
+    if (walk->rows != stat.ms_entries) {
+        return checkpoint_corrupt(checkpoint, walk->table, "entries are missing", error);
     }
-    return visit(context, key, value);
+    return !snapshot->sums_known || walk->sum == snapshot->sums[walk->table]
+               ? ERR_OK
+               : checkpoint_corrupt(checkpoint, walk->table, "some of its rows are older ones",
+                                    error);
 }
 
 err checkpoint_scan(struct checkpoint_snapshot *snapshot, enum checkpoint_table table,
                     checkpoint_visit visit, void *context, struct error *error)
 {
     struct checkpoint *checkpoint = snapshot->checkpoint;
-    MDB_cursor *cursor;
-    MDB_stat stat;
-    MDB_val k;
-    MDB_val v;
-    size_t seen = 0;
+    struct checkpoint_walk walk = {.checkpoint = checkpoint, .table = table};
+    struct slice key;
+    struct slice value;
     CHECK(table < TABLE_COUNT);
-    int code = mdb_cursor_open(snapshot->txn, checkpoint->tables[table], &cursor);
+    int code = mdb_cursor_open(snapshot->txn, checkpoint->tables[table], &walk.cursor);
     if (code != 0) {
         return checkpoint_fail(error, code, "read", checkpoint->data_path);
     }
     err e = ERR_OK;
-    while (e == ERR_OK && (code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
-        seen++;
-        e = visit_entry(snapshot, table, &k, &v, visit, context, error);
+    while (e == ERR_OK && (e = checkpoint_walk_next(&walk, &key, &value, error)) == ERR_OK) {
+        if (table != TABLE_META || key.data[0] != '.') { /* ours */
+            e = visit(context, key, value);
+        }
     }
-    mdb_cursor_close(cursor);
-    if (e != ERR_OK) {
-        return e;
-    }
-    if (code != MDB_NOTFOUND) {
-        return checkpoint_fail(error, code, "read", checkpoint->data_path);
-    }
-    code = mdb_stat(snapshot->txn, checkpoint->tables[table], &stat);
-    if (code != 0) {
-        return checkpoint_fail(error, code, "read", checkpoint->data_path);
-    }
-    return seen == stat.ms_entries ? ERR_OK
-                                   : corrupt_value(checkpoint, table, "entries are missing", error);
+    mdb_cursor_close(walk.cursor);
+    return walk.ended ? check_walk(snapshot, &walk, error) : e;
 }
 
 err checkpoint_get(struct checkpoint_snapshot *snapshot, enum checkpoint_table table,
                    struct slice key, struct slice *value, struct error *error)
 {
     CHECK(table < TABLE_COUNT && key.length > 0 && key.length <= KEY_BYTES_MAX);
-    return get_value(snapshot->checkpoint, snapshot->txn, table, key, value, error);
+    return checkpoint_row_get(snapshot->checkpoint, snapshot->txn, table, key, value, error);
 }
 
 uint64_t checkpoint_count(struct checkpoint_snapshot *snapshot, enum checkpoint_table table)

@@ -10,6 +10,7 @@
  * know: the data folder's lock keeps other processes out. */
 #include <errno.h>
 
+#include "checkpoint_guard.h"
 #include "checkpoint_internal.h"
 
 enum { TXN_BYTES_MAX = 64 * 1024 * 1024 };
@@ -85,6 +86,7 @@ static int write_copy(struct checkpoint *checkpoint)
     if (code != 0) {
         return code;
     }
+    const char *outer = checkpoint_guard_enter(checkpoint->data_path);
     if ((code = mdb_env_set_maxdbs(copying.to, TABLE_COUNT)) == 0 &&
         (code = mdb_env_set_mapsize(copying.to, info.me_mapsize)) == 0 &&
         (code = mdb_env_open(copying.to, checkpoint->new_path,
@@ -94,6 +96,7 @@ static int write_copy(struct checkpoint *checkpoint)
     if (code == 0) {
         code = mdb_env_sync(copying.to, 1);
     }
+    checkpoint_guard_leave(outer);
     mdb_env_close(copying.to);
     return code;
 }

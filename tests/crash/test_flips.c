@@ -1,13 +1,14 @@
 /* Tries to get a wrong answer out of a data folder in which bits have flipped, without an alarm: 1 to 8 random bits at a time, anywhere in
- * the log or in LMDB's file.
+ * the log or in LMDB's file, or a page of LMDB's that became a copy of another one (an older one of itself, as often as not).
  *
  *   log       the raw log alone, in this process: open it, read every entry both ways. Each time it is refused by name of file and offset, or
  *             each entry that is given out is the one that was put in; a tail that is cut is the last batch, and is reported
  *   folder    log or checkpoint of a small engine's folder, in a child of its own each time: open it as a start does. It is refused
  *             (with a message), or it answers as before, also after one more record, a checkpoint and another start
  *
- * An alarm is a refusal, or a process that ends (LMDB follows what stands in its pages; a bad one may be a bus error): counted apart. And
- * what `kindred verify` does is done as well: what a start finds, it must find; where it finds nothing, all answers must be true.
+ * An alarm is a refusal, or a process that ends with the code of damage and the file's name (LMDB follows what stands in its pages; a bad
+ * one may be a bus error, see checkpoint_guard.h). One that ends without a word is counted apart. And what `kindred verify` does is done as
+ * well: what a start finds, it must find; where it finds nothing, all answers must be true.
  *
  *   test_flips [--log N] [--folder N] [--seconds S] [--seed S]       prints seed and counts; exit 1 at the first violation */
 #include <fcntl.h>
@@ -28,7 +29,14 @@
 #include "unit/storage/support.h"
 #include "world.h"
 
-enum { FLIPS_MAX = 8, FILES_MAX = 64, STEPS = 150, CHECKPOINT_AT = 110, FACTS_MAX = 2048, MESSAGE_MAX = 300 };
+enum {
+    FLIPS_MAX = 8,
+    FILES_MAX = 64,
+    STEPS = 150,
+    CHECKPOINT_AT = 110,
+    FACTS_MAX = 2048,
+    MESSAGE_MAX = 300
+};
 
 struct flip {
     size_t file;
@@ -49,19 +57,30 @@ struct campaign {
     size_t file_count;
     struct flip flips[FLIPS_MAX];
     size_t flip_count;
+    struct {
+        size_t file, to, from;
+        bool keeps_number; /* what LMDB looks at first */
+    } page;                /* when flip_count is 0 */
 };
 
-__attribute__((noreturn, format(printf, 2, 3))) static void violation(const struct campaign *campaign, const char *format, ...)
+__attribute__((noreturn, format(printf, 2, 3))) static void violation(
+    const struct campaign *campaign, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     fprintf(stderr, "VIOLATION: ");
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\n  seed %" PRIu64 ", number %" PRIu64 ", flipped:", campaign->seed, campaign->number);
+    fprintf(stderr, "\n  seed %" PRIu64 ", number %" PRIu64 ", flipped:", campaign->seed,
+            campaign->number);
     for (size_t i = 0; i < campaign->flip_count; i++) {
-        fprintf(stderr, " %s bit %" PRIu64, strrchr(campaign->files[campaign->flips[i].file].path, '/') + 1,
+        fprintf(stderr, " %s bit %" PRIu64,
+                strrchr(campaign->files[campaign->flips[i].file].path, '/') + 1,
                 campaign->flips[i].bit);
+    }
+    if (campaign->flip_count == 0) {
+        fprintf(stderr, " page %zu from %zu, number %s", campaign->page.to, campaign->page.from,
+                campaign->page.keeps_number ? "kept" : "copied");
     }
     fprintf(stderr, "\n");
     exit(1);
@@ -115,7 +134,8 @@ static void choose(struct campaign *campaign, size_t from, size_t to)
     uint64_t first = prng_below(&campaign->prng, bytes * 8);
     campaign->flip_count = 0;
     while (campaign->flip_count < wanted) {
-        uint64_t bit = near ? first + prng_below(&campaign->prng, 512) : prng_below(&campaign->prng, bytes * 8);
+        uint64_t bit = near ? first + prng_below(&campaign->prng, 512)
+                            : prng_below(&campaign->prng, bytes * 8);
         bit %= bytes * 8;
         struct flip flip = {from, bit};
         while (flip.bit >= campaign->files[flip.file].length * 8) {
@@ -158,6 +178,25 @@ static void flip_files(const struct campaign *campaign, bool undo)
     }
 }
 
+/* One page of the last file becomes a copy of another one. */
+static void copy_page(struct campaign *campaign)
+{
+    enum { PAGE = 4096, NUMBER_BYTES = 8 };
+    const struct kept *kept = &campaign->files[campaign->file_count - 1];
+    const size_t pages = kept->length / PAGE;
+    campaign->flip_count = 0;
+    campaign->page.to = (size_t)prng_below(&campaign->prng, pages);
+    campaign->page.from = (size_t)prng_below(&campaign->prng, pages - 1);
+    campaign->page.from += campaign->page.from >= campaign->page.to;
+    campaign->page.keeps_number = prng_below(&campaign->prng, 4) > 0;
+    const size_t skip = campaign->page.keeps_number ? NUMBER_BYTES : 0;
+    int descriptor = open(kept->path, O_WRONLY);
+    CHECK(descriptor >= 0);
+    CHECK(pwrite(descriptor, kept->bytes + campaign->page.from * PAGE + skip, PAGE - skip,
+                 (off_t)(campaign->page.to * PAGE + skip)) == (ssize_t)(PAGE - skip));
+    close(descriptor);
+}
+
 /* ---- the log alone ------------------------------------------------------------------------------- */
 
 enum { LOG_ENTRIES = 60, LOG_SYNCED = 54, LOG_SEGMENT_BYTES = 6000 };
@@ -190,7 +229,8 @@ static void check_named(const struct campaign *campaign, const struct error *err
     if (error->err != ERR_CORRUPT && error->err != ERR_UNSUPPORTED) {
         violation(campaign, "refused, but not as damage: %s", error->message);
     }
-    if (strstr(error->message, ".seg") == NULL || strpbrk(strstr(error->message, ".seg"), "0123456789") == NULL) {
+    if (strstr(error->message, ".seg") == NULL ||
+        strpbrk(strstr(error->message, ".seg"), "0123456789") == NULL) {
         violation(campaign, "does not name file and offset: %s", error->message);
     }
 }
@@ -241,8 +281,10 @@ static void try_log(struct campaign *campaign, const char *folder, struct log_co
     /* As a start without a checkpoint sees it, with one in the middle, and with one at the end. */
     static const uint64_t checkpoints[] = {0, 30, LOG_ENTRIES};
     const uint64_t trusted = checkpoints[prng_below(&campaign->prng, ARRAY_COUNT(checkpoints))];
-    const struct log_settings settings = {.segment_bytes = LOG_SEGMENT_BYTES, .trusted_sequence = trusted,
-                                          .durable_sequence = trusted, .read_only = true};
+    const struct log_settings settings = {.segment_bytes = LOG_SEGMENT_BYTES,
+                                          .trusted_sequence = trusted,
+                                          .durable_sequence = trusted,
+                                          .read_only = true};
     struct log *log = log_open(folder, &settings, &report, &error);
     bool alarm = log == NULL;
     if (log == NULL) {
@@ -297,9 +339,10 @@ static void log_campaign(uint64_t seed, uint64_t wanted, uint64_t seconds)
         flip_files(&campaign, true);
         campaign.number++;
     }
-    printf("log: %" PRIu64 " flips in %zu segments: %" PRIu64 " refused at the start, %" PRIu64 " when read, %" PRIu64
-           " cut as a torn tail and reported; verify found each\n",
-           campaign.number, campaign.file_count, counts.refused, counts.refused_when_read, counts.cut);
+    printf("log: %" PRIu64 " flips in %zu segments: %" PRIu64 " refused at the start, %" PRIu64
+           " when read, %" PRIu64 " cut as a torn tail and reported; verify found each\n",
+           campaign.number, campaign.file_count, counts.refused, counts.refused_when_read,
+           counts.cut);
     let_go(&campaign);
     folder_remove(folder);
 }
@@ -322,13 +365,17 @@ static void witness(struct world *world)
     struct truth *truth = world->owner;
     struct error error = {0};
     struct engine_stats stats;
-    CHECK(engine_classify_pending(world->engine, &error) == ERR_OK && truth->fact_count < FACTS_MAX);
+    CHECK(engine_classify_pending(world->engine, &error) == ERR_OK &&
+          truth->fact_count < FACTS_MAX);
     engine_stats(world->engine, &stats);
-    truth->facts[truth->fact_count++] = (struct fact){stats.applied_sequence, world_digest(world->engine)};
+    truth->facts[truth->fact_count++] =
+        (struct fact){stats.applied_sequence, world_digest(world->engine)};
 }
 
 /* What a child found; in memory that both see. */
 enum start { START_REFUSED, START_TRUE, START_CUT, START_WRONG };
+enum end { END_WELL, END_NAMED, END_HUNG, END_CRASHED };
+enum { CODE_OF_DAMAGE = 3 };
 struct found {
     _Atomic int stage; /* 0 nothing yet, 1 start, 2 verify, 3 the next record, 4 the end */
     enum start start;
@@ -354,15 +401,21 @@ static err open_again(struct world *world, struct error *error)
     static struct clock clock;
     world->random = prng_source(&world->prng);
     clock = (struct clock){clock_now, clock_ticks, world};
-    struct data_folder_options folder = {
-        .files = &file_system_posix, .random = &world->random, .path = world->path, .segment_bytes = 256 * 1024};
+    struct data_folder_options folder = {.files = &file_system_posix,
+                                         .random = &world->random,
+                                         .path = world->path,
+                                         .segment_bytes = 256 * 1024};
     err e = data_folder_open(&folder, &world->folder, error);
     if (e != ERR_OK) {
         return e;
     }
-    struct engine_options options = {.log = world->folder.log, .checkpoint = world->folder.checkpoint, .clock = &clock,
-                                     .random = &world->random, .durability = DURABILITY_FSYNC,
-                                     .settings_json = slice_from_cstr(input_settings), .classifier = world->classifier};
+    struct engine_options options = {.log = world->folder.log,
+                                     .checkpoint = world->folder.checkpoint,
+                                     .clock = &clock,
+                                     .random = &world->random,
+                                     .durability = DURABILITY_FSYNC,
+                                     .settings_json = slice_from_cstr(input_settings),
+                                     .classifier = world->classifier};
     e = engine_open(&options, &world->engine, error);
     if (e != ERR_OK) {
         data_folder_close(&world->folder);
@@ -382,11 +435,13 @@ static bool is_true(const struct truth *truth, const struct world *world, struct
         found->start = START_TRUE;
         return true;
     }
-    if (stats.applied_sequence == before->sequence && digest == before->digest && world->folder.report.cut_bytes > 0) {
+    if (stats.applied_sequence == before->sequence && digest == before->digest &&
+        world->folder.report.cut_bytes > 0) {
         found->start = START_CUT;
         return false;
     }
-    snprintf(found->message, sizeof found->message, "entry %" PRIu64 " of %" PRIu64, stats.applied_sequence, last->sequence);
+    snprintf(found->message, sizeof found->message, "entry %" PRIu64 " of %" PRIu64,
+             stats.applied_sequence, last->sequence);
     found->start = START_WRONG;
     return false;
 }
@@ -395,7 +450,8 @@ static bool is_true(const struct truth *truth, const struct world *world, struct
 static err one_more(struct world *world, struct error *error)
 {
     static struct input input;
-    struct submission submission = {.kind = SUBMIT_RECORDS, .drafts = &input.draft, .draft_count = 1};
+    struct submission submission = {
+        .kind = SUBMIT_RECORDS, .drafts = &input.draft, .draft_count = 1};
     struct submission *one = &submission;
     prng_seed(&world->prng, 1);
     input_record(world, &input);
@@ -451,52 +507,74 @@ static void start_child(struct truth *truth, struct found *found)
     atomic_store(&found->stage, 1);
     e = verify(world, &error);
     found->verify_refused = e != ERR_OK;
-    snprintf(found->verify_message, sizeof found->verify_message, "%s", e != ERR_OK ? error.message : "");
+    snprintf(found->verify_message, sizeof found->verify_message, "%s",
+             e != ERR_OK ? error.message : "");
     atomic_store(&found->stage, 2);
     if (same) {
         e = go_on(world, &found->next_digest, &error);
         found->next_refused = e != ERR_OK;
-        snprintf(found->next_message, sizeof found->next_message, "%s", e != ERR_OK ? error.message : "");
+        snprintf(found->next_message, sizeof found->next_message, "%s",
+                 e != ERR_OK ? error.message : "");
     }
     atomic_store(&found->stage, 4);
 }
 
-/* In a process of its own, which may end in any way. Its signal; 0: it came to its end. */
-static int start(struct truth *truth, struct found *found)
+/* Did the child say which file is damaged? */
+static bool said_so(int words)
+{
+    char text[1000];
+    ssize_t length = pread(words, text, sizeof text - 1, 0);
+    text[length > 0 ? length : 0] = '\0';
+    return strstr(text, "data.mdb is damaged") != NULL;
+}
+
+/* In a process of its own, which may end in any way. */
+static enum end start(struct truth *truth, struct found *found)
 {
     enum { PATIENCE_SECONDS = 20 };
     int status = 0;
+    int words = memfd_create("words", 0);
     *found = (struct found){0};
+    CHECK(words >= 0);
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        int nowhere = open("/dev/null", O_WRONLY);
-        (void)dup2(nowhere, STDERR_FILENO); /* a failed assertion says where, a million times */
-        (void)dup2(nowhere, STDOUT_FILENO);
+        (void)dup2(words, STDERR_FILENO);
+        (void)dup2(words, STDOUT_FILENO);
         const struct rlimit no_core = {0, 0};
         (void)setrlimit(RLIMIT_CORE, &no_core);
+        checkpoint_guard_install(CODE_OF_DAMAGE);
         alarm(PATIENCE_SECONDS);
         start_child(truth, found);
         _exit(0);
     }
     CHECK(waitpid(child, &status, 0) == child);
-    if (WIFSIGNALED(status)) {
-        return WTERMSIG(status);
+    enum end end = END_CRASHED; /* also a sanitizer's, which ends with a code of its own */
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+        end = END_HUNG;
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        end = END_WELL;
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == CODE_OF_DAMAGE && said_so(words)) {
+        end = END_NAMED;
     }
-    return WEXITSTATUS(status) == 0 ? 0 : SIGABRT; /* a sanitizer ends with a code of its own */
+    close(words);
+    return end;
 }
 
 struct folder_counts {
-    uint64_t refused, crashed, hung, same, cut, crashed_later, refused_later, verify_alone;
+    uint64_t refused, named, crashed, hung, same, cut, named_later, crashed_later, refused_later,
+        verify_alone;
 };
 
-static void try_folder(struct campaign *campaign, struct truth *truth, struct found *found, struct folder_counts *counts)
+static void try_folder(struct campaign *campaign, struct truth *truth, struct found *found,
+                       struct folder_counts *counts)
 {
-    const int signal_number = start(truth, found);
+    const enum end end = start(truth, found);
     const int stage = atomic_load(&found->stage);
     if (stage == 0) {
-        counts->hung += signal_number == SIGALRM;
-        counts->crashed += signal_number != SIGALRM;
+        counts->named += end == END_NAMED;
+        counts->hung += end == END_HUNG;
+        counts->crashed += end == END_CRASHED;
         return;
     }
     if (found->start == START_REFUSED) {
@@ -508,25 +586,35 @@ static void try_folder(struct campaign *campaign, struct truth *truth, struct fo
     }
     if (found->start == START_WRONG) {
         violation(campaign, "a start went well and answers wrong (%s); verify: %s", found->message,
-                  stage < 2 ? "ended" : found->verify_refused ? found->verify_message : "finds nothing");
+                  stage < 2               ? "ended"
+                  : found->verify_refused ? found->verify_message
+                                          : "finds nothing");
     }
     counts->same += found->start == START_TRUE;
     counts->cut += found->start == START_CUT;
     counts->verify_alone += stage >= 2 && found->verify_refused;
-    if (stage == 4 && !found->next_refused && found->next_digest != (found->start == START_TRUE ? truth->next_digest : 0)) {
-        violation(campaign, "after one more record, a checkpoint and a start the answers are wrong");
+    if (stage == 4 && !found->next_refused &&
+        found->next_digest != (found->start == START_TRUE ? truth->next_digest : 0)) {
+        violation(campaign,
+                  "after one more record, a checkpoint and a start the answers are wrong");
     }
     counts->refused_later += found->next_refused;
-    counts->crashed_later += signal_number != 0;
+    counts->named_later += end == END_NAMED;
+    counts->crashed_later += end == END_CRASHED || end == END_HUNG;
 }
 
-static void print_counts(const char *what, const struct campaign *campaign, const struct folder_counts *counts)
+static void print_counts(const char *what, const struct campaign *campaign,
+                         const struct folder_counts *counts)
 {
-    printf("%s: %" PRIu64 " flips: %" PRIu64 " refused at the start, %" PRIu64 " ended the process, %" PRIu64 " hung; %" PRIu64
-           " answered as before (of these %" PRIu64 " seen by verify, %" PRIu64 " refused and %" PRIu64
-           " ended the process at the next checkpoint or start), %" PRIu64 " cut as a torn tail and reported; 0 wrong\n",
-           what, campaign->number, counts->refused, counts->crashed, counts->hung, counts->same, counts->verify_alone,
-           counts->refused_later, counts->crashed_later, counts->cut);
+    printf("%s: %" PRIu64 " times damaged: %" PRIu64 " refused at the start, %" PRIu64
+           " ended there with the file's name, %" PRIu64 " without, %" PRIu64 " hung; %" PRIu64
+           " answered as before (of these %" PRIu64
+           " seen by verify, at the next checkpoint or start "
+           "%" PRIu64 " refused, %" PRIu64 " ended with the file's name and %" PRIu64
+           " without), %" PRIu64 " cut as a torn tail and reported; 0 wrong\n",
+           what, campaign->number, counts->refused, counts->named, counts->crashed, counts->hung,
+           counts->same, counts->verify_alone, counts->refused_later, counts->named_later,
+           counts->crashed_later, counts->cut);
     fflush(stdout);
 }
 
@@ -556,11 +644,11 @@ static void make_truth(struct truth *truth, uint64_t seed)
 static void check_unharmed(struct campaign *campaign, struct truth *truth, struct found *found)
 {
     campaign->flip_count = 0;
-    const int signal_number = start(truth, found);
-    if (signal_number != 0 || atomic_load(&found->stage) != 4 || found->start != START_TRUE || found->verify_refused ||
-        found->next_refused || found->next_digest == 0) {
-        violation(campaign, "without flips: signal %d, start %d, %s %s %s", signal_number, (int)found->start, found->message,
-                  found->verify_message, found->next_message);
+    const enum end end = start(truth, found);
+    if (end != END_WELL || atomic_load(&found->stage) != 4 || found->start != START_TRUE ||
+        found->verify_refused || found->next_refused || found->next_digest == 0) {
+        violation(campaign, "without damage: end %d, start %d, %s %s %s", (int)end,
+                  (int)found->start, found->message, found->verify_message, found->next_message);
     }
 }
 
@@ -568,9 +656,10 @@ static void folder_campaign(uint64_t seed, uint64_t wanted, uint64_t seconds)
 {
     static struct campaign campaign;
     static struct truth truth;
-    struct folder_counts counts[2] = {{0}};
+    struct folder_counts counts[3] = {{0}};
     char path[600];
-    struct found *found = mmap(NULL, sizeof *found, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct found *found =
+        mmap(NULL, sizeof *found, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(found != MAP_FAILED);
     campaign.seed = seed;
     prng_seed(&campaign.prng, seed);
@@ -584,14 +673,23 @@ static void folder_campaign(uint64_t seed, uint64_t wanted, uint64_t seconds)
     check_unharmed(&campaign, &truth, found);
     truth.next_digest = found->next_digest;
 
-    static const char *const names[] = {"folder, log", "folder, data.mdb"};
-    const uint64_t shares[] = {wanted / 8, wanted - wanted / 8};
-    for (size_t part = 0; part < 2; part++) {
-        const uint64_t until = now_s() + (part == 0 ? seconds / 8 : seconds - seconds / 8);
-        for (campaign.number = 0; campaign.number < shares[part] && (seconds == 0 || now_s() < until); campaign.number++) {
+    static const char *const names[] = {"folder, log", "folder, data.mdb",
+                                        "folder, pages of data.mdb"};
+    const uint64_t eighth = wanted / 8;
+    const uint64_t shares[] = {eighth, wanted - 3 * eighth, 2 * eighth};
+    const uint64_t time_shares[] = {seconds / 8, seconds - 3 * (seconds / 8), 2 * (seconds / 8)};
+    for (size_t part = 0; part < ARRAY_COUNT(shares); part++) {
+        const uint64_t until = now_s() + time_shares[part];
+        for (campaign.number = 0;
+             campaign.number < shares[part] && (seconds == 0 || now_s() < until);
+             campaign.number++) {
             restore(&campaign);
-            choose(&campaign, part == 0 ? 0 : segments, part == 0 ? segments : segments + 1);
-            flip_files(&campaign, false);
+            if (part == 2) {
+                copy_page(&campaign);
+            } else {
+                choose(&campaign, part == 0 ? 0 : segments, part == 0 ? segments : segments + 1);
+                flip_files(&campaign, false);
+            }
             try_folder(&campaign, &truth, found, &counts[part]);
         }
         print_counts(names[part], &campaign, &counts[part]);

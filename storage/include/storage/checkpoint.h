@@ -12,7 +12,8 @@
  * Deleted bytes stay in LMDB's pages until they happen to be overwritten: checkpoint_scrub writes the tables anew into a fresh
  * file (synced, renamed over), which is what an erasure needs.
  *
- * Every value is stored with a checksum of table, key and value: ERR_CORRUPT from a scan or get, never a wrong value. The map
+ * Every value is stored with a checksum of table, key and value: ERR_CORRUPT from a scan or get, never a wrong value. A scan that
+ * comes to its end has seen all rows of the last commit and none that is older. The map
  * grows in checkpoint_begin, so a put may answer ERR_BUSY "map_full": abort, begin, do it again.
  *
  * The log must be synced up to `applied_sequence` before checkpoint_commit: a checkpoint ahead of its log is refused at the next start.
@@ -90,5 +91,9 @@ uint64_t checkpoint_count(struct checkpoint_snapshot *snapshot, enum checkpoint_
 /* Rewrites the file so that no deleted byte is left in a free page, crash-safe. No snapshot may be open; the writer must not be
  * in a transaction. */
 err checkpoint_scrub(struct checkpoint *checkpoint, struct error *error) MUST_USE;
+
+/* For a program, once, before any checkpoint is opened: from then on a fault (SIGSEGV, SIGBUS) while damaged pages are followed ends
+ * the process with this exit code and the file's name on standard error. Any other fault is what it was. Not in a library's place. */
+void checkpoint_guard_install(int exit_code);
 
 #endif

@@ -32,17 +32,29 @@ static bool lmdb_fails(void)
 }
 
 /* The library's own, by name. */
-#define REAL(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
+#define REAL(name)     ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
 #define FAILS_OR(call) return lmdb_fails() ? lmdb_fault.with : (call)
 
-int mdb_env_create(MDB_env **env) { FAILS_OR(REAL(mdb_env_create)(env)); }
-int mdb_env_set_maxdbs(MDB_env *env, MDB_dbi dbs) { FAILS_OR(REAL(mdb_env_set_maxdbs)(env, dbs)); }
-int mdb_env_set_mapsize(MDB_env *env, size_t size) { FAILS_OR(REAL(mdb_env_set_mapsize)(env, size)); }
+int mdb_env_create(MDB_env **env)
+{
+    FAILS_OR(REAL(mdb_env_create)(env));
+}
+int mdb_env_set_maxdbs(MDB_env *env, MDB_dbi dbs)
+{
+    FAILS_OR(REAL(mdb_env_set_maxdbs)(env, dbs));
+}
+int mdb_env_set_mapsize(MDB_env *env, size_t size)
+{
+    FAILS_OR(REAL(mdb_env_set_mapsize)(env, size));
+}
 int mdb_env_open(MDB_env *env, const char *path, unsigned int flags, mdb_mode_t mode)
 {
     FAILS_OR(REAL(mdb_env_open)(env, path, flags, mode));
 }
-int mdb_env_sync(MDB_env *env, int force) { FAILS_OR(REAL(mdb_env_sync)(env, force)); }
+int mdb_env_sync(MDB_env *env, int force)
+{
+    FAILS_OR(REAL(mdb_env_sync)(env, force));
+}
 int mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned int flags, MDB_txn **txn)
 {
     FAILS_OR(REAL(mdb_txn_begin)(env, parent, flags, txn));
@@ -59,14 +71,30 @@ int mdb_dbi_open(MDB_txn *txn, const char *name, unsigned int flags, MDB_dbi *db
 {
     FAILS_OR(REAL(mdb_dbi_open)(txn, name, flags, dbi));
 }
-int mdb_stat(MDB_txn *txn, MDB_dbi dbi, MDB_stat *stat) { FAILS_OR(REAL(mdb_stat)(txn, dbi, stat)); }
-int mdb_get(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data) { FAILS_OR(REAL(mdb_get)(txn, dbi, key, data)); }
+int mdb_stat(MDB_txn *txn, MDB_dbi dbi, MDB_stat *stat)
+{
+    FAILS_OR(REAL(mdb_stat)(txn, dbi, stat));
+}
+int mdb_get(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data)
+{
+    FAILS_OR(REAL(mdb_get)(txn, dbi, key, data));
+}
 int mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned int flags)
 {
     FAILS_OR(REAL(mdb_put)(txn, dbi, key, data, flags));
 }
-int mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data) { FAILS_OR(REAL(mdb_del)(txn, dbi, key, data)); }
-int mdb_drop(MDB_txn *txn, MDB_dbi dbi, int del) { FAILS_OR(REAL(mdb_drop)(txn, dbi, del)); }
+int mdb_cursor_put(MDB_cursor *cursor, MDB_val *key, MDB_val *data, unsigned int flags)
+{
+    FAILS_OR(REAL(mdb_cursor_put)(cursor, key, data, flags));
+}
+int mdb_cursor_del(MDB_cursor *cursor, unsigned int flags)
+{
+    FAILS_OR(REAL(mdb_cursor_del)(cursor, flags));
+}
+int mdb_drop(MDB_txn *txn, MDB_dbi dbi, int del)
+{
+    FAILS_OR(REAL(mdb_drop)(txn, dbi, del));
+}
 int mdb_cursor_open(MDB_txn *txn, MDB_dbi dbi, MDB_cursor **cursor)
 {
     FAILS_OR(REAL(mdb_cursor_open)(txn, dbi, cursor));
@@ -80,7 +108,8 @@ int mdb_cursor_get(MDB_cursor *cursor, MDB_val *key, MDB_val *data, MDB_cursor_o
 
 static struct checkpoint *open_at(const char *folder, bool read_only, struct error *error)
 {
-    struct checkpoint_options options = {.directory = folder, .map_bytes = 1024 * 1024, .read_only = read_only};
+    struct checkpoint_options options = {
+        .directory = folder, .map_bytes = 1024 * 1024, .read_only = read_only};
     struct checkpoint *checkpoint = NULL;
     return checkpoint_open(&options, &checkpoint, error) == ERR_OK ? checkpoint : NULL;
 }
@@ -99,7 +128,8 @@ static err count_row(void *context, struct slice key, struct slice value)
 }
 
 /* Writes "a" = value at a sequence, among other things. */
-static err commit(struct checkpoint *checkpoint, const char *value, uint64_t sequence, struct error *error)
+static err commit(struct checkpoint *checkpoint, const char *value, uint64_t sequence,
+                  struct error *error)
 {
     struct checkpoint_txn *txn = NULL;
     err e = checkpoint_begin(checkpoint, &txn, error);
@@ -192,10 +222,11 @@ static void expect_whole(const char *folder, const struct life *life, const char
     struct checkpoint *checkpoint = open_at(folder, true, &error);
     REQUIRE(checkpoint != NULL, " %s %u: %s", what, n, error.message);
     const uint64_t sequence = checkpoint_applied_sequence(checkpoint);
-    EXPECT(sequence >= life->acknowledged && sequence <= 4, " %s %u: at %u, acknowledged %u", what, n, (unsigned)sequence,
-           (unsigned)life->acknowledged);
+    EXPECT(sequence >= life->acknowledged && sequence <= 4, " %s %u: at %u, acknowledged %u", what,
+           n, (unsigned)sequence, (unsigned)life->acknowledged);
     if (checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK) {
-        EXPECT(checkpoint_get(snapshot, TABLE_NAMES, SLICE_LITERAL("a"), &value, &error) == ERR_OK &&
+        EXPECT(checkpoint_get(snapshot, TABLE_NAMES, SLICE_LITERAL("a"), &value, &error) ==
+                       ERR_OK &&
                    slice_equal_cstr(value, values[sequence]),
                " %s %u: %.*s at %u", what, n, SLICE_ARGS(value), (unsigned)sequence);
         checkpoint_snapshot_end(snapshot);
@@ -213,8 +244,9 @@ static void make_first(const char *folder)
 
 static void test_lmdb_fails_at_every_call(void)
 {
-    static const int codes[] = {EIO, ENOMEM, ENOSPC, EACCES, MDB_PANIC, MDB_CORRUPTED, MDB_READERS_FULL, MDB_MAP_FULL, MDB_TXN_FULL,
-                                MDB_PAGE_NOTFOUND};
+    static const int codes[] = {EIO,          ENOMEM,           ENOSPC,           EACCES,
+                                MDB_PANIC,    MDB_CORRUPTED,    MDB_READERS_FULL, MDB_MAP_FULL,
+                                MDB_TXN_FULL, MDB_PAGE_NOTFOUND};
     for (size_t i = 0; i < ARRAY_COUNT(codes); i++) {
         for (unsigned n = 1;; n++) {
             char folder[256];
@@ -229,7 +261,8 @@ static void test_lmdb_fails_at_every_call(void)
             const bool hit = lmdb_fault.hit;
             lmdb_fault.at = 0;
             if (life.err != ERR_OK) {
-                EXPECT(hit && life.error.message[0] != '\0', " call %u, code %d: %s", n, codes[i], err_name(life.err));
+                EXPECT(hit && life.error.message[0] != '\0', " call %u, code %d: %s", n, codes[i],
+                       err_name(life.err));
             }
             expect_whole(folder, &life, mdb_strerror(codes[i]), n);
             folder_remove(folder);
@@ -252,7 +285,8 @@ static void test_memory_fails_at_every_call(void)
         live(folder, &life);
         struct failing_memory_end end = failing_memory_end();
         EXPECT(end.live_blocks == 0, " call %u", (unsigned)n);
-        EXPECT(life.err == (end.failed ? ERR_MEMORY : ERR_OK), " call %u: %s", (unsigned)n, err_name(life.err));
+        EXPECT(life.err == (end.failed ? ERR_MEMORY : ERR_OK), " call %u: %s", (unsigned)n,
+               err_name(life.err));
         expect_whole(folder, &life, "memory", (unsigned)n);
         folder_remove(folder);
         if (!end.failed) {
@@ -263,19 +297,21 @@ static void test_memory_fails_at_every_call(void)
 
 /* ---- rows that no checkpoint writes ------------------------------------------------------------- */
 
-/* Puts a row into .meta behind its back, with a right checksum (or `short_by` bytes of it). value NULL: takes it away. */
-static void forge(const char *folder, const char *key, const void *value, size_t length, size_t short_by)
+/* Puts a row into a table behind its back, with a right checksum (or `short_by` bytes of it). value NULL: takes it away. */
+static void forge(const char *folder, enum checkpoint_table of, const char *key, const void *value,
+                  size_t length, size_t short_by)
 {
     char path[300];
     MDB_env *env = NULL;
     MDB_txn *txn = NULL;
     MDB_dbi dbi = 0;
-    uint8_t row[64];
-    const uint8_t table = TABLE_META;
+    uint8_t row[256];
+    const uint8_t table = (uint8_t)of;
     snprintf(path, sizeof path, "%s/data.mdb", folder);
     CHECK(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, TABLE_COUNT) == 0 &&
-          mdb_env_open(env, path, MDB_NOSUBDIR, 0600) == 0 && mdb_txn_begin(env, NULL, 0, &txn) == 0 &&
-          mdb_dbi_open(txn, "meta", 0, &dbi) == 0);
+          mdb_env_open(env, path, MDB_NOSUBDIR, 0600) == 0 &&
+          mdb_txn_begin(env, NULL, 0, &txn) == 0 &&
+          mdb_dbi_open(txn, of == TABLE_META ? "meta" : "names", 0, &dbi) == 0);
     MDB_val k = {strlen(key), (void *)(uintptr_t)key};
     if (value == NULL) {
         CHECK(mdb_del(txn, dbi, &k, NULL) == 0);
@@ -292,6 +328,8 @@ static void forge(const char *folder, const char *key, const void *value, size_t
     (void)remove(path);
 }
 
+static const uint8_t zeros[8 * TABLE_COUNT];
+
 static void test_rows_that_no_checkpoint_writes(void)
 {
     static const struct {
@@ -301,7 +339,7 @@ static void test_rows_that_no_checkpoint_writes(void)
         const char *says;
     } cases[] = {
         {".format", NULL, 0, 0, "version is missing"},
-        {".format", "\3\0\0\0", 4, 0, "another version"},
+        {".format", "\4\0\0\0", 4, 0, "another version"},
         {".format", "\0\0\0\0", 4, 0, "another version"},
         {".format", "\1\0", 2, 0, "another version"},
         {".format", "", 0, 1, "checksum"},
@@ -310,6 +348,7 @@ static void test_rows_that_no_checkpoint_writes(void)
         {".applied_sequence", "\1\0\0\0\0\0\0\0", 8, 2, "checksum"},
         {".tables", NULL, 0, 0, "sizes are missing"},
         {".tables", "\1\0\0\0\0\0\0\0", 8, 0, "sizes are missing"},
+        {".tables", zeros, 8 * TABLE_COUNT, 0, "sizes are missing"}, /* of the version before */
         {"another", "row", 3, 0, "table meta: it has not as many rows"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
@@ -318,14 +357,50 @@ static void test_rows_that_no_checkpoint_writes(void)
             struct error error = {0};
             snprintf(folder, sizeof folder, "%s", folder_make());
             make_first(folder);
-            forge(folder, cases[i].key, cases[i].value, cases[i].length, cases[i].short_by);
+            forge(folder, TABLE_META, cases[i].key, cases[i].value, cases[i].length,
+                  cases[i].short_by);
             struct checkpoint *checkpoint = open_at(folder, read_only != 0, &error);
-            EXPECT(checkpoint == NULL && error.err == ERR_CORRUPT && strstr(error.message, cases[i].says) != NULL &&
+            EXPECT(checkpoint == NULL && error.err == ERR_CORRUPT &&
+                       strstr(error.message, cases[i].says) != NULL &&
                        strstr(error.message, "data.mdb") != NULL,
                    " case %zu: %s", i, error.message);
             checkpoint_close(checkpoint);
             folder_remove(folder);
         }
+    }
+}
+
+/* Files of versions 1 (no sizes) and 2 (sizes, no sums) are read, and the next commit makes them version 3: from then on a row that
+ * is exchanged for another good one is noticed. */
+static void test_older_versions_get_sums(void)
+{
+    for (uint32_t version = 1; version < 3; version++) {
+        char folder[256];
+        uint8_t format[4];
+        uint8_t sizes[8 * TABLE_COUNT] = {0};
+        struct error error = {0};
+        snprintf(folder, sizeof folder, "%s", folder_make());
+        make_first(folder);
+        store_u32(format, version);
+        store_u64(sizes + 8 * TABLE_META, 3);
+        store_u64(sizes + 8 * TABLE_NAMES, 1);
+        forge(folder, TABLE_META, ".format", format, sizeof format, 0);
+        forge(folder, TABLE_META, ".tables", version == 1 ? NULL : sizes, sizeof sizes, 0);
+        forge(folder, TABLE_NAMES, "a", "other", 5, 0);
+        struct checkpoint *checkpoint = open_at(folder, false, &error);
+        REQUIRE(checkpoint != NULL, " version %u: %s", version, error.message);
+        EXPECT(look(checkpoint, &error) == ERR_OK, " version %u: %s", version, error.message);
+        EXPECT(commit(checkpoint, "two", 2, &error) == ERR_OK && look(checkpoint, &error) == ERR_OK,
+               " %s", error.message);
+        checkpoint_close(checkpoint);
+        forge(folder, TABLE_NAMES, "a", "one", 3, 0);
+        checkpoint = open_at(folder, false, &error);
+        REQUIRE(checkpoint != NULL, " version %u: %s", version, error.message);
+        EXPECT(look(checkpoint, &error) == ERR_CORRUPT &&
+                   strstr(error.message, "table names: some of its rows are older") != NULL,
+               " version %u: %s", version, error.message);
+        checkpoint_close(checkpoint);
+        folder_remove(folder);
     }
 }
 
@@ -344,14 +419,17 @@ static void test_a_table_that_is_gone(void)
             make_first(folder);
             snprintf(path, sizeof path, "%s/data.mdb", folder);
             CHECK(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, TABLE_COUNT) == 0 &&
-                  mdb_env_open(env, path, MDB_NOSUBDIR, 0600) == 0 && mdb_txn_begin(env, NULL, 0, &txn) == 0 &&
-                  mdb_dbi_open(txn, "names", 0, &dbi) == 0 && mdb_drop(txn, dbi, del) == 0 && mdb_txn_commit(txn) == 0);
+                  mdb_env_open(env, path, MDB_NOSUBDIR, 0600) == 0 &&
+                  mdb_txn_begin(env, NULL, 0, &txn) == 0 &&
+                  mdb_dbi_open(txn, "names", 0, &dbi) == 0 && mdb_drop(txn, dbi, del) == 0 &&
+                  mdb_txn_commit(txn) == 0);
             mdb_env_close(env);
             snprintf(path, sizeof path, "%s/data.mdb-lock", folder);
             (void)remove(path);
             struct checkpoint *checkpoint = open_at(folder, read_only != 0, &error);
-            EXPECT(checkpoint == NULL && error.err == ERR_CORRUPT && strstr(error.message, "table names") != NULL, " %s",
-                   error.message);
+            EXPECT(checkpoint == NULL && error.err == ERR_CORRUPT &&
+                       strstr(error.message, "table names") != NULL,
+                   " %s", error.message);
             checkpoint_close(checkpoint);
             folder_remove(folder);
         }
@@ -364,11 +442,13 @@ static void test_read_only_takes_nothing(void)
     struct error error = {0};
     struct checkpoint_txn *txn = NULL;
     snprintf(folder, sizeof folder, "%s", folder_make());
-    EXPECT(open_at(folder, true, &error) == NULL && strstr(error.message, folder) != NULL, " %s", error.message);
+    EXPECT(open_at(folder, true, &error) == NULL && strstr(error.message, folder) != NULL, " %s",
+           error.message);
     make_first(folder);
     struct checkpoint *checkpoint = open_at(folder, true, &error);
     REQUIRE(checkpoint != NULL, " %s", error.message);
-    EXPECT(checkpoint_begin(checkpoint, &txn, &error) == ERR_DENIED && strcmp(error.code, "read_only") == 0);
+    EXPECT(checkpoint_begin(checkpoint, &txn, &error) == ERR_DENIED &&
+           strcmp(error.code, "read_only") == 0);
     EXPECT(checkpoint_scrub(checkpoint, &error) != ERR_OK);
     checkpoint_close(checkpoint);
     checkpoint_close(NULL);
@@ -389,18 +469,21 @@ static void test_a_reader_keeps_the_map_from_growing(void)
     snprintf(folder, sizeof folder, "%s", folder_make());
     make_first(folder);
     struct checkpoint *checkpoint = open_at(folder, false, &error);
-    REQUIRE(checkpoint != NULL && checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK);
+    REQUIRE(checkpoint != NULL &&
+            checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK);
     REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
     err e = ERR_OK;
     for (uint32_t n = 0; e == ERR_OK && n < 4096; n++) {
         uint8_t key[4];
         store_u32(key, n);
-        e = checkpoint_put(txn, TABLE_PROFILES, slice_of(key, 4), slice_of(large, sizeof large), &error);
+        e = checkpoint_put(txn, TABLE_PROFILES, slice_of(key, 4), slice_of(large, sizeof large),
+                           &error);
     }
     EXPECT(e == ERR_BUSY && strcmp(error.code, "map_full") == 0, " %s", error.message);
     checkpoint_abort(txn);
     txn = NULL;
-    EXPECT(checkpoint_begin(checkpoint, &txn, &error) == ERR_BUSY && txn == NULL, " %s", error.message);
+    EXPECT(checkpoint_begin(checkpoint, &txn, &error) == ERR_BUSY && txn == NULL, " %s",
+           error.message);
     checkpoint_snapshot_end(snapshot);
     EXPECT(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK, " %s", error.message);
     checkpoint_abort(txn);
@@ -414,6 +497,7 @@ int main(void)
     RUN(test_lmdb_fails_at_every_call);
     RUN(test_memory_fails_at_every_call);
     RUN(test_rows_that_no_checkpoint_writes);
+    RUN(test_older_versions_get_sums);
     RUN(test_a_table_that_is_gone);
     RUN(test_read_only_takes_nothing);
     RUN(test_a_reader_keeps_the_map_from_growing);

@@ -2,9 +2,12 @@
  * nothing; snapshots must not move; the map must grow; a scrub must leave no deleted byte; damage
  * must be named; after a failed commit nothing goes. */
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "storage/checkpoint.h"
@@ -342,6 +345,145 @@ static void test_damage_is_named(void)
     folder_remove(folder);
 }
 
+/* LMDB writes a changed page elsewhere and leaves the old one. A disk that loses the new one, or a flipped bit in a page number, brings the
+ * old one back: as many rows, each with its own good checksum. */
+static void test_an_older_page_is_noticed(void)
+{
+    enum { PAGE = 4096, PAGE_NUMBER_BYTES = 8, ROWS = 20 };
+    struct error error;
+    struct checkpoint_txn *txn;
+    char folder[256];
+    char path[300];
+    size_t length;
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL);
+    for (int round = 0; round < 2; round++) {
+        REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
+        for (int i = 0; i < ROWS; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "%05d", i);
+            put_text(txn, TABLE_PARENTS, key, round == 0 ? "an-old-value" : "a-new-value!");
+        }
+        put_text(txn, TABLE_PARENTS, "99999", "goes and comes");
+        EXPECT(checkpoint_delete(txn, TABLE_PARENTS, slice_from_cstr("99999"), &error) == ERR_OK);
+        REQUIRE(checkpoint_commit(txn, (uint64_t)round + 1, &error) == ERR_OK);
+    }
+    checkpoint_close(checkpoint);
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    char *bytes = file_load(path, &length);
+    const char *from = memmem(bytes, length, "an-old-value", 12);
+    const char *to = memmem(bytes, length, "a-new-value!", 12);
+    REQUIRE(from != NULL && to != NULL);
+    const size_t from_page = (size_t)(from - bytes) / PAGE;
+    const size_t to_page = (size_t)(to - bytes) / PAGE;
+    memcpy(bytes + to_page * PAGE + PAGE_NUMBER_BYTES, bytes + from_page * PAGE + PAGE_NUMBER_BYTES,
+           PAGE - PAGE_NUMBER_BYTES);
+    file_store(path, bytes, length);
+    free(bytes);
+
+    struct checkpoint_snapshot *snapshot;
+    struct seen seen = {.text = ""};
+    checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL, " %s", error.message);
+    EXPECT(holds(checkpoint, TABLE_PARENTS, "00007", "an-old-value"),
+           " the test has to bring the page back");
+    REQUIRE(checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK);
+    EXPECT(checkpoint_scan(snapshot, TABLE_PARENTS, collect, &seen, &error) == ERR_CORRUPT &&
+               strstr(error.message, "table parents: some of its rows are older") != NULL,
+           " %s", error.message);
+    EXPECT(checkpoint_scan(snapshot, TABLE_META, collect, &seen, &error) == ERR_OK);
+    checkpoint_snapshot_end(snapshot);
+    checkpoint_close(checkpoint);
+    folder_remove(folder);
+}
+
+/* Runs what may end the process, with a guard that ends it with 3. Its exit code; -1: a signal. */
+static int guarded(void (*run)(const char *), const char *folder, char *said, size_t said_max)
+{
+    char path[300];
+    size_t length = 0;
+    int status = 0;
+    snprintf(path, sizeof path, "%s.said", folder);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        CHECK(file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+        checkpoint_guard_install(3);
+        run(folder);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    char *text = file_load(path, &length);
+    snprintf(said, said_max, "%.*s", (int)length, text != NULL ? text : "");
+    free(text);
+    (void)remove(path);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void read_names(const char *folder)
+{
+    struct error error;
+    struct seen seen = {.text = ""};
+    struct checkpoint_snapshot *snapshot;
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    if (checkpoint != NULL && checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK) {
+        (void)!checkpoint_scan(snapshot, TABLE_NAMES, collect, &seen, &error);
+        checkpoint_snapshot_end(snapshot);
+    }
+    checkpoint_close(checkpoint);
+}
+
+static void overwrite_names(const char *folder)
+{
+    struct error error;
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    (void)!commit_text(checkpoint, "a", "another value", 2, &error);
+    checkpoint_close(checkpoint);
+}
+
+static void fault_elsewhere(const char *folder)
+{
+    read_names(folder);
+    raise(SIGSEGV);
+}
+
+/* A row says that it is longer than the file: LMDB hands that out, and the bytes behind the file's end are a bus error. */
+static void test_a_fault_in_damaged_pages_is_named(void)
+{
+    enum { NODE_HEADER_BYTES = 8, KEY_BYTES = 1 };
+    static const char longer[4] = {0, 0, 8, 0}; /* 512 KiB, low half first */
+    struct error error;
+    char folder[256];
+    char path[300];
+    char said[600];
+    size_t length;
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL);
+    EXPECT(commit_text(checkpoint, "a", "a-value-to-damage", 1, &error) == ERR_OK);
+    checkpoint_close(checkpoint);
+    EXPECT(guarded(read_names, folder, said, sizeof said) == 0 && said[0] == '\0', " %s", said);
+    EXPECT(guarded(fault_elsewhere, folder, said, sizeof said) != 3 &&
+               strstr(said, "data.mdb") == NULL,
+           " %s", said);
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    char *bytes = file_load(path, &length);
+    char *at = memmem(bytes, length, "a-value-to-damage", 17);
+    REQUIRE(at != NULL);
+    memcpy(at - KEY_BYTES - NODE_HEADER_BYTES, longer, sizeof longer);
+    file_store(path, bytes, length);
+    free(bytes);
+    EXPECT(guarded(read_names, folder, said, sizeof said) == 3 &&
+               strstr(said, "data.mdb is damaged") != NULL,
+           " %s", said);
+    EXPECT(guarded(overwrite_names, folder, said, sizeof said) == 3 &&
+               strstr(said, "data.mdb is damaged") != NULL,
+           " %s", said);
+    folder_remove(folder);
+}
+
 static uint64_t size_of(const char *folder)
 {
     char path[300];
@@ -371,7 +513,8 @@ static void test_a_short_file_may_be_whole(void)
         int keys = 20 + round * 7;
         for (int i = 0; i < keys; i++) {
             snprintf(key, sizeof key, "%05d", i);
-            EXPECT(checkpoint_put(txn, TABLE_PROFILES, slice_from_cstr(key), slice_of(big, 900), &error) == ERR_OK);
+            EXPECT(checkpoint_put(txn, TABLE_PROFILES, slice_from_cstr(key), slice_of(big, 900),
+                                  &error) == ERR_OK);
         }
         for (int i = keys - 1; i >= 0; i--) {
             snprintf(key, sizeof key, "%05d", i);
@@ -383,7 +526,8 @@ static void test_a_short_file_may_be_whole(void)
         uint64_t before = size_of(folder);
         checkpoint = open_at(folder, &error);
         REQUIRE(checkpoint != NULL, " round %d: %s", round, error.message);
-        EXPECT(holds(checkpoint, TABLE_NAMES, "kept", "here") && checkpoint_applied_sequence(checkpoint) == sequence);
+        EXPECT(holds(checkpoint, TABLE_NAMES, "kept", "here") &&
+               checkpoint_applied_sequence(checkpoint) == sequence);
         short_ones += size_of(folder) > before;
     }
     EXPECT(short_ones > 0, " none was short: this shows nothing");
@@ -400,6 +544,8 @@ int main(void)
     RUN(test_nothing_is_written_after_a_failed_commit);
     RUN(test_a_full_disk_is_survived);
     RUN(test_damage_is_named);
+    RUN(test_an_older_page_is_noticed);
+    RUN(test_a_fault_in_damaged_pages_is_named);
     RUN(test_a_short_file_may_be_whole);
     return test_summary();
 }

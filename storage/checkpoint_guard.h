@@ -1,0 +1,22 @@
+/* checkpoint_guard.h: a fault while LMDB's pages are read is damage, and is said as damage.
+ *
+ * LMDB follows the numbers that stand in its pages. In a damaged one they may lead outside of the file, and the system ends the
+ * process (SIGSEGV, SIGBUS; the latter, too, when the disk does not give a page back). Around each call that reads pages
+ * stands an enter/leave, and once checkpoint_guard_install (checkpoint.h) was called, a fault between the two on the same thread
+ * is reported by the name of the file, and the process ends with the exit code of damage.
+ *
+ * Enter gives back what leave has to restore, so they nest.
+ *
+ * Threading: any; each thread has its own. */
+#ifndef KINDRED_STORAGE_CHECKPOINT_GUARD_H
+#define KINDRED_STORAGE_CHECKPOINT_GUARD_H
+
+#include <lmdb.h>
+
+/* path: borrowed until leave. */
+const char *checkpoint_guard_enter(const char *path);
+void checkpoint_guard_leave(const char *outer);
+/* LMDB's own assertions are named as well; nothing when the guard is not installed. */
+void checkpoint_guard_assertions(MDB_env *env);
+
+#endif
