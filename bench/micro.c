@@ -1,9 +1,10 @@
 /* micro.c: the hot paths alone, without sockets, threads or a disk to wait for.
  *
- *   micro --topics FILE [--people N] [--only NAME] [--once]
+ *   micro --topics FILE [--people N] [--only NAME] [--once] [--json FILE]
  *
  * Loads N made-up people into an engine in a temporary folder, then runs each path many times: the median of seven runs, in
- * CPU time of this thread. --once runs each path once over a fixed number of operations, for counting instructions:
+ * CPU time of this thread. Runs take turns (A B C, A B C, …), so that paths can be divided by each other, run by run; --json
+ * writes every run for that. --once runs each path once over a fixed number of operations, for counting instructions:
  * callgrind.py collects inside the functions region_*, and prints operations so that both can be divided.
  * Clock and randomness are fixed, so the same build does the same work. */
 #include <ftw.h>
@@ -20,17 +21,23 @@
 
 enum { RUNS = 7, BATCH = 16, BODY_RECORDS = 500, TOPICS_BYTES_MAX = 4 * 1024 * 1024 };
 
-struct bench {
-    uint64_t people;
-    uint64_t loaded; /* grows with each run of ingest */
-    uint64_t operations;
+/* An engine with people, in a folder of its own. */
+struct store {
     struct data_folder folder;
     struct engine *engine;
+    uint64_t loaded; /* grows with each run of ingest */
+    char path[64];
+};
+
+struct bench {
+    uint64_t people;
+    uint64_t operations;
+    struct store prefetching, plain; /* plain: nothing is prefetched while records are applied; opened when it is needed */
+    struct store *store;             /* that of the path which runs */
     struct settings *settings;
     struct arena arena;
     struct buffer out, bodies;
     struct prng prng;
-    char path[64];
 };
 
 static struct bench bench;
@@ -65,7 +72,7 @@ static void nothing(struct submission *submission)
 static void ingest(struct slice body)
 {
     struct error error = {0};
-    struct intake_options options = {.settings = engine_settings(bench.engine), .source = SLICE_LITERAL("web"),
+    struct intake_options options = {.settings = engine_settings(bench.store->engine), .source = SLICE_LITERAL("web"),
                                      .durability = "os", .hint = HINT_NONE};
     struct intake *intake = intake_create(&options);
     if (intake == NULL || intake_feed(intake, body, true, &error) != ERR_OK) {
@@ -75,7 +82,7 @@ static void ingest(struct slice body)
         struct submission *submission = intake_take(intake);
         if (submission != NULL) {
             submission->done = nothing;
-            engine_commit(bench.engine, &submission, 1);
+            engine_commit(bench.store->engine, &submission, 1);
             intake_give_back(intake, submission);
         }
     }
@@ -101,42 +108,66 @@ static void load_people(uint64_t count)
     while (count > 0) {
         uint64_t part = count < BODY_RECORDS ? count : BODY_RECORDS;
         buffer_clear(&bench.out);
-        append_body(bench.loaded, part, &bench.out);
+        append_body(bench.store->loaded, part, &bench.out);
         ingest(buffer_slice(&bench.out));
-        bench.loaded += part;
+        bench.store->loaded += part;
         count -= part;
     }
 }
 
-static void open_engine(const char *topics_path)
+static struct slice read_topics(const char *path)
 {
     static char topics[TOPICS_BYTES_MAX];
-    static struct random_source random;
-    static const struct clock clock = {fixed_wall_us, ticking_us, NULL};
-    struct error error = {0};
-    FILE *file = fopen(topics_path, "rb");
+    FILE *file = fopen(path, "rb");
     if (file == NULL) {
-        die("cannot read", topics_path);
+        die("cannot read", path);
     }
     size_t length = fread(topics, 1, sizeof(topics), file);
     fclose(file);
+    return slice_of(topics, length);
+}
+
+/* Opens an engine in a temporary folder and brings everybody. */
+static void open_store(struct store *store, struct slice topics, bool prefetch_off)
+{
+    static struct random_source random;
+    static const struct clock clock = {fixed_wall_us, ticking_us, NULL};
+    struct error error = {0};
     prng_seed(&bench.prng, 7);
     random = prng_source(&bench.prng);
     const char *folder = getenv("TMPDIR");
-    snprintf(bench.path, sizeof(bench.path), "%s/kindred-micro-XXXXXX", folder != NULL ? folder : "/tmp");
-    if (mkdtemp(bench.path) == NULL) {
-        die("no temporary folder", bench.path);
+    snprintf(store->path, sizeof(store->path), "%s/kindred-micro-XXXXXX", folder != NULL ? folder : "/tmp");
+    if (mkdtemp(store->path) == NULL) {
+        die("no temporary folder", store->path);
     }
-    struct data_folder_options options = {.files = &file_system_posix, .random = &random, .path = bench.path};
-    if (data_folder_open(&options, &bench.folder, &error) != ERR_OK) {
+    struct data_folder_options options = {.files = &file_system_posix, .random = &random, .path = store->path};
+    if (data_folder_open(&options, &store->folder, &error) != ERR_OK) {
         die("data folder", error.message);
     }
-    struct engine_options engine = {.log = bench.folder.log, .checkpoint = bench.folder.checkpoint, .clock = &clock,
-                                    .random = &random, .durability = DURABILITY_OS,
-                                    .shipped_cohorts = slice_of(topics, length)};
-    if (engine_open(&engine, &bench.engine, &error) != ERR_OK ||
-        settings_parse(SLICE_LITERAL("{}"), &bench.settings, &error) != ERR_OK) {
+    struct engine_options engine = {.log = store->folder.log, .checkpoint = store->folder.checkpoint, .clock = &clock,
+                                    .random = &random, .durability = DURABILITY_OS, .shipped_cohorts = topics,
+                                    .prefetch_off = prefetch_off};
+    if (engine_open(&engine, &store->engine, &error) != ERR_OK) {
         die("engine", error.message);
+    }
+    bench.store = store;
+    load_people(bench.people);
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
+    (void)status;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static void close_store(struct store *store)
+{
+    if (store->engine != NULL) {
+        engine_close(store->engine);
+        data_folder_close(&store->folder);
+        nftw(store->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     }
 }
 
@@ -171,15 +202,31 @@ __attribute__((noinline)) static void region_lookup(void)
         struct engine_key keys[BATCH];
         uint32_t numbers[BATCH];
         for (unsigned b = 0; b < BATCH; b++) {
-            person_cookie(prng_below(&bench.prng, bench.loaded), cookies[b]);
+            person_cookie(prng_below(&bench.prng, bench.store->loaded), cookies[b]);
             keys[b] = (struct engine_key){IDENTIFIER_COOKIE, slice_of(cookies[b], COOKIE_LENGTH)};
         }
-        engine_find_many(bench.engine, keys, BATCH, numbers);
+        engine_find_many(bench.store->engine, keys, BATCH, numbers);
         buffer_clear(&bench.out);
         for (unsigned b = 0; b < BATCH; b++) {
             struct json_writer json = json_writer_of(&bench.out);
-            engine_write_user(bench.engine, numbers[b], 0, &json);
+            engine_write_user(bench.store->engine, numbers[b], 0, &json);
         }
+        sink += bench.out.length;
+    }
+}
+
+/* The same, each waiting for its own loads. */
+__attribute__((noinline)) static void region_lookup_one(void)
+{
+    for (uint64_t k = 0; k < bench.operations; k++) {
+        char cookie[COOKIE_LENGTH];
+        uint32_t number;
+        person_cookie(prng_below(&bench.prng, bench.store->loaded), cookie);
+        struct engine_key key = {IDENTIFIER_COOKIE, slice_of(cookie, COOKIE_LENGTH)};
+        engine_find_many(bench.store->engine, &key, 1, &number);
+        buffer_clear(&bench.out);
+        struct json_writer json = json_writer_of(&bench.out);
+        engine_write_user(bench.store->engine, number, 0, &json);
         sink += bench.out.length;
     }
 }
@@ -189,13 +236,13 @@ __attribute__((noinline)) static void region_cohort_page(void)
 {
     uint32_t numbers[100], next = 0;
     uint64_t total = 1;
-    uint32_t sports = cohorts_find(engine_cohorts(bench.engine), SLICE_LITERAL("sports"));
+    uint32_t sports = cohorts_find(engine_cohorts(bench.store->engine), SLICE_LITERAL("sports"));
     for (uint64_t k = 0; k < bench.operations; k++) {
-        size_t count = engine_page(bench.engine, sports, false, prng_below(&bench.prng, total), 100, numbers, &total, &next);
+        size_t count = engine_page(bench.store->engine, sports, false, prng_below(&bench.prng, total), 100, numbers, &total, &next);
         buffer_clear(&bench.out);
         for (size_t i = 0; i < count; i++) {
             struct json_writer json = json_writer_of(&bench.out);
-            engine_write_user(bench.engine, numbers[i], 0, &json);
+            engine_write_user(bench.store->engine, numbers[i], 0, &json);
         }
         sink += bench.out.length;
     }
@@ -244,7 +291,7 @@ __attribute__((noinline)) static void region_rules_match(void)
     static struct rule_hit hits[RULE_HITS_MAX];
     for (uint64_t k = 0; k < bench.operations; k++) {
         struct slice phrase = slice_from_cstr(phrases[k % ARRAY_COUNT(phrases)]);
-        sink += cohorts_match_phrase(engine_cohorts(bench.engine), phrase, hits);
+        sink += cohorts_match_phrase(engine_cohorts(bench.store->engine), phrase, hits);
     }
 }
 
@@ -263,7 +310,7 @@ __attribute__((noinline)) static void region_resort(void)
         struct submission submission = {.kind = SUBMIT_COHORT_PUT, .name = SLICE_LITERAL("Sports"),
                                         .body = slice_from_cstr(definitions[k % 2]), .done = nothing};
         struct submission *one = &submission;
-        engine_commit(bench.engine, &one, 1);
+        engine_commit(bench.store->engine, &one, 1);
         if (submission.err != ERR_OK) {
             die("cohort", submission.error.message);
         }
@@ -273,14 +320,14 @@ __attribute__((noinline)) static void region_resort(void)
 static void prepare_records(void)
 {
     buffer_clear(&bench.bodies);
-    append_body(bench.loaded, BODY_RECORDS, &bench.bodies);
+    append_body(bench.store->loaded, BODY_RECORDS, &bench.bodies);
 }
 
 static void prepare_new_people(void)
 {
     buffer_clear(&bench.bodies);
-    append_body(bench.loaded, bench.operations, &bench.bodies);
-    bench.loaded += bench.operations;
+    append_body(bench.store->loaded, bench.operations, &bench.bodies);
+    bench.store->loaded += bench.operations;
 }
 
 static void prepare_nothing(void)
@@ -292,15 +339,24 @@ static const struct path {
     const char *what;
     void (*prepare)(void);
     void (*run)(void);
-    uint64_t operations, operations_once;
+    uint64_t operations, operations_once; /* once 0: it is no path that instructions say anything about */
+    struct store *store;
 } paths[] = {
-    {"record_read", "a record's JSON read, checked, normalised", prepare_records, region_record_read, 100000, 500},
-    {"profile_repack", "a packed profile unpacked and packed again", prepare_nothing, region_profile_repack, 100000, 500},
-    {"rules_match", "an interest phrase matched against all topics", prepare_nothing, region_rules_match, 20000, 120},
-    {"lookup", "a cookie looked up and written as JSON, 16 at a time", prepare_nothing, region_lookup, 160000, 1600},
-    {"cohort_page", "a page of 100 people of a cohort", prepare_nothing, region_cohort_page, 1000, 10},
-    {"ingest", "a record from JSON to log, identity, profile, cohorts", prepare_new_people, region_ingest, 20000, 500},
-    {"resort", "everybody sorted again after a topic change", prepare_nothing, region_resort, 20, 2},
+    {"record_read", "a record's JSON read, checked, normalised", prepare_records, region_record_read, 100000, 500,
+     &bench.prefetching},
+    {"profile_repack", "a packed profile unpacked and packed again", prepare_nothing, region_profile_repack, 100000, 500,
+     &bench.prefetching},
+    {"rules_match", "an interest phrase matched against all topics", prepare_nothing, region_rules_match, 20000, 120,
+     &bench.prefetching},
+    {"lookup", "a cookie looked up and written as JSON, 16 at a time", prepare_nothing, region_lookup, 160000, 1600,
+     &bench.prefetching},
+    {"lookup_one", "the same one by one", prepare_nothing, region_lookup_one, 160000, 0, &bench.prefetching},
+    {"cohort_page", "a page of 100 people of a cohort", prepare_nothing, region_cohort_page, 1000, 10, &bench.prefetching},
+    {"ingest", "a record from JSON to log, identity, profile, cohorts", prepare_new_people, region_ingest, 20000, 500,
+     &bench.prefetching},
+    {"ingest_unfetched", "the same without prefetching for the next records", prepare_new_people, region_ingest, 20000, 0,
+     &bench.plain},
+    {"resort", "everybody sorted again after a topic change", prepare_nothing, region_resort, 20, 2, &bench.prefetching},
 };
 
 /* ---- running ---------------------------------------------------------------------------------- */
@@ -318,71 +374,144 @@ static int by_value(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-static void run_path(const struct path *path, bool once)
+/* CPU time of each operation of one run. */
+static double run_path(const struct path *path, uint64_t operations)
 {
-    double times[RUNS];
-    unsigned runs = once ? 1 : RUNS;
-    bench.operations = once ? path->operations_once : path->operations;
-    for (unsigned k = 0; k < runs; k++) {
-        path->prepare();
-        double begin = thread_ns();
-        path->run();
-        times[k] = (thread_ns() - begin) / (double)bench.operations;
-    }
-    if (once) {
-        printf("%s %llu\n", path->name, (unsigned long long)bench.operations);
-        return;
-    }
-    qsort(times, runs, sizeof(times[0]), by_value);
-    bool large = times[runs / 2] > 1e5;
-    printf("%-15s %10.1f %s  (%.1f to %.1f)  %s\n", path->name, times[runs / 2] / (large ? 1e6 : 1), large ? "ms" : "ns",
-           times[0] / (large ? 1e6 : 1), times[runs - 1] / (large ? 1e6 : 1), path->what);
-    fflush(stdout);
+    bench.store = path->store;
+    bench.operations = operations;
+    path->prepare();
+    double begin = thread_ns();
+    path->run();
+    return (thread_ns() - begin) / (double)operations;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
+static void print_path(const struct path *path, const double *times)
 {
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
+    double sorted[RUNS];
+    memcpy(sorted, times, sizeof(sorted));
+    qsort(sorted, RUNS, sizeof(sorted[0]), by_value);
+    bool large = sorted[RUNS / 2] > 1e5;
+    double unit = large ? 1e6 : 1;
+    printf("%-16s %10.1f %s  (%.1f to %.1f)  %s\n", path->name, sorted[RUNS / 2] / unit, large ? "ms" : "ns",
+           sorted[0] / unit, sorted[RUNS - 1] / unit, path->what);
+}
+
+static void write_json(const char *path, double (*times)[RUNS], const bool *chosen)
+{
+    FILE *file = fopen(path, "w");
+    if (file == NULL) {
+        die("cannot write", path);
+    }
+    const char *before = "{";
+    for (size_t k = 0; k < ARRAY_COUNT(paths); k++) {
+        if (chosen[k]) {
+            fprintf(file, "%s\"%s\": [", before, paths[k].name);
+            for (unsigned run = 0; run < RUNS; run++) {
+                fprintf(file, "%s%.1f", run == 0 ? "" : ", ", times[k][run]);
+            }
+            fputs("]", file);
+            before = ",\n ";
+        }
+    }
+    fputs("}\n", file);
+    fclose(file);
+}
+
+/* All runs of the chosen paths, taking turns. */
+static void run_all(const bool *chosen, const char *json)
+{
+    static double times[ARRAY_COUNT(paths)][RUNS];
+    for (unsigned run = 0; run < RUNS; run++) {
+        for (size_t k = 0; k < ARRAY_COUNT(paths); k++) {
+            if (chosen[k]) {
+                times[k][run] = run_path(&paths[k], paths[k].operations);
+            }
+        }
+    }
+    for (size_t k = 0; k < ARRAY_COUNT(paths); k++) {
+        if (chosen[k]) {
+            print_path(&paths[k], times[k]);
+        }
+    }
+    if (json != NULL) {
+        write_json(json, times, chosen);
+    }
+}
+
+static void run_once(const bool *chosen)
+{
+    for (size_t k = 0; k < ARRAY_COUNT(paths); k++) {
+        if (chosen[k]) {
+            run_path(&paths[k], paths[k].operations_once);
+            printf("%s %llu\n", paths[k].name, (unsigned long long)paths[k].operations_once);
+        }
+    }
+}
+
+struct words {
+    const char *topics, *only, *json;
+    bool once;
+};
+
+static bool read_words(int argc, char **argv, struct words *words)
+{
+    for (int k = 1; k < argc; k++) {
+        const char *value = k + 1 < argc ? argv[k + 1] : NULL;
+        if (strcmp(argv[k], "--once") == 0) {
+            words->once = true;
+            continue;
+        }
+        if (value == NULL) {
+            return false;
+        }
+        if (strcmp(argv[k], "--topics") == 0) {
+            words->topics = value;
+        } else if (strcmp(argv[k], "--people") == 0) {
+            bench.people = strtoull(value, NULL, 10);
+        } else if (strcmp(argv[k], "--only") == 0) {
+            words->only = value;
+        } else if (strcmp(argv[k], "--json") == 0) {
+            words->json = value;
+        } else {
+            return false;
+        }
+        k++;
+    }
+    return words->topics != NULL;
 }
 
 int main(int argc, char **argv)
 {
-    const char *topics = NULL, *only = NULL;
-    bool once = false;
+    struct words words = {0};
+    struct error error = {0};
+    bool chosen[ARRAY_COUNT(paths)], plain = false;
     bench.people = 1000000;
-    for (int k = 1; k < argc; k++) {
-        if (strcmp(argv[k], "--once") == 0) {
-            once = true;
-        } else if (k + 1 < argc && strcmp(argv[k], "--topics") == 0) {
-            topics = argv[++k];
-        } else if (k + 1 < argc && strcmp(argv[k], "--people") == 0) {
-            bench.people = strtoull(argv[++k], NULL, 10);
-        } else if (k + 1 < argc && strcmp(argv[k], "--only") == 0) {
-            only = argv[++k];
-        } else {
-            topics = NULL;
-            break;
-        }
-    }
-    if (topics == NULL) {
-        fputs("usage: micro --topics FILE [--people N] [--only NAME] [--once]\n", stderr);
+    if (!read_words(argc, argv, &words)) {
+        fputs("usage: micro --topics FILE [--people N] [--only NAME] [--once] [--json FILE]\n", stderr);
         return 2;
+    }
+    for (size_t k = 0; k < ARRAY_COUNT(paths); k++) {
+        chosen[k] = (words.only == NULL || strcmp(words.only, paths[k].name) == 0) &&
+                    (!words.once || paths[k].operations_once > 0);
+        plain = plain || (chosen[k] && paths[k].store == &bench.plain);
     }
     arena_init(&bench.arena, 64 * 1024 * 1024);
     buffer_init(&bench.out, 64 * 1024 * 1024);
     buffer_init(&bench.bodies, 64 * 1024 * 1024);
-    open_engine(topics);
-    load_people(bench.people);
-    for (size_t k = 0; k < ARRAY_COUNT(paths); k++) {
-        if (only == NULL || strcmp(only, paths[k].name) == 0) {
-            run_path(&paths[k], once);
-        }
+    if (settings_parse(SLICE_LITERAL("{}"), &bench.settings, &error) != ERR_OK) {
+        die("settings", error.message);
     }
-    engine_close(bench.engine);
-    data_folder_close(&bench.folder);
-    nftw(bench.path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    struct slice topics = read_topics(words.topics);
+    open_store(&bench.prefetching, topics, false);
+    if (plain) {
+        open_store(&bench.plain, topics, true);
+    }
+    if (words.once) {
+        run_once(chosen);
+    } else {
+        run_all(chosen, words.json);
+    }
+    close_store(&bench.prefetching);
+    close_store(&bench.plain);
     return 0;
 }

@@ -119,7 +119,8 @@ static err apply_outside(struct engine *engine, const struct log_entry *entries,
 static void prefetch_record(const struct engine *engine, const struct draft *drafts, size_t count, size_t at)
 {
     enum { AHEAD = 6 };
-    const struct record *record = drafts != NULL && at + AHEAD < count ? drafts[at + AHEAD].record : NULL;
+    bool any = drafts != NULL && at + AHEAD < count && !engine->options.prefetch_off;
+    const struct record *record = any ? drafts[at + AHEAD].record : NULL;
     for (size_t i = 0; record != NULL && i < record->identifier_count; i++) {
         const struct record_identifier *item = &record->identifiers[i];
         identifier_table_prefetch(engine->identifiers, identifier_hash(engine->identifiers, item->type, item->value));

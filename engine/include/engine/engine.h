@@ -66,6 +66,7 @@ struct engine_options {
                                       ENGINE_LOAD_THREADS help it */
     size_t verdict_slots;          /* of the cache of verdicts on their way to the writer; 0: VERDICT_SLOTS_DEFAULT */
     bool read_only;                /* never appends: export, verify */
+    bool prefetch_off;             /* applies records without prefetching for the next ones: bench/ shows what that brings */
     struct engine_progress *progress; /* may be NULL */
 };
 
