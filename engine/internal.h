@@ -101,7 +101,7 @@ struct engine {
     _Atomic uint64_t lag;
 
     /* Checkpointing. */
-    uint64_t checkpoint_sequence;
+    _Atomic uint64_t checkpoint_sequence; /* the writer moves it outside of the gate, when a checkpoint is written */
     struct bitmap *everybody; /* numbers that have a blob */
     struct bitmap *dirty;   /* person numbers whose blob changed since the last snapshot */
     struct buffer pending;  /* small table changes since then, see checkpoint.c */
