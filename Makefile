@@ -13,7 +13,7 @@ endif
 .DEFAULT_GOAL := build
 # Set-up comes before the build, also with make -j; CMake and CTest run in parallel themselves.
 .NOTPARALLEL:
-.PHONY: build setup run test bench bench-quick bench-classifier torture asan-test tsan-test valgrind-test fuzz coverage format clean help
+.PHONY: build setup run test bench bench-quick bench-profile bench-classifier torture asan-test tsan-test valgrind-test fuzz coverage format clean help
 
 # $(call compile,preset,folder). The build itself notices changed CMake files. With CI set, the folder is configured
 # again, because warnings are errors then.
@@ -36,7 +36,7 @@ run: setup build
 test: setup build
 	@ctest --test-dir $(BUILD) --output-on-failure -j$(JOBS)
 
-bench bench-quick bench-classifier: setup build
+bench bench-quick bench-profile bench-classifier: setup build
 	@cmake --build $(BUILD) --target $@
 
 torture: setup build
@@ -93,6 +93,7 @@ help:
 	@echo ''
 	@echo 'Measuring and trying to break it'
 	@echo '  make bench        all benchmarks; make bench-quick is the short form'
+	@echo '  make bench-profile     where the CPU time goes, by module (perf)'
 	@echo '  make bench-classifier  what the trained model knows: docs/classifier.md'
 	@echo '  make torture      the long tests that make test leaves out'
 	@echo '  make asan-test    the tests with AddressSanitizer and UndefinedBehaviorSanitizer'
