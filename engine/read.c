@@ -60,16 +60,32 @@ uint32_t engine_find_id(const struct engine *engine, struct slice id)
     return people_blob(engine->people, root) != NULL ? root : PERSON_NONE;
 }
 
-/* Lower case, at least `digits_min` digits. */
-static size_t write_hex(uint64_t value, size_t digits_min, char *out)
+/* Eight lower case digits at once: each half byte into a byte of its own, then '0' is added, and 39 more from ten on. */
+static void write_hex_8(uint32_t value, char *out)
 {
-    size_t digits = digits_min;
-    while (digits < 16 && value >> (4 * digits) != 0) {
-        digits++;
-    }
-    for (size_t i = digits; i-- > 0; value >>= 4) {
-        out[i] = "0123456789abcdef"[value & 15];
-    }
+    uint64_t nibbles = value;
+    nibbles = (nibbles << 16 | nibbles) & UINT64_C(0x0000FFFF0000FFFF);
+    nibbles = (nibbles << 8 | nibbles) & UINT64_C(0x00FF00FF00FF00FF);
+    nibbles = (nibbles << 4 | nibbles) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    uint64_t letters = (nibbles + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+    /* The highest digit comes first. */
+    uint64_t digits = __builtin_bswap64(nibbles + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10));
+    store_u64(out, digits);
+}
+
+static void write_hex_16(uint64_t value, char *out)
+{
+    write_hex_8((uint32_t)(value >> 32), out);
+    write_hex_8((uint32_t)value, out + 8);
+}
+
+/* Without leading zeros, but at least one digit. */
+static size_t write_hex(uint64_t value, char *out)
+{
+    char all[16];
+    size_t digits = value == 0 ? 1 : (size_t)(67 - __builtin_clzll(value)) / 4;
+    write_hex_16(value, all);
+    memcpy(out, all + sizeof all - digits, digits);
     return digits;
 }
 
@@ -79,9 +95,10 @@ size_t engine_etag(const struct engine *engine, uint32_t number, char out[ENGINE
     uint64_t hash = hash64(slice_of(blob, profile_blob_bytes(blob)), 0);
     size_t length = 0;
     out[length++] = '"';
-    length += write_hex(hash, 16, out + length);
+    write_hex_16(hash, out + length);
+    length += 16;
     out[length++] = '-';
-    length += write_hex(cohorts_generation(engine->cohorts), 1, out + length);
+    length += write_hex(cohorts_generation(engine->cohorts), out + length);
     out[length++] = '"';
     out[length] = '\0';
     return length;

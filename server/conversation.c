@@ -13,7 +13,7 @@ static void exchange_init(struct exchange *x, struct connection *connection, str
                           uint64_t started_us)
 {
     struct worker *worker = connection->worker;
-    memset(x, 0, offsetof(struct exchange, query));
+    memset(x, 0, offsetof(struct exchange, request));
     x->query.count = 0;
     x->worker = worker;
     x->connection = connection;
@@ -337,6 +337,7 @@ static bool take_heads(struct connection *connection, char *data, size_t length,
         }
         struct exchange *x = &worker->batch[worker->batch_count++];
         exchange_init(x, connection, &worker->arena, started_us);
+        x->route = route_of_lookups;
         connection->gathered = true;
         last = x->close_after;
         at += head;

@@ -1,6 +1,7 @@
 /* exchange.c: what is checked before a handler runs, in this order: is the engine there? is the
  * Host ours? is there such a route? may this key call it? is the query well-formed and known? */
 #include "connection.h"
+#include "handlers.h"
 #include "problem.h"
 #include "server.h"
 
@@ -116,6 +117,9 @@ static bool check_route(struct exchange *x)
 {
     bool path_known = false;
     struct slice name = SLICE_NONE;
+    if (x->route != NULL) {
+        return true;
+    }
     x->route = routes_find(x->request.method, x->request.path, &name, &path_known);
     if (x->route == NULL && path_known) {
         problem_reply(x, 405, "method_not_allowed", "This path has other methods; see Allow.");
@@ -135,8 +139,27 @@ static bool check_route(struct exchange *x)
     return true;
 }
 
+/* Remembers what kind of identifier it is: user_key refuses more than one. */
+static bool names_identifier(struct exchange *x, struct slice name)
+{
+    if (!(x->route->flags & ROUTE_IDENTIFIER)) {
+        return false;
+    }
+    uint8_t type = 0;
+    bool typed = settings_identifier_type(engine_settings(x->engine), name, &type);
+    bool known = typed || slice_equal_cstr(name, "id");
+    if (known && !user_option(name)) {
+        x->key.type = type;
+        x->by_id = !typed;
+    }
+    return known;
+}
+
 static bool parameter_is_known(struct exchange *x, struct slice name)
 {
+    if (names_identifier(x, name)) {
+        return true;
+    }
     struct slice rest =
         x->route->parameters != NULL ? slice_from_cstr(x->route->parameters) : SLICE_NONE;
     while (rest.data != NULL) {
@@ -144,12 +167,7 @@ static bool parameter_is_known(struct exchange *x, struct slice name)
             return true;
         }
     }
-    if (!(x->route->flags & ROUTE_IDENTIFIER)) {
-        return false;
-    }
-    uint8_t type = 0;
-    return slice_equal_cstr(name, "id") ||
-           settings_identifier_type(engine_settings(x->engine), name, &type);
+    return false;
 }
 
 static bool check_query(struct exchange *x)

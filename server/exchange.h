@@ -36,23 +36,23 @@ struct exchange {
     struct worker *worker;
     struct connection *connection;
     struct engine *engine;     /* NULL while starting; only status routes see that */
-    const struct route *route; /* NULL when the request was refused before one was found */
+    const struct route *route; /* NULL when the request was refused before one was found; of a lookup it is there from the start */
     struct arena *arena;
     struct buffer *out;
-    struct http_request request;
     struct slice name; /* the {variable} of the path, decoded */
     struct slice body; /* all of it; not for streaming routes */
     bool close_after;  /* the connection ends with this answer */
     bool pending;      /* submitted: `finish` will answer */
     uint32_t person;   /* of a lookup done ahead for a batch */
-    bool by_id;        /* ... by "p17" in key.value, which is resolved inside the gate */
+    bool by_id;        /* ... by "p17" in key.value, which is resolved inside the gate; exchange_check sets it, and key.type */
     bool refused; /* answered before its turn; the bytes are in worker->aside, up to aside_end */
     size_t aside_end;
     struct engine_key key;
     unsigned expand;
     uint64_t started_us;
     struct reply reply;
-    struct query query; /* last: only its first entries are touched */
+    struct http_request request; /* from here on nothing is cleared: this is copied, and of the query only the first entries are touched */
+    struct query query;
 };
 
 /* ---- before the handler
@@ -71,6 +71,8 @@ extern const char exchange_memory_detail[];
 /* ---- answering ------------------------------------------------------------------------------ */
 
 void reply_begin(struct exchange *x, uint16_t status, const char *content_type);
+/* "application/json"; given by this name, what most answers begin with is copied in one piece. */
+extern const char reply_json_type[];
 /* Between reply_begin and reply_body. The value must hold no control characters. */
 void reply_header(struct exchange *x, const char *name, struct slice value);
 /* The body goes through the returned writer, or straight into x->out. */

@@ -10,6 +10,8 @@ void handle_user_get(struct exchange *x);
 /* Reads the identifier parameters: false when it has been answered. *by_id: `key->value` is an id
  * like "p17". */
 bool user_key(struct exchange *x, struct engine_key *key, bool *by_id);
+/* What may stand beside an identifier, whatever else is called so: expand, limit, cursor. */
+bool user_option(struct slice name);
 /* handlers_user_write.c */
 void handle_user_patch(struct exchange *x);
 void handle_user_delete(struct exchange *x);

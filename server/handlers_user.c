@@ -18,9 +18,9 @@ static bool etag_listed(struct slice list, struct slice etag)
     return false;
 }
 
-static bool is_expand(struct slice name)
+bool user_option(struct slice name)
 {
-    return slice_equal_cstr(name, "expand");
+    return slice_equal_cstr(name, "expand") || slice_equal_cstr(name, "limit") || slice_equal_cstr(name, "cursor");
 }
 
 /* The one parameter that names an identifier; every other was checked to be known. */
@@ -29,8 +29,7 @@ static const struct query_parameter *identifier_parameter(struct exchange *x)
     const struct query_parameter *found = NULL;
     for (size_t i = 0; i < x->query.count; i++) {
         const struct query_parameter *parameter = &x->query.parameters[i];
-        if (is_expand(parameter->name) || slice_equal_cstr(parameter->name, "limit") ||
-            slice_equal_cstr(parameter->name, "cursor")) {
+        if (user_option(parameter->name)) {
             continue;
         }
         if (found != NULL) {
@@ -55,7 +54,8 @@ bool user_key(struct exchange *x, struct engine_key *key, bool *by_id)
         return false;
     }
     const struct settings *settings = engine_settings(x->engine);
-    *by_id = !settings_identifier_type(settings, parameter->name, &key->type);
+    key->type = x->key.type;
+    *by_id = x->by_id;
     if (*by_id) {
         key->value = parameter->value;
         return true;
@@ -79,13 +79,12 @@ void user_unknown(struct exchange *x)
 void reply_user(struct exchange *x, uint32_t number)
 {
     char etag[ENGINE_ETAG_MAX];
-    reply_begin(x, 200, "application/json");
-    reply_header(x, "ETag", slice_from_cstr(etag_of(x, number, etag)));
+    reply_begin(x, 200, reply_json_type);
+    reply_header(x, "ETag", slice_of(etag, engine_etag(x->engine, number, etag)));
     struct json_writer *json = reply_body(x);
-    json_object_begin(json);
-    json_key(json, "user_profile");
+    buffer_append_slice(x->out, SLICE_LITERAL("{\"user_profile\":"));
     engine_write_user(x->engine, number, x->expand, json);
-    json_object_end(json);
+    buffer_append_char(x->out, '}');
     reply_end(x);
 }
 

@@ -197,9 +197,10 @@ static bool host_is_well_formed(struct slice host)
 {
     /* uri-host [":" port], RFC 3986 3.2.2, without percent-encoding: letters, digits, and these. */
     for (size_t i = 0; i < host.length; i++) {
-        char c = host.data[i];
-        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
+        unsigned char c = (unsigned char)host.data[i];
+        /* '-' '.' '0'..'9' ':' lie in a row but for '/'. */
+        bool fine = (c >= '-' && c <= ':' && c != '/') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                    c == '_' || c == '[' || c == ']';
         if (!fine) {
             return false;
         }
@@ -279,11 +280,10 @@ static int on_headers_complete(llhttp_t *llhttp)
     if (request->method == 0) {
         return refuse(parser, 501, "method_unknown", "This method is not implemented.");
     }
-    for (int i = 0; i < HEADER_COUNT; i++) {
-        if (parser->fields_seen & (1u << i)) {
-            /* llhttp takes the white space before a value away, not that behind it. */
-            request->fields[i] = slice_trim(slice_at(parser, parser->fields[i]));
-        }
+    for (uint32_t seen = parser->fields_seen; seen != 0; seen &= seen - 1) {
+        int i = __builtin_ctz(seen);
+        /* llhttp takes the white space before a value away, not that behind it. */
+        request->fields[i] = slice_trim(slice_at(parser, parser->fields[i]));
     }
     request->http_1_0 = llhttp->http_minor == 0;
     struct slice target = slice_at(parser, parser->target);

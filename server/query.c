@@ -1,5 +1,6 @@
 #include "query.h"
 
+#include "base/bytes.h"
 #include "base/utf8.h"
 
 static int hex_digit(char c)
@@ -106,34 +107,106 @@ static err decode_part(struct arena *arena, struct slice text, struct slice whol
     return ERR_OK;
 }
 
+/* "name=value" of a query, and whether anything in them is not what it stands for. */
+struct part {
+    struct slice name;
+    struct slice value; /* SLICE_NONE without a '=' */
+    bool name_coded;
+    bool value_coded;
+};
+
+enum { CODED = 1, EQUALS = 2, AMPERSAND = 4 };
+
+static inline unsigned kind_of(char c)
+{
+    static const unsigned char kinds[128] = {['%'] = CODED, ['+'] = CODED, ['='] = EQUALS, ['&'] = AMPERSAND};
+    unsigned char byte = (unsigned char)c;
+    return byte < 128 ? kinds[byte] : CODED;
+}
+
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Nonzero when one of the eight bytes is 0 (Warren, Hacker's Delight, 6-1). */
+static inline uint64_t any_zero(uint64_t word)
+{
+    return (word - EACH_BYTE(1)) & ~word & EACH_BYTE(0x80);
+}
+
+/* Neither the end of a value among them nor anything coded. It may say no in vain, not yes. */
+static inline bool eight_plain(const char *text)
+{
+    uint64_t word = load_u64(text);
+    return (any_zero(word ^ EACH_BYTE('&')) | any_zero(word ^ EACH_BYTE('%')) | any_zero(word ^ EACH_BYTE('+')) |
+            (word & EACH_BYTE(0x80))) == 0;
+}
+
+/* Every byte is looked at once. Returns where the part ends. */
+static size_t scan_part(struct slice text, size_t from, struct part *out)
+{
+    unsigned seen = 0;
+    size_t at = from;
+    for (; at < text.length && (seen & (EQUALS | AMPERSAND)) == 0; at++) {
+        seen |= kind_of(text.data[at]);
+    }
+    bool has_value = (seen & EQUALS) != 0;
+    size_t name_end = seen & (EQUALS | AMPERSAND) ? at - 1 : at;
+    out->name = slice_of(text.data + from, name_end - from);
+    out->name_coded = (seen & CODED) != 0;
+    out->value = SLICE_NONE;
+    out->value_coded = false;
+    if (!has_value) {
+        return name_end;
+    }
+    size_t value_from = at;
+    while (text.length - at >= 8 && eight_plain(text.data + at)) {
+        at += 8;
+    }
+    for (seen = 0; at < text.length && text.data[at] != '&'; at++) {
+        seen |= kind_of(text.data[at]);
+    }
+    out->value = slice_of(text.data + value_from, at - value_from);
+    out->value_coded = (seen & CODED) != 0;
+    return at;
+}
+
+static err decode_parameter(struct arena *arena, struct slice text, const struct part *part, const char *space_names,
+                            struct query_parameter *out, struct error *error)
+{
+    err e = ERR_OK;
+    out->name = part->name;
+    out->value = part->value.data != NULL ? part->value : SLICE_LITERAL("");
+    if (part->name_coded) {
+        e = decode_part(arena, part->name, text, true, &out->name, error);
+    }
+    if (e == ERR_OK && part->value_coded) {
+        bool spaces = name_in_list(out->name, space_names);
+        e = decode_part(arena, part->value, text, spaces, &out->value, error);
+    }
+    return e;
+}
+
 err query_parse(struct arena *arena, struct slice text, const char *space_names, struct query *out,
                 struct error *error)
 {
     out->count = 0;
-    struct slice rest = text;
-    while (rest.data != NULL) {
-        struct slice value = slice_cut(&rest, '&');
-        if (value.length == 0) {
+    for (size_t at = 0, end; at < text.length; at = end + 1) {
+        struct part part;
+        end = scan_part(text, at, &part);
+        if (end == at) {
             continue;
         }
-        struct slice name = slice_cut(&value, '=');
-        uint64_t position = (uint64_t)(name.data - text.data);
         if (out->count == QUERY_PARAMETERS_MAX) {
-            return error_set(error, ERR_INVALID, "query_too_many", position,
-                             "The query has more than %d parameters.", QUERY_PARAMETERS_MAX);
+            return error_set(error, ERR_INVALID, "query_too_many", at, "The query has more than %d parameters.",
+                             QUERY_PARAMETERS_MAX);
         }
         struct query_parameter *parameter = &out->parameters[out->count];
-        err e = decode_part(arena, name, text, true, &parameter->name, error);
-        if (e == ERR_OK) {
-            bool spaces = name_in_list(parameter->name, space_names);
-            e = decode_part(arena, value, text, spaces, &parameter->value, error);
-        }
+        err e = decode_parameter(arena, text, &part, space_names, parameter, error);
         if (e != ERR_OK) {
             return e;
         }
         for (size_t i = 0; i < out->count; i++) {
             if (slice_equal(out->parameters[i].name, parameter->name)) {
-                return error_set(error, ERR_INVALID, "parameter_doubled", position,
+                return error_set(error, ERR_INVALID, "parameter_doubled", at,
                                  "The parameter '%.*s' is given twice.",
                                  SLICE_ARGS(parameter->name));
             }
@@ -145,8 +218,9 @@ err query_parse(struct arena *arena, struct slice text, const char *space_names,
 
 struct slice query_get(const struct query *query, const char *name)
 {
+    struct slice wanted = slice_from_cstr(name);
     for (size_t i = 0; i < query->count; i++) {
-        if (slice_equal_cstr(query->parameters[i].name, name)) {
+        if (slice_equal(query->parameters[i].name, wanted)) {
             return query->parameters[i].value;
         }
     }

@@ -37,11 +37,18 @@ const char *reply_reason(uint16_t status)
     }
 }
 
-static void append_literal(struct buffer *out, const char *text, size_t length)
+#define APPEND(out, text) buffer_append(out, text, sizeof(text) - 1)
+
+const char reply_json_type[] = "application/json";
+
+static void status_line(struct buffer *out, uint16_t status)
 {
-    buffer_append(out, text, length);
+    APPEND(out, "HTTP/1.1 ");
+    buffer_append_u64(out, status);
+    buffer_append_char(out, ' ');
+    buffer_append_cstr(out, reply_reason(status));
+    APPEND(out, "\r\n");
 }
-#define APPEND(out, text) append_literal(out, text, sizeof(text) - 1)
 
 void reply_begin(struct exchange *x, uint16_t status, const char *content_type)
 {
@@ -49,20 +56,17 @@ void reply_begin(struct exchange *x, uint16_t status, const char *content_type)
     /* The request may have come before the server was told to stop. */
     x->close_after |= atomic_load_explicit(&x->worker->stopping, memory_order_relaxed) != 0;
     x->reply = (struct reply){.start = x->out->length, .status = status, .begun = true};
-    if (status == 200) {
-        APPEND(x->out, "HTTP/1.1 200 OK\r\n");
+    const struct worker *worker = x->worker;
+    if (status == 200 && content_type == reply_json_type) {
+        buffer_append(x->out, worker->head, worker->head_length);
     } else {
-        APPEND(x->out, "HTTP/1.1 ");
-        buffer_append_u64(x->out, status);
-        buffer_append_char(x->out, ' ');
-        buffer_append_cstr(x->out, reply_reason(status));
-        APPEND(x->out, "\r\n");
-    }
-    buffer_append(x->out, x->worker->date, x->worker->date_length);
-    if (content_type != NULL) {
-        APPEND(x->out, "Content-Type: ");
-        buffer_append_cstr(x->out, content_type);
-        APPEND(x->out, "\r\n");
+        status_line(x->out, status);
+        buffer_append(x->out, worker->head + worker->date_at, worker->date_length);
+        if (content_type != NULL) {
+            APPEND(x->out, "Content-Type: ");
+            buffer_append_cstr(x->out, content_type);
+            APPEND(x->out, "\r\n");
+        }
     }
     if (x->close_after) {
         APPEND(x->out, "Connection: close\r\n");
@@ -93,7 +97,7 @@ struct json_writer *reply_body(struct exchange *x)
 
 struct json_writer *reply_json(struct exchange *x, uint16_t status)
 {
-    reply_begin(x, status, "application/json");
+    reply_begin(x, status, reply_json_type);
     return reply_body(x);
 }
 

@@ -89,6 +89,7 @@ const struct route routes[] = {
      "Name, version and where to go on", NULL, "Root", NULL},
 };
 const size_t routes_count = ARRAY_COUNT(routes);
+const struct route *const route_of_lookups = &routes[0];
 static_assert(ARRAY_COUNT(routes) <= ROUTES_MAX, "raise ROUTES_MAX");
 
 /* Does `path` have the shape of `pattern`? One "{…}" at most, a whole segment and not empty. */

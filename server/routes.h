@@ -48,6 +48,8 @@ struct route {
 extern const struct route routes[];
 extern const size_t routes_count;
 enum { ROUTES_MAX = 40 };
+/* GET /api/user: the one that is asked for so often that nobody looks for it. */
+extern const struct route *const route_of_lookups;
 
 /* NULL when there is none; *path_known says whether another method has this path. *name is the
  * variable segment, still encoded. HEAD finds the GET route. */

@@ -173,8 +173,16 @@ static void set_date(struct worker *worker)
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
-    worker->date_length =
-        strftime(worker->date, sizeof worker->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+    static const char status[] = "HTTP/1.1 200 OK\r\n";
+    worker->date_at = sizeof status - 1;
+    memcpy(worker->head, status, worker->date_at);
+    worker->date_length = strftime(worker->head + worker->date_at, sizeof worker->head - worker->date_at,
+                                   "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+    worker->head_length = worker->date_at + worker->date_length;
+    size_t left = sizeof worker->head - worker->head_length;
+    int wrote = snprintf(worker->head + worker->head_length, left, "Content-Type: %s\r\n", reply_json_type);
+    CHECK(wrote > 0 && (size_t)wrote < left);
+    worker->head_length += (size_t)wrote;
 }
 
 static int open_listener(struct worker *worker);

@@ -101,7 +101,9 @@ struct worker {
     size_t batch_count;
     struct phrases_in phrases;
     struct asked_metrics asked;
-    char date[40]; /* "Date: …\r\n" */
+    char head[112]; /* how an answer of JSON begins: "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: application/json\r\n" */
+    size_t head_length;
+    size_t date_at; /* its Date line */
     size_t date_length;
     struct worker_metrics metrics;
 };
