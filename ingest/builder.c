@@ -36,12 +36,8 @@ void builder_init(struct builder *builder, struct arena *arena, const struct set
         .arena = arena, .settings = settings, .out = out, .error = error, .phone_country = "", .may_hold_nul = true};
 }
 
-/* Room for one more; the old array is left to the arena. */
-static void *grow(struct arena *arena, void *old, size_t count, size_t *room, size_t element_bytes)
+static void *grow_now(struct arena *arena, const void *old, size_t count, size_t *room, size_t element_bytes)
 {
-    if (count < *room) {
-        return old;
-    }
     size_t more = *room == 0 ? 8 : *room * 2;
     void *block = arena_alloc(arena, more * element_bytes);
     if (block != NULL) {
@@ -51,6 +47,12 @@ static void *grow(struct arena *arena, void *old, size_t count, size_t *room, si
         *room = more;
     }
     return block;
+}
+
+/* Room for one more; the old array is left to the arena. */
+static inline void *grow(struct arena *arena, void *old, size_t count, size_t *room, size_t element_bytes)
+{
+    return count < *room ? old : grow_now(arena, old, count, room, element_bytes);
 }
 
 void builder_warn(struct builder *b, const struct path *path, const char *code, const char *message)
@@ -104,15 +106,24 @@ static bool holds_nul(const struct builder *b, struct slice text)
     return b->may_hold_nul && text.length > 0 && memchr(text.data, '\0', text.length) != NULL;
 }
 
-err builder_text(struct builder *b, const struct path *path, struct slice in, bool collapse, size_t max, struct slice *out)
+static err clean_text(struct builder *b, const struct path *path, struct slice in, bool collapse, struct slice *out)
 {
     if (holds_nul(b, in)) {
         builder_warn(b, path, "nul_character", "The text holds U+0000 and was left away.");
         return ERR_END;
     }
-    err e = text_clean(b->arena, in, collapse ? TEXT_COLLAPSE : TEXT_PLAIN, out);
-    if (e != ERR_OK) {
-        return e;
+    return text_clean(b->arena, in, collapse ? TEXT_COLLAPSE : TEXT_PLAIN, out);
+}
+
+err builder_text(struct builder *b, const struct path *path, struct slice in, bool collapse, size_t max, struct slice *out)
+{
+    if (text_is_plain(in)) {
+        *out = text_trim_blanks(in);
+    } else {
+        err e = clean_text(b, path, in, collapse, out);
+        if (e != ERR_OK) {
+            return e;
+        }
     }
     if (out->length == 0) {
         return ERR_END; /* an empty text says nothing; null clears */
@@ -126,15 +137,19 @@ err builder_text(struct builder *b, const struct path *path, struct slice in, bo
 
 /* ---- fields and attributes ------------------------------------------------------------------------ */
 
-static err append_field(struct builder *b, struct record_field field)
+/* The value of a new field, to be filled; NULL when memory is out. */
+static struct value *append_field(struct builder *b, enum field field, struct slice name)
 {
-    struct record_field *grown = grow(b->arena, b->out->fields, b->out->field_count, &b->field_room, sizeof *grown);
+    struct record *out = b->out;
+    struct record_field *grown = grow(b->arena, out->fields, out->field_count, &b->field_room, sizeof *grown);
     if (grown == NULL) {
-        return ERR_MEMORY;
+        return NULL;
     }
-    b->out->fields = grown;
-    b->out->fields[b->out->field_count++] = field;
-    return ERR_OK;
+    out->fields = grown;
+    struct record_field *added = &grown[out->field_count++];
+    added->field = field;
+    added->name = name;
+    return &added->value;
 }
 
 const struct value *builder_field_value(const struct builder *b, enum field field)
@@ -144,18 +159,38 @@ const struct value *builder_field_value(const struct builder *b, enum field fiel
 }
 
 /* A field under two spellings ("zip" and "postal_code"): the later one counts. */
-err builder_field(struct builder *b, enum field field, struct value value)
+static struct value *field_value(struct builder *b, enum field field)
 {
     size_t at = b->field_at[field];
     if (at > 0) {
-        b->out->fields[at - 1].value = value;
-        return ERR_OK;
+        return &b->out->fields[at - 1].value;
     }
-    err e = append_field(b, (struct record_field){.field = field, .value = value});
-    if (e == ERR_OK) {
+    struct value *value = append_field(b, field, SLICE_NONE);
+    if (value != NULL) {
         b->field_at[field] = (uint8_t)b->out->field_count;
     }
-    return e;
+    return value;
+}
+
+err builder_field(struct builder *b, enum field field, struct value value)
+{
+    struct value *to = field_value(b, field);
+    if (to == NULL) {
+        return ERR_MEMORY;
+    }
+    *to = value;
+    return ERR_OK;
+}
+
+err builder_field_text(struct builder *b, enum field field, struct slice text)
+{
+    struct value *to = field_value(b, field);
+    if (to == NULL) {
+        return ERR_MEMORY;
+    }
+    to->kind = VALUE_TEXT;
+    to->text = text;
+    return ERR_OK;
 }
 
 /* True when the bit was set before: look whether it really is the same. */
@@ -203,7 +238,12 @@ err builder_attribute(struct builder *b, const struct path *path, struct value v
             }
         }
     }
-    return append_field(b, (struct record_field){.field = FIELD_ATTRIBUTE, .name = name, .value = value});
+    struct value *to = append_field(b, FIELD_ATTRIBUTE, name);
+    if (to == NULL) {
+        return ERR_MEMORY;
+    }
+    *to = value;
+    return ERR_OK;
 }
 
 err builder_interest(struct builder *b, const struct path *path, struct slice text)
@@ -366,7 +406,7 @@ static const char *country_of_record(const struct builder *b)
 {
     const struct value *country = builder_field_value(b, FIELD_COUNTRY);
     const struct country *found =
-        country != NULL && country->kind == VALUE_TEXT ? country_find(country->text) : NULL;
+        country != NULL && country->kind == VALUE_TEXT ? b->country : NULL;
     const char *alpha2 = found != NULL ? country_alpha2(found) : "";
     return phone_country_known(alpha2) ? alpha2 : "";
 }

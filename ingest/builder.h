@@ -38,6 +38,7 @@ struct builder {
     size_t identifier_room, field_room, interest_room, item_room, warning_room;
     struct slice *interest_folds; /* parallel to out->interests */
     uint8_t field_at[FIELD_BUILTIN_COUNT]; /* index + 1 into out->fields */
+    const struct country *country; /* country_find of FIELD_COUNTRY's text; a name it gave is found again as the same */
     uint64_t attribute_seen[8];   /* a bit per hashed attribute name: clear means new */
     uint64_t item_seen[8];
     bool out_of_memory; /* where no err could be returned; builder_finish does */
@@ -73,6 +74,7 @@ struct slice path_text(struct builder *builder, const struct path *path);
 
 void builder_warn(struct builder *builder, const struct path *path, const char *code, const char *message);
 err builder_field(struct builder *builder, enum field field, struct value value) MUST_USE;
+err builder_field_text(struct builder *builder, enum field field, struct slice text) MUST_USE;
 err builder_attribute(struct builder *builder, const struct path *path, struct value value) MUST_USE;
 err builder_interest(struct builder *builder, const struct path *path, struct slice text) MUST_USE;
 err builder_add_item(struct builder *builder, const struct path *path, struct slice text) MUST_USE;

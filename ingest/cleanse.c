@@ -60,11 +60,11 @@ static err cleanse_gender(struct builder *b, struct slice text)
 {
     struct slice name = gender_name(text);
     if (name.data != NULL) {
-        return builder_field(b, FIELD_GENDER, text_value(name));
+        return builder_field_text(b, FIELD_GENDER, name);
     }
     struct slice title;
     err e = text_title(b->arena, text, &title);
-    return e != ERR_OK ? e : builder_field(b, FIELD_GENDER, text_value(title));
+    return e != ERR_OK ? e : builder_field_text(b, FIELD_GENDER, title);
 }
 
 static err cleanse_birth_date(struct builder *b, const struct path *path, struct slice text)
@@ -78,7 +78,7 @@ static err cleanse_birth_date(struct builder *b, const struct path *path, struct
     char date[DATE_TEXT_LENGTH];
     datetime_date_text(&when, date);
     struct slice copy = arena_copy(b->arena, slice_of(date, sizeof date));
-    return copy.data == NULL ? ERR_MEMORY : builder_field(b, FIELD_BIRTH_DATE, text_value(copy));
+    return copy.data == NULL ? ERR_MEMORY : builder_field_text(b, FIELD_BIRTH_DATE, copy);
 }
 
 /* ---- places --------------------------------------------------------------------------------------------- */
@@ -89,7 +89,8 @@ static err cleanse_country(struct builder *b, const struct path *path, struct sl
     if (country == NULL) {
         builder_warn(b, path, "country_unknown", "No country has this name or code; it was kept as written.");
     }
-    return builder_field(b, FIELD_COUNTRY, text_value(country == NULL ? text : country_name(country)));
+    b->country = country;
+    return builder_field_text(b, FIELD_COUNTRY, country == NULL ? text : country_name(country));
 }
 
 /* At the end of the record: what "WA" means depends on the country, which may come after it. */
@@ -102,11 +103,10 @@ err cleanse_state(struct builder *b)
     const struct value *country = builder_field_value(b, FIELD_COUNTRY);
     const char *alpha2 = "";
     if (country != NULL && country->kind == VALUE_TEXT) {
-        const struct country *found = country_find(country->text);
-        alpha2 = found == NULL ? "??" : country_alpha2(found);
+        alpha2 = b->country == NULL ? "??" : country_alpha2(b->country);
     }
     struct slice name = state_find(state->text, alpha2);
-    return name.data == NULL ? ERR_OK : builder_field(b, FIELD_STATE, text_value(name));
+    return name.data == NULL ? ERR_OK : builder_field_text(b, FIELD_STATE, name);
 }
 
 static err take_place(struct builder *b, enum field field, const struct path *path,
@@ -116,7 +116,7 @@ static err take_place(struct builder *b, enum field field, const struct path *pa
     if (text.length == 0) {
         return ERR_OK;
     }
-    return field == FIELD_COUNTRY ? cleanse_country(b, path, text) : builder_field(b, field, text_value(text));
+    return field == FIELD_COUNTRY ? cleanse_country(b, path, text) : builder_field_text(b, field, text);
 }
 
 /* "Brooklyn, New York, USA"; "Paris, France"; "Austin, TX"; "Germany". What stands before a city is a street. */
@@ -205,5 +205,5 @@ err cleanse_text(struct builder *b, enum field field, const struct path *path, s
     case FIELD_BUILTIN_COUNT:
     case FIELD_ATTRIBUTE: break;
     }
-    return builder_field(b, field, text_value(clean));
+    return builder_field_text(b, field, clean);
 }

@@ -30,20 +30,21 @@ static inline bool has_byte(const struct byte_set *set, unsigned char c)
     return (set->bits[c >> 6] >> (c & 63) & 1) != 0;
 }
 
+/* Dots only between other characters. */
 static bool local_valid(struct slice local)
 {
     if (local.length == 0 || local.length > EMAIL_LOCAL_MAX) {
         return false;
     }
-    bool after_dot = true;
+    unsigned char before = '.';
     for (size_t i = 0; i < local.length; i++) {
         unsigned char c = (unsigned char)local.data[i];
-        if (c == '.' ? after_dot : !has_byte(&atext, c)) {
+        if (!has_byte(&atext, c) && (c != '.' || before == '.')) {
             return false;
         }
-        after_dot = c == '.';
+        before = c;
     }
-    return !after_dot;
+    return before != '.';
 }
 
 static bool label_valid(struct slice label)
@@ -52,11 +53,12 @@ static bool label_valid(struct slice label)
         label.data[label.length - 1] == '-') {
         return false;
     }
-    bool valid = true;
     for (size_t i = 0; i < label.length; i++) {
-        valid = valid && has_byte(&label_text, (unsigned char)label.data[i]);
+        if (!has_byte(&label_text, (unsigned char)label.data[i])) {
+            return false;
+        }
     }
-    return valid;
+    return true;
 }
 
 /* At least two labels; the last is not a number (that would be an address, not a name). */
@@ -122,7 +124,7 @@ err identifier_canonical(struct arena *arena, uint8_t type, struct slice typed, 
     bool plain = text_is_plain(typed); /* then there is nothing to clean but the ends, and nothing invisible */
     err e = ERR_OK;
     if (plain) {
-        clean = slice_trim(typed);
+        clean = text_trim_blanks(typed);
     } else {
         e = text_clean(arena, typed, TEXT_PLAIN, &clean);
     }

@@ -168,9 +168,16 @@ static struct target lookup_long(const char *s, size_t length)
     return (struct target){TARGET_ATTRIBUTE, 0};
 }
 
-static struct target lookup(const char *s, size_t length)
+static inline struct target lookup(const char *s, size_t length)
 {
     return length <= 8 ? lookup_short(s, length) : lookup_long(s, length);
+}
+
+static struct target lookup_folded(struct slice name)
+{
+    char folded[FOLDED_NAME_MAX];
+    size_t length = fold_name(name, folded);
+    return lookup(folded, length);
 }
 
 /* Fold, then look up. But nearly every name comes spelled like ours, which need not be folded; and those of ours that have an
@@ -179,11 +186,7 @@ static struct target lookup(const char *s, size_t length)
 struct target name_lookup(struct slice name)
 {
     struct target target = lookup(name.data, name.length);
-    if (target.kind != TARGET_ATTRIBUTE) {
-        return target;
-    }
-    char folded[FOLDED_NAME_MAX];
-    return lookup(folded, fold_name(name, folded));
+    return target.kind != TARGET_ATTRIBUTE ? target : lookup_folded(name);
 }
 
 struct target name_resolve(struct slice name, const struct settings *settings)

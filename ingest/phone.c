@@ -70,7 +70,26 @@ static struct slice without_prefix(struct slice text, const char *prefix)
     return text;
 }
 
-static bool read_digits(struct slice typed, struct digits *out)
+/* Nothing but digits with or without a plus, as machines write numbers: what read_digits_typed would find in them. */
+static bool read_digits_alone(struct slice typed, struct digits *out)
+{
+    out->plus = typed.length > 0 && typed.data[0] == '+';
+    size_t count = typed.length - out->plus;
+    if (count == 0 || count > DIGITS_TYPED_MAX) {
+        return false;
+    }
+    out->count = count;
+    const char *from = typed.data + out->plus;
+    for (size_t i = 0; i < count; i++) {
+        if (!ascii_is_digit(from[i])) {
+            return false;
+        }
+        out->at[i] = from[i];
+    }
+    return true;
+}
+
+static bool read_digits_typed(struct slice typed, struct digits *out)
 {
     *out = (struct digits){0};
     typed = without_prefix(slice_trim(typed), "tel:");
@@ -272,7 +291,7 @@ static size_t normalise_national(struct slice digits, const struct phone_plan *h
 size_t phone_normalise(struct slice typed, const char *country, char out[PHONE_TEXT_MAX])
 {
     struct digits digits;
-    if (!read_digits(typed, &digits) || digits.count == 0) {
+    if (!read_digits_alone(typed, &digits) && (!read_digits_typed(typed, &digits) || digits.count == 0)) {
         return 0;
     }
     struct slice number = slice_of(digits.at, digits.count);

@@ -27,6 +27,7 @@ struct frame {
     struct piece rest;
 };
 
+/* Up to the end of the piece or of the alternative: groups are taken whole, so a bar met on the way is one of its own level. */
 static bool match_sequence(struct matcher *m, struct piece p, size_t at, const struct frame *next);
 
 static const char *skip_atom(const char *p)
@@ -116,19 +117,16 @@ static unsigned count_digits(const struct matcher *m, const char *atom, size_t a
 
 static bool match_alternatives(struct matcher *m, struct piece p, size_t at, const struct frame *next)
 {
-    const char *begin = p.at;
-    const char *q = p.at;
-    while (q < p.end) {
-        if (*q == '|') {
-            if (match_sequence(m, (struct piece){begin, q}, at, next)) {
-                return true;
-            }
-            begin = ++q;
-        } else {
-            q = skip_atom(q);
+    while (!match_sequence(m, p, at, next)) {
+        while (p.at < p.end && *p.at != '|') {
+            p.at = skip_atom(p.at);
         }
+        if (p.at == p.end) {
+            return false;
+        }
+        p.at++;
     }
-    return match_sequence(m, (struct piece){begin, p.end}, at, next);
+    return true;
 }
 
 /* One more repetition of the group if it may have one, otherwise (or failing that) what comes after it. */
@@ -187,7 +185,7 @@ static bool enter_group(struct matcher *m, struct piece p, const char *end, stru
 
 static bool match_sequence(struct matcher *m, struct piece p, size_t at, const struct frame *next)
 {
-    while (p.at < p.end) {
+    while (p.at < p.end && *p.at != '|') {
         if (*p.at == '$') {
             if (at != m->digits.length) {
                 return false;

@@ -1,5 +1,6 @@
 #include "places.h"
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "tables/country_table.h"
 #include "text.h"
@@ -134,9 +135,10 @@ static struct slice find_state(const struct state *states, size_t count, struct 
 /* Already one of our spellings, as most clients send it: no folding of sixty names. */
 static struct slice find_exact(const struct state *states, size_t count, struct slice typed)
 {
+    uint16_t first_two = load_u16(typed.data);
     for (size_t i = 0; i < count; i++) {
         const char *name = states[i].name;
-        if (name[0] == typed.data[0] && name[1] == typed.data[1] && slice_equal_cstr(typed, name)) {
+        if (load_u16(name) == first_two && slice_equal_cstr(typed, name)) {
             return slice_from_cstr(name);
         }
     }

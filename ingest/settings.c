@@ -201,8 +201,13 @@ static const struct slice blocked_emails[] = {
     WORD("x@x.com"), WORD("null@null.com"), WORD("user@domain.com"),
 };
 
+enum { BLOCKED_WORD_MAX = sizeof "noemail@noemail.com" - 1 }; /* the longest of both lists */
+
 static bool is_word(struct slice value, const struct slice *words, size_t count)
 {
+    if (value.length > BLOCKED_WORD_MAX) {
+        return false;
+    }
     for (size_t i = 0; i < count; i++) {
         if (value.length == words[i].length && slice_equal_ignoring_case(value, words[i])) {
             return true;

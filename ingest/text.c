@@ -3,7 +3,6 @@
 #include <utf8proc.h>
 
 #include "base/utf8.h"
-#include "words.h"
 
 /* ---- what the bytes are like -------------------------------------------------------------------- */
 
@@ -35,38 +34,15 @@ static enum shape shape_of(struct slice text, enum text_style style)
     return shape;
 }
 
-/* Two words that overlap or touch see each pair of neighbours when they share a byte: hence steps of seven. In a short text
- * (word_of_few) bytes may look like neighbours that are not, which only costs the slow way. */
-static uint64_t word_not_plain(uint64_t word)
-{
-    uint64_t blanks = word_equal(word, ' ');
-    return word_unprintable(word) | (blanks & blanks >> 8);
-}
-
-bool text_is_plain(struct slice text)
-{
-    if (text.length < 8) {
-        return text.length == 0 || word_not_plain(word_of_few(text.data, text.length)) == 0;
-    }
-    uint64_t found = word_not_plain(load_u64(text.data + text.length - 8));
-    for (size_t i = 0; i + 8 < text.length; i += 7) {
-        found |= word_not_plain(load_u64(text.data + i));
-    }
-    return found == 0;
-}
-
 /* ASCII without a capital letter: its own lower case and its own case folding. */
 static bool is_lower_ascii(struct slice text)
 {
     if (text.length < 8) {
-        uint64_t word = text.length == 0 ? 0 : word_of_few(text.data, text.length);
-        return ((word & WORD_HIGHS) | word_capital(word & ~WORD_HIGHS)) == 0;
+        return text.length == 0 || word_not_lower(word_of_few(text.data, text.length)) == 0;
     }
-    uint64_t word = load_u64(text.data + text.length - 8);
-    uint64_t found = (word & WORD_HIGHS) | word_capital(word & ~WORD_HIGHS);
+    uint64_t found = word_not_lower(load_u64(text.data + text.length - 8));
     for (size_t i = 0; i + 8 < text.length; i += 8) {
-        word = load_u64(text.data + i);
-        found |= (word & WORD_HIGHS) | word_capital(word & ~WORD_HIGHS);
+        found |= word_not_lower(load_u64(text.data + i));
     }
     return found == 0;
 }
@@ -136,18 +112,6 @@ struct slice text_cut(struct slice text, size_t max)
 
 /* ---- cleaning ----------------------------------------------------------------------------------- */
 
-static struct slice trim_blanks(struct slice text)
-{
-    while (text.length > 0 && text.data[0] == ' ') {
-        text.data++;
-        text.length--;
-    }
-    while (text.length > 0 && text.data[text.length - 1] == ' ') {
-        text.length--;
-    }
-    return text;
-}
-
 static err clean_simple(struct arena *arena, struct slice in, enum text_style style, struct slice *out)
 {
     char *to = arena_alloc(arena, in.length);
@@ -167,7 +131,7 @@ static err clean_simple(struct arena *arena, struct slice in, enum text_style st
         }
         to[length++] = c;
     }
-    *out = trim_blanks(slice_of(to, length));
+    *out = text_trim_blanks(slice_of(to, length));
     return ERR_OK;
 }
 
@@ -247,14 +211,10 @@ static err clean_unicode(struct arena *arena, struct slice in, enum text_style s
     return e != ERR_OK ? e : compose(arena, points, (size_t)count, out);
 }
 
-err text_clean(struct arena *arena, struct slice in, enum text_style style, struct slice *out)
+static err clean_by_shape(struct arena *arena, struct slice in, enum text_style style, struct slice *out)
 {
-    if (text_is_plain(in)) { /* SHAPE_CLEAN in either style, seen sooner */
-        *out = trim_blanks(in);
-        return ERR_OK;
-    }
     switch (shape_of(in, style)) {
-    case SHAPE_CLEAN: *out = trim_blanks(in); return ERR_OK;
+    case SHAPE_CLEAN: *out = text_trim_blanks(in); return ERR_OK;
     case SHAPE_SIMPLE:
         if (text_is_ascii(in)) {
             return clean_simple(arena, in, style, out);
@@ -263,6 +223,15 @@ err text_clean(struct arena *arena, struct slice in, enum text_style style, stru
     case SHAPE_UNICODE: break;
     }
     return clean_unicode(arena, in, style, out);
+}
+
+err text_clean(struct arena *arena, struct slice in, enum text_style style, struct slice *out)
+{
+    if (text_is_plain(in)) { /* SHAPE_CLEAN in either style, seen sooner */
+        *out = text_trim_blanks(in);
+        return ERR_OK;
+    }
+    return clean_by_shape(arena, in, style, out);
 }
 
 /* ---- case --------------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "words.h"
 
 enum text_style {
     TEXT_PLAIN = 0,    /* inner white space as it is (line breaks and tabs become blanks) */
@@ -26,9 +27,40 @@ err text_clean(struct arena *arena, struct slice in, enum text_style style, stru
 /* A control or zero-width character anywhere (white space at the ends has been trimmed before). */
 bool text_has_invisible(struct slice text);
 
-/* True for printable ASCII without two blanks side by side, and then it is its own clean form but for blanks at its ends
- * and has nothing invisible. Quick, as most texts are so; false says nothing: the exact rules decide. */
-bool text_is_plain(struct slice text);
+/* ---- the quick way for the plain texts that most texts are ---- */
+
+/* Words that share a byte see each pair of neighbours: hence the steps of seven below. In a short text (word_of_few) bytes may
+ * look like neighbours that are not, which only costs the slow way. */
+static inline uint64_t text_word_not_plain(uint64_t word)
+{
+    return word_unprintable(word) | word_blank_pair(word);
+}
+
+/* True for printable ASCII without two blanks side by side: then text_trim_blanks is all that cleaning does, in either style,
+ * and nothing is invisible. False says nothing: the exact rules decide. */
+static inline bool text_is_plain(struct slice text)
+{
+    if (text.length < 8) {
+        return text.length == 0 || text_word_not_plain(word_of_few(text.data, text.length)) == 0;
+    }
+    uint64_t found = text_word_not_plain(load_u64(text.data + text.length - 8));
+    for (size_t i = 0; i + 8 < text.length; i += 7) {
+        found |= text_word_not_plain(load_u64(text.data + i));
+    }
+    return found == 0;
+}
+
+static inline struct slice text_trim_blanks(struct slice text)
+{
+    while (text.length > 0 && text.data[0] == ' ') {
+        text.data++;
+        text.length--;
+    }
+    while (text.length > 0 && text.data[text.length - 1] == ' ') {
+        text.length--;
+    }
+    return text;
+}
 
 bool text_is_ascii(struct slice text);
 

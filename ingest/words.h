@@ -1,8 +1,8 @@
 /* words.h: eight bytes of text at a time, in one register.
  *
- * Most texts are short plain ASCII; to see that of a word of eight bytes takes as long as to look at one byte. Each
- * function answers for all bytes of the word: the high bit of a byte says yes, its other bits are clear. No sum carries from
- * one byte into the next, so each answer is exact; two of them ask for ASCII to keep it so.
+ * Most texts are short plain ASCII; to see that of a word of eight bytes takes hardly longer than to look at one byte. Each
+ * function answers whether there is such a byte in the word, and not which: its sum or difference may carry into the next
+ * byte, but only from a byte that has been found itself, so a yes stays a yes and a no has carried nothing.
  *
  * Threading: any. */
 #ifndef KINDRED_INGEST_WORDS_H
@@ -10,35 +10,32 @@
 
 #include "base/bytes.h"
 
-#define WORD_ONES  UINT64_C(0x0101010101010101)
+#define WORD_ONES UINT64_C(0x0101010101010101)
 #define WORD_HIGHS UINT64_C(0x8080808080808080)
 
-/* Bytes that are no printable ASCII: below 0x20, 0x7F, and 0x80 and above. */
+/* Not 0 when a byte is no printable ASCII: below 0x20 (the difference borrows), 0x7F (the sum reaches 0x80), 0x80 and above. */
 static inline uint64_t word_unprintable(uint64_t word)
 {
-    uint64_t low = word & ~WORD_HIGHS; /* at most 0x7F: adding up to 0x80 stays inside the byte */
-    uint64_t from_20 = low + WORD_ONES * (0x80 - 0x20);
-    uint64_t is_7f = low + WORD_ONES;
-    return (word | ~from_20 | is_7f) & WORD_HIGHS;
+    return (word | (word + WORD_ONES) | (word - WORD_ONES * 0x20)) & WORD_HIGHS;
 }
 
-/* Bytes that are `c`, in a word of ASCII. */
-static inline uint64_t word_equal(uint64_t word, unsigned char c)
+/* Not 0 when two blanks stand side by side in a word of printable ASCII. Also for " !", whose blank borrows from the '!'. */
+static inline uint64_t word_blank_pair(uint64_t word)
 {
-    uint64_t differs = (word ^ WORD_ONES * c) + (WORD_HIGHS - WORD_ONES);
-    return ~differs & WORD_HIGHS;
+    uint64_t blanks = ((word ^ WORD_ONES * ' ') - WORD_ONES) & WORD_HIGHS;
+    return blanks & blanks >> 8;
 }
 
-/* Bytes from A to Z, in a word of ASCII. */
-static inline uint64_t word_capital(uint64_t word)
+/* Not 0 when a byte is a capital ASCII letter or no ASCII. */
+static inline uint64_t word_not_lower(uint64_t word)
 {
     uint64_t from_a = word + WORD_ONES * (0x80 - 'A');
     uint64_t beyond_z = word + WORD_ONES * (0x80 - 'Z' - 1);
-    return from_a & ~beyond_z & WORD_HIGHS;
+    return (word | (from_a & ~beyond_z)) & WORD_HIGHS;
 }
 
-/* A text of 1 to 7 bytes as a word. Places that are left over repeat bytes of the text or hold 'a'; where a byte stands
- * is therefore not known, only which bytes there are. */
+/* A text of 1 to 7 bytes as a word. Places that are left over repeat bytes of the text or hold 'a': all its bytes are there, not
+ * each where it was. */
 static inline uint64_t word_of_few(const char *data, size_t length)
 {
     if (length >= 4) {
