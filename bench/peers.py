@@ -148,6 +148,16 @@ class Kindred(Server):
                 return float(line.split()[1])
         return None
 
+    def busiest_share(self, before=None):
+        """Of the CPU time since `before` (an earlier result's second part), which share the busiest thread used."""
+        now = {}
+        for thread in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{thread}/stat") as stat:
+                words = stat.read().rsplit(")", 1)[1].split()
+            now[thread] = int(words[11]) + int(words[12])
+        used = [ticks - (before or {}).get(thread, 0) for thread, ticks in now.items()]
+        return max(used) / (sum(used) or 1), now
+
     def json(self, path):
         status, body = self.get(path)
         if status != 200:

@@ -131,7 +131,7 @@ def write_plots(folder, groups, growth):
             file.write(text)
 
     shown = [(name, [(side, statistics.median(one["units_per_second"] for one in rounds)) for side, rounds in group.items()])
-             for name, group in groups.items() if "open loop" not in name]
+             for name, group in groups.items() if "Kindred" in group and len(group) > 1 and "open loop" not in name]
     write("throughput.svg", svg.bars("Throughput, one core for the server", shown, "/s"))
     for name, group in groups.items():
         if "open loop" in name:
