@@ -172,11 +172,14 @@ void forget_identifier(struct engine *engine, uint64_t hash, uint32_t root)
     }
 }
 
-static err link_identifier(struct engine *engine, struct change *change, const struct record_identifier *item)
+/* Is the owner that resolve_record found still the owner? Linking the record's other identifiers changes nothing about this one
+ * (the same one twice is held already); a merge does. */
+static err link_identifier(struct engine *engine, struct change *change, const struct resolution *who, size_t at,
+                           const struct record_identifier *item)
 {
-    uint64_t hash = identifier_hash(engine->identifiers, item->type, item->value);
+    uint64_t hash = who->hashes[at];
     uint32_t number = change->profile.number;
-    uint32_t owner = find_owner(engine, item->type, item->value);
+    uint32_t owner = who->merge_count == 0 ? who->owners[at] : find_owner_by_hash(engine, hash, item->type, item->value);
     /* The profile being worked on is not published yet, so a merge's identifiers are still found under the
      * numbers they came with; people_find_shared has led them to `number` when it has a blob. */
     if (owner == number || change_holds(change, item->type, item->value)) {
@@ -207,10 +210,11 @@ static err link_identifier(struct engine *engine, struct change *change, const s
     return e;
 }
 
-static err link_identifiers(struct engine *engine, struct change *change, const struct record *record)
+static err link_identifiers(struct engine *engine, struct change *change, const struct resolution *who,
+                            const struct record *record)
 {
     for (size_t i = 0; i < record->identifier_count; i++) {
-        err e = link_identifier(engine, change, &record->identifiers[i]);
+        err e = link_identifier(engine, change, who, i, &record->identifiers[i]);
         if (e != ERR_OK) {
             return e;
         }
@@ -278,7 +282,7 @@ err apply_record(struct engine *engine, const struct log_entry *entry, const str
         e = change_add_origin(&change, entry, record->event_time_us);
     }
     if (e == ERR_OK) {
-        e = link_identifiers(engine, &change, record);
+        e = link_identifiers(engine, &change, &who, record);
     }
     if (e == ERR_OK) {
         e = change_apply_record(&change, entry, record);

@@ -6,6 +6,7 @@
 #include "internal.h"
 
 #include "engine/quarantine.h"
+#include "lookahead.h"
 
 enum { COMMIT_GROUP_MAX = 256, APPLY_CLOCK_EVERY = 8 };
 
@@ -115,24 +116,14 @@ static err apply_outside(struct engine *engine, const struct log_entry *entries,
     return e;
 }
 
-/* A new identifier's slot is a cache miss: started for a record some places ahead, it is there when its turn comes. */
-static void prefetch_record(const struct engine *engine, const struct draft *drafts, size_t count, size_t at)
-{
-    enum { AHEAD = 6 };
-    bool any = drafts != NULL && at + AHEAD < count && !engine->options.prefetch_off;
-    const struct record *record = any ? drafts[at + AHEAD].record : NULL;
-    for (size_t i = 0; record != NULL && i < record->identifier_count; i++) {
-        const struct record_identifier *item = &record->identifiers[i];
-        identifier_table_prefetch(engine->identifiers, identifier_hash(engine->identifiers, item->type, item->value));
-    }
-}
-
 /* Applies in slices: readers get in between, and never wait for longer than one slice. */
 static err apply_slices(struct engine *engine, const struct log_entry *entries, const struct draft *drafts,
                         size_t count, struct error *error)
 {
     err e = ERR_OK;
     size_t at = 0;
+    struct lookahead ahead = {0};
+    bool looks_ahead = drafts != NULL && !engine->options.prefetch_off;
     while (e == ERR_OK && at < count) {
         engine_gate_close(engine);
         int64_t until = clock_monotonic_us(engine->options.clock) + SLICE_MAX_US;
@@ -141,7 +132,9 @@ static err apply_slices(struct engine *engine, const struct log_entry *entries, 
                 break;
             }
             const struct record *record = drafts != NULL ? drafts[at].record : NULL;
-            prefetch_record(engine, drafts, count, at);
+            if (looks_ahead) {
+                lookahead_move(&ahead, engine, drafts, count, at);
+            }
             e = apply_entry(engine, &entries[at], record, error);
         }
         engine_gate_open(engine);

@@ -144,10 +144,13 @@ struct resolution {
     uint32_t number;     /* the person; PERSON_NONE: nobody yet */
     uint32_t merges[IDENTIFIER_COUNT_MAX]; /* other roots to merge into it, in order */
     size_t merge_count;
+    uint32_t owners[IDENTIFIER_COUNT_MAX]; /* of each of the record's identifiers, before anything is merged */
+    uint64_t hashes[IDENTIFIER_COUNT_MAX]; /* identifier_hash of each */
 };
 /* Reads only. `event_time_us` is the record's. */
 err resolve_record(struct engine *engine, const struct record *record, struct resolution *out) MUST_USE;
 uint32_t find_owner(const struct engine *engine, uint8_t type, struct slice value);
+uint32_t find_owner_by_hash(const struct engine *engine, uint64_t hash, uint8_t type, struct slice value);
 
 /* ---- profile_change.c: what a record, a merge or a correction does to one profile ---- */
 
@@ -155,7 +158,7 @@ struct change {
     struct engine *engine;
     struct profile profile;
     uint32_t origin;      /* index of the entry's origin in profile.origins */
-    uint32_t *acquired;   /* names counted for as long as the change is worked on */
+    uint32_t *acquired;   /* names counted for as long as the change is worked on; in the engine's arena */
     size_t acquired_count, acquired_capacity;
 };
 /* `spare`: room for that many more elements in each array. End every begun change with change_end. */

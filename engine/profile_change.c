@@ -377,9 +377,14 @@ err change_acquire_name(struct change *change, struct slice text, uint32_t *id)
     if (e != ERR_OK) {
         return e;
     }
-    if (!vector_reserve((void **)&change->acquired, &change->acquired_capacity, change->acquired_count,
-                        sizeof *change->acquired)) {
-        return ERR_MEMORY;
+    if (change->acquired_count == change->acquired_capacity) {
+        size_t more = change->acquired_capacity > 0 ? change->acquired_capacity : 32;
+        e = grow_array(&engine->arena, (void **)&change->acquired, change->acquired_count, more, sizeof *change->acquired);
+        if (e != ERR_OK) {
+            names_release(engine->names, *id);
+            return e;
+        }
+        change->acquired_capacity += more;
     }
     change->acquired[change->acquired_count++] = *id;
     return ERR_OK;
@@ -390,8 +395,6 @@ void change_end(struct change *change)
     for (size_t i = 0; i < change->acquired_count; i++) {
         names_release(change->engine->names, change->acquired[i]);
     }
-    memory_free(change->acquired);
-    change->acquired = NULL;
     change->acquired_count = 0;
 }
 

@@ -27,8 +27,12 @@ static bool holds_identifier(void *context, uint32_t number)
 
 uint32_t find_owner(const struct engine *engine, uint8_t type, struct slice value)
 {
+    return find_owner_by_hash(engine, identifier_hash(engine->identifiers, type, value), type, value);
+}
+
+uint32_t find_owner_by_hash(const struct engine *engine, uint64_t hash, uint8_t type, struct slice value)
+{
     struct owner_match match = {engine, type, value};
-    uint64_t hash = identifier_hash(engine->identifiers, type, value);
     uint32_t number = identifier_table_find(engine->identifiers, hash, holds_identifier, &match);
     return number == PERSON_NONE ? PERSON_NONE : people_find_shared(engine->people, number);
 }
@@ -138,10 +142,13 @@ err resolve_record(struct engine *engine, const struct record *record, struct re
 {
     struct identifier_union *all = NULL; /* made when somebody may have to be merged */
     CHECK(record->identifier_count <= IDENTIFIER_COUNT_MAX);
-    *out = (struct resolution){.number = PERSON_NONE};
+    out->number = PERSON_NONE; /* not all of it: most of the arrays stays unused */
+    out->merge_count = 0;
     for (size_t i = 0; i < record->identifier_count; i++) {
         const struct record_identifier *item = &record->identifiers[i];
-        uint32_t owner = find_owner(engine, item->type, item->value);
+        out->hashes[i] = identifier_hash(engine->identifiers, item->type, item->value);
+        uint32_t owner = find_owner_by_hash(engine, out->hashes[i], item->type, item->value);
+        out->owners[i] = owner;
         if (owner == PERSON_NONE) {
             continue;
         }
