@@ -272,29 +272,43 @@ void person_write_json(const struct person *person, struct buffer *out)
 
 /* ---- a wide table -------------------------------------------------------------------------------- */
 
-enum { TABLE_OTHER_COLUMNS = 30 };
+enum { TABLE_DATES = 10, TABLE_AMOUNTS = 10, TABLE_NAMES = 10 };
 
 void person_write_table_head(struct buffer *out)
 {
-    buffer_append_cstr(out, "customer,mail,phone,town,region,land,age,sex,income,school");
-    for (unsigned k = 0; k < TABLE_OTHER_COLUMNS; k++) {
-        buffer_append_format(out, ",column_%u", k);
+    buffer_append_cstr(out, "row,customer,mail,phone,town,region,land,age,sex,income,school");
+    for (unsigned k = 0; k < TABLE_DATES; k++) {
+        buffer_append_format(out, ",date_%u", k);
+    }
+    for (unsigned k = 0; k < TABLE_AMOUNTS; k++) {
+        buffer_append_format(out, ",amount_%u", k);
+    }
+    for (unsigned k = 0; k < TABLE_NAMES; k++) {
+        buffer_append_format(out, ",name_%u", k);
     }
     buffer_append_char(out, '\n');
 }
 
 void person_write_table_row(uint64_t i, const struct person *person, struct buffer *out)
 {
-    buffer_append_format(out, "%s, %s ,%s,%s,%s,%s,%u,%s,\"%s\",\"%s\"", person->cookie, person->email, person->phone,
-                         person->city, person->state, person->country, person->age, person->gender, person->income,
-                         person->education);
-    for (unsigned k = 0; k < TABLE_OTHER_COLUMNS; k++) {
-        uint64_t random = mix64(i * TABLE_OTHER_COLUMNS + k);
-        if (k % 3 == 0) {
-            buffer_append_format(out, ",%u", (unsigned)(random % 1000));
-        } else {
-            buffer_append_format(out, ",\"%s, %s\"", PICK(rare_first, random), PICK(rare_second, random >> 20));
-        }
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    buffer_append_format(out, "r%llu,%s, %s ,%s,%s,%s,%s,%u,%s,\"%s\",\"%s\"", (unsigned long long)i, person->cookie,
+                         person->email, person->phone, person->city, person->state, person->country, person->age,
+                         person->gender, person->income, person->education);
+    uint64_t random = i;
+    for (unsigned k = 0; k < TABLE_DATES; k++) {
+        random = mix64(random);
+        buffer_append_format(out, ",%u %s %u", 1 + (unsigned)(random % 28), PICK(months, random >> 8),
+                             1990 + (unsigned)((random >> 16) % 35));
+    }
+    for (unsigned k = 0; k < TABLE_AMOUNTS; k++) {
+        random = mix64(random);
+        buffer_append_format(out, ",\"%u.%03u,%02u\"", 1 + (unsigned)(random % 9), (unsigned)((random >> 8) % 1000),
+                             (unsigned)((random >> 24) % 100));
+    }
+    for (unsigned k = 0; k < TABLE_NAMES; k++) {
+        random = mix64(random);
+        buffer_append_format(out, ", %s  %s ", PICK(rare_first, random), PICK(rare_second, random >> 20));
     }
     buffer_append_char(out, '\n');
 }

@@ -65,7 +65,7 @@ void person_make(uint64_t i, struct person *out);
 
 /* One JSON object as the mission's example has it. */
 void person_write_json(const struct person *person, struct buffer *out);
-/* A row of a table with forty columns, of which ten are about the person; and its header. */
+/* A row of a table as a shop's back office exports it, with 41 columns, dates and amounts as people write them; and its header. */
 void person_write_table_head(struct buffer *out);
 void person_write_table_row(uint64_t i, const struct person *person, struct buffer *out);
 /* HSET of the fields, SADD of each cohort, SET of the two index keys; returns how many replies they will get. */

@@ -5,7 +5,7 @@
  *   hgetall       HGETALL u:<cookie>, a random person
  *   pg-select     SELECT … WHERE cookie = $1, prepared, a random person
  *   ingest        POST /api/ingest, per_body records a body, people first .. first + count - 1 once each
- *   ingest-table  POST of the path given, per_body rows of a wide table packed by gzip, whose mapping reads ten of its forty columns
+ *   ingest-table  POST of the path given, per_body rows of a wide table packed by gzip
  *   redis-ingest  the same people as HSET, SADD, SET, SET; per_body people a pipeline
  *   redis-sorted  the grown-ups among the same people as ZADD, for paging
  *   pg-upsert     the same people as prepared upserts, one a transaction
