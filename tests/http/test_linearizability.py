@@ -1,6 +1,6 @@
 """Tries to see something that no single-threaded Kindred could have answered, from a real server with several workers.
 
-Client processes write and read at the same time, and note when each request left and when its answer was there. Four workloads
+Client processes write and read at the same time, and note when each request left and when its answer was there. Five workloads
 run at once, all with group commit, checkpoints and large batches going on beside them; afterwards linear_check.py looks for an
 order of the operations that explains every answer.
 
@@ -8,6 +8,8 @@ order of the operations that explains every answer.
              middle of a batch. Each write sets two attributes and a side: they must never be seen apart, the side's cohort and
              the cohort's page must say the same at the same moment, and the values must make a linearizable register
   counters   an attribute that is raised under If-Match: no rise is lost or done twice
+  movers     a device that goes from one person to another, e-mail by e-mail: it is always somebody's, and who has it has what was
+             written last
   flips      a cohort's definition goes from one set of people to another, disjoint one. Each page, total, size and membership
              is of one definition, and the definitions seen make a linearizable register
   cells      records, links that merge, corrections and erasures on a handful of identifiers, at the same time: searched for an
@@ -203,6 +205,44 @@ def register_reader(client, rnd, me, until, log, ids):
             read_hot(body["user_profile"], log, k, begin, end)
 
 
+# ---- movers ----
+
+MOVED = 2           # devices
+MOVED_BETWEEN = 3   # people each
+MOVED_LOOKS = 24
+
+
+def moved_record(k, side, value):
+    return {"device_id": f"moved-{k}", "email": f"moved-{k}-{side}@example.com", "m": value}
+
+
+def read_moved(answer, log, k):
+    begin, end, status, body, _ = answer
+    must(status == 200, f"moved-{k} is nobody's for a moment: {status} {body}")
+    log.append(("have", k, body["user_profile"]["attributes"]["m"], begin, end))
+
+
+def mover(client, rnd, me, until, log, _):
+    number = 0
+    while now() < until:
+        number += 1
+        k = rnd.randrange(MOVED)
+        value = f"{me}-{number}"
+        look = request("GET", f"/api/user?device_id=moved-{k}&expand=attributes")
+        write = request("POST", "/api/ingest", moved_record(k, rnd.randrange(MOVED_BETWEEN), value))
+        done, seen = client.calls(write, look)
+        must(done[2] == 200, f"{done}")
+        log.append(("move", k, value, done[0], done[1]))
+        read_moved(seen, log, k)
+
+
+def moved_reader(client, rnd, me, until, log, _):
+    while now() < until:
+        ks = [rnd.randrange(MOVED) for _ in range(MOVED_LOOKS)]
+        for k, answer in zip(ks, client.calls(*(request("GET", f"/api/user?device_id=moved-{k}&expand=attributes") for k in ks))):
+            read_moved(answer, log, k)
+
+
 # ---- flips ----
 
 def flip_definition(value):
@@ -379,6 +419,7 @@ def prepare(server, segments):
         lines.append({"cookie": f"hot-{k}", "email": f"hot-{k}@example.com", "user_id": f"hot-{k}", **hot_fields("first-0")})
         lines.append({"cookie": f"hot-{k}-b", "email": f"hot-{k}@example.com"})
         lines.append({"cookie": f"hot-{k}"})
+    lines += [moved_record(k, 0, "first-0") for k in range(MOVED)]
     for side in ("north", "south"):
         lines += [{"cookie": f"static-{side}-{i}", "side": side} for i in range(STATIC)]
         server.call("PUT", "/api/cohorts/" + side.capitalize(), {"where": {"field": "side", "op": "eq", "value": side}})
@@ -397,7 +438,7 @@ def gather(server, seed, seconds, segments):
     ids = prepare(server, segments)
     cells = context.Barrier(CELL_CLIENTS + 1), context.Value("q", -1), context.Value("i", 0)
     until = now() + int(seconds * 1e9)
-    plan = [(register_writer, 3, None), (register_reader, 2, ids), (flipper, 1, segments), (flip_reader, 2, segments),
+    plan = [(register_writer, 3, None), (register_reader, 2, ids), (mover, 2, None), (moved_reader, 1, None), (flipper, 1, segments), (flip_reader, 2, segments),
             (cell_client, CELL_CLIENTS + 1, cells)]
     running = []
     for work, count, more in plan:
@@ -450,7 +491,9 @@ def check(server, log):
         counts[entry[0]] = counts.get(entry[0], 0) + 1
     hot = [entry for entry in log if entry[0] in ("write", "read")]
     flips = [entry for entry in log if entry[0] in ("define", "defined")]
+    moved = [entry for entry in log if entry[0] in ("move", "have")]
     for name, registers in (("person hot-%d", registers_of(hot, "write", "read", "first-0")),
+                            ("device moved-%d", registers_of(moved, "move", "have", "first-0")),
                             ("cohort Flip (%d)", registers_of(flips, "define", "defined", 0))):
         for key, (writes, reads) in registers.items():
             fault = register_fault(writes, reads)
@@ -465,6 +508,7 @@ def check(server, log):
             faults.append(f"cell {number}: {fault}")
     print(f"registers: {counts.get('write', 0)} writes, {counts.get('read', 0)} reads of {HOT} people; "
           f"{counts.get('raise', 0)} raised counters")
+    print(f"movers: {counts.get('move', 0)} moves, {counts.get('have', 0)} reads of {MOVED} devices")
     print(f"flips: {counts.get('define', 0)} definitions, {counts.get('defined', 0)} reads")
     print(f"cells: {len(cells)}, " + ", ".join(f"{count} {kind}" for kind, count in sorted(outcomes.items())))
     return faults, counts, len(cells)
@@ -496,7 +540,7 @@ def main():
         rounds += 1
         if not faults:
             # Something happened at all, on any machine.
-            assert counts.get("write", 0) > 0 and counts.get("define", 0) > 0 and cells > 0, (counts, cells)
+            assert min(counts.get(kind, 0) for kind in ("write", "move", "define")) > 0 and cells > 0, (counts, cells)
     for fault in faults[:5]:
         print("VIOLATION " + fault)
     print(f"{rounds} rounds, {len(faults)} violations")
