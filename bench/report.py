@@ -124,25 +124,30 @@ def median_curve(rounds):
 
 
 def write_plots(folder, groups, growth):
+    """Returns [(title, file)] of what there was to draw."""
     os.makedirs(folder, exist_ok=True)
+    written = []
 
-    def write(name, text):
+    def write(title, name, text):
+        written.append((title, name))
         with open(os.path.join(folder, name), "w") as file:
             file.write(text)
 
     shown = [(name, [(side, statistics.median(one["units_per_second"] for one in rounds)) for side, rounds in group.items()])
              for name, group in groups.items() if "Kindred" in group and len(group) > 1 and "open loop" not in name]
-    write("throughput.svg", svg.bars("Throughput, one core for the server", shown, "/s"))
+    write("Throughput", "throughput.svg", svg.bars("Throughput, one core for the server", shown, "/s"))
     for name, group in groups.items():
         if "open loop" in name:
             series = [(side, [(1 / (1 - min(share, 0.99999)), us) for share, us in median_curve(rounds) if share < 1])
                       for side, rounds in group.items()]
-            write("meanwhile.svg" if "beside" in name else "latency.svg", svg.lines(
+            beside = "beside" in name
+            write("Latency beside other work" if beside else "Latency", "meanwhile.svg" if beside else "latency.svg", svg.lines(
                 f"Latency, {name}", series, "percentile", "µs", True, True,
                 [(2, "50"), (10, "90"), (100, "99"), (1000, "99.9"), (10000, "99.99")]))
     if growth:
-        write("growth.svg", svg.lines("CPU time per ingested record as people grow", growth, "people there afterwards",
-                                      "µs per record", log_x=True))
+        write("Growth", "growth.svg", svg.lines("CPU time per ingested record as people grow", growth, "people there afterwards",
+                                                "µs per record", log_x=True))
+    return written
 
 
 def write_page(path, text):

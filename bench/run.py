@@ -76,7 +76,7 @@ def phases(h):
     return [("servers start", 8, h.start)] + chosen
 
 
-def page_text(bench):
+def page_text(bench, plots):
     missing = [name for name, (_, peer) in PACKAGES.items() if not peer.find()]
     parts = [
         f"Measured {time.strftime('%Y-%m-%d')} with `make bench PEOPLE={bench.options.people}`: {bench.rounds} rounds, "
@@ -84,8 +84,7 @@ def page_text(bench):
         + (f" Not installed, so left out: {', '.join(missing)}." if missing else ""),
         report.markdown_table(report.HEADINGS, [row.cells() for row in bench.rows]),
         "\n".join("- " + fact for fact in bench.facts),
-        "![Throughput](plots/throughput.svg)\n\n![Latency](plots/latency.svg)\n\n![Latency beside other work](plots/meanwhile.svg)\n\n"
-        "![Growth](plots/growth.svg)",
+        "\n\n".join(f"![{title}](plots/{file})" for title, file in plots),
         "### The numbers under the ratios\n\nOf this machine on that day; they are here to be divided by each other.\n\n"
         + report.absolute_table(bench.groups),
     ]
@@ -133,10 +132,9 @@ def write_results(options, bench):
     with open(os.path.join(options.build, "bench", "results.json"), "w") as file:
         json.dump({"machine": report.machine(), "people": options.people, "groups": bench.groups, "growth": bench.growth,
                    "facts": bench.facts, "rows": [row.cells() for row in bench.rows]}, file, indent=1)
-    if options.plots:
-        report.write_plots(options.plots, bench.groups, bench.growth)
+    plots = report.write_plots(options.plots, bench.groups, bench.growth) if options.plots else []
     if options.page:
-        report.write_page(options.page, page_text(bench))
+        report.write_page(options.page, page_text(bench, plots))
         print(f"written: {os.path.relpath(options.page)}")
 
 
