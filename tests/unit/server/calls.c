@@ -8,11 +8,15 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <uv.h>
+
+#include "base/check.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -218,6 +222,39 @@ int __wrap_setrlimit(int resource, const struct rlimit *limit)
     return invented ? 0 : __real_setrlimit(resource, limit);
 }
 
+static struct {
+    const char *path, *text;
+} pretended[8];
+static size_t pretended_count;
+
+void calls_pretend_file(const char *path, const char *text)
+{
+    CHECK(pretended_count < ARRAY_COUNT(pretended));
+    pretended[pretended_count].path = path;
+    pretended[pretended_count++].text = text;
+}
+
+void calls_forget_files(void)
+{
+    pretended_count = 0;
+}
+
+FILE *__real_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+    for (size_t i = 0; i < pretended_count; i++) {
+        if (strcmp(pretended[i].path, path) == 0) {
+            errno = ENOENT;
+            /* Only read. */
+            return pretended[i].text == NULL ? NULL
+                                             : fmemopen((void *)(uintptr_t)pretended[i].text,
+                                                        strlen(pretended[i].text), "r");
+        }
+    }
+    return __real_fopen(path, mode);
+}
+
 /* ---- those that answer with a code ------------------------------------------------------------- */
 
 #define WRAP_CODE(name, call, parameters, arguments)                                               \
@@ -241,8 +278,6 @@ WRAP_CODE(uv_loop_init, CALL_UV_LOOP_INIT, (uv_loop_t * loop), (loop))
 WRAP_CODE(uv_tcp_open, CALL_UV_TCP_OPEN, (uv_tcp_t * tcp, uv_os_sock_t fd), (tcp, fd))
 WRAP_CODE(uv_listen, CALL_UV_LISTEN, (uv_stream_t * stream, int backlog, uv_connection_cb then),
           (stream, backlog, then))
-WRAP_CODE(uv_accept, CALL_UV_ACCEPT, (uv_stream_t * listener, uv_stream_t *client),
-          (listener, client))
 WRAP_CODE(uv_try_write, CALL_UV_TRY_WRITE,
           (uv_stream_t * stream, const uv_buf_t *pieces, unsigned count), (stream, pieces, count))
 WRAP_CODE(uv_write, CALL_UV_WRITE,

@@ -32,7 +32,6 @@ enum call {
     CALL_UV_LOOP_INIT, /* `with` of libuv's is one of its codes */
     CALL_UV_TCP_OPEN,
     CALL_UV_LISTEN,
-    CALL_UV_ACCEPT,
     CALL_UV_TRY_WRITE,
     CALL_UV_WRITE,
     CALL_UV_SHUTDOWN,
@@ -50,6 +49,10 @@ unsigned calls_failed(void);
 /* What getrlimit says of descriptors; 0: the truth. What setrlimit was told last (it does nothing while this is on). */
 void calls_descriptor_limit(uint64_t soft, uint64_t hard);
 uint64_t calls_descriptor_limit_set(void);
+
+/* fopen finds this text under this path (NULL: nothing is there), until calls_forget_files. Both are borrowed; at most eight. */
+void calls_pretend_file(const char *path, const char *text);
+void calls_forget_files(void);
 
 /* While held, whoever comes to fdatasync waits in it. */
 void calls_hold_syncs(void);

@@ -81,6 +81,11 @@ void live_memory_break(const struct live *live, uint64_t at)
     live_memory_break_thread(live->server->workers[0].thread, at);
 }
 
+bool live_memory_refused(void)
+{
+    return atomic_load(&refused);
+}
+
 bool live_memory_mend(void)
 {
     atomic_store(&armed, false);

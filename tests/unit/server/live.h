@@ -30,6 +30,7 @@ int64_t live_memory_blocks(void);
 /* The at-th allocation of this thread fails, once; of this server's only worker. False: it was not reached. */
 void live_memory_break_thread(pthread_t thread, uint64_t at);
 void live_memory_break(const struct live *live, uint64_t at);
+bool live_memory_refused(void);
 bool live_memory_mend(void);
 
 /* ---- clients ------------------------------------------------------------------------------------- */

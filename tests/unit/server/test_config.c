@@ -2,6 +2,7 @@
  * parser. */
 #include "commands/options.h"
 #include "config.h"
+#include "unit/failing_memory.h"
 #include "unit/test.h"
 
 static struct error error;
@@ -38,6 +39,13 @@ static void test_config(void)
         "{\"x\":1}",
         "{\"data\":1}",
         "{\"data\":\"\"}",
+        "{\"data\":\"a\\u0000b\"}",
+        "{\"model\":1}",
+        "{\"model\":\"\"}",
+        "{\"model\":\"a\\u0000b\"}",
+        "{\"settings\":{},\"listen\":\"a\\u0000b:1\"}",
+        "{\"limits\":{\"queue\":1,\"queue\":2}}",
+        "{\"demo\":-1}",
         "{\"listen\":\"8080\"}",
         "{\"listen\":null}",
         "{\"workers\":0}",
@@ -58,7 +66,56 @@ static void test_config(void)
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
         EXPECT(parse(&config, bad[i]) != ERR_OK, ": %s", bad[i]);
     }
+    /* A path as long as there is room for, and one more. */
+    static const char *const members[] = {"data", "model"};
+    const size_t rooms[] = {sizeof config.data, sizeof config.model};
+    for (size_t i = 0; i < ARRAY_COUNT(members); i++) {
+        char path[2048];
+        char text[2200];
+        memset(path, 'p', sizeof path);
+        path[rooms[i]] = '\0';
+        snprintf(text, sizeof text, "{\"%s\":\"%s\"}", members[i], path);
+        EXPECT(parse(&config, text) == ERR_INVALID && strstr(error.message, members[i]) != NULL,
+               ": %s", error.message);
+        path[rooms[i] - 1] = '\0';
+        snprintf(text, sizeof text, "{\"%s\":\"%s\"}", members[i], path);
+        EXPECT(parse(&config, text) == ERR_OK, ": %s", error.message);
+        EXPECT(strcmp(i == 0 ? config.data : config.model, path) == 0);
+    }
+    EXPECT(parse(&config, "{\"model\":\"none\"}") == ERR_OK && strcmp(config.model, "none") == 0);
     config_deinit(&config);
+}
+
+static void test_file(void)
+{
+    struct config config;
+    config_init(&config);
+    error = (struct error){0};
+    EXPECT(config_read_file(&config, "/nonexistent/config.json", &error) == ERR_NOT_FOUND &&
+               error.message[0] != '\0',
+           ": %s", error.message);
+    EXPECT(config_read_file(&config, "/dev/null", &error) == ERR_INVALID, ": %s", error.message);
+    config_deinit(&config);
+}
+
+static void test_memory(void)
+{
+    for (unsigned n = 1;; n++) {
+        struct config config;
+        config_init(&config);
+        failing_memory_begin(n);
+        err e = parse(
+            &config,
+            "{\"workers\":3,\"settings\":{\"default_country\":\"GB\"},\"limits\":{\"queue\":7}}");
+        config_deinit(&config);
+        struct failing_memory_end end = failing_memory_end();
+        EXPECT(end.live_blocks == 0);
+        if (!end.failed) {
+            EXPECT(e == ERR_OK && n > 1);
+            break;
+        }
+        EXPECT(e == ERR_MEMORY, ": allocation %u: %s %s", n, err_name(e), error.message);
+    }
 }
 
 static void test_listen(void)
@@ -77,6 +134,15 @@ static void test_listen(void)
         EXPECT(listen_parse(slice_from_cstr(bad[i]), host, &port, &error) == ERR_INVALID, ": %s",
                bad[i]);
     }
+    char text[HOST_TEXT_MAX + 10];
+    memset(text, 'h', sizeof text);
+    memcpy(text + HOST_TEXT_MAX - 1, ":80", 3);
+    EXPECT(listen_parse(slice_of(text, HOST_TEXT_MAX + 2), host, &port, &error) == ERR_OK &&
+           strlen(host) == HOST_TEXT_MAX - 1);
+    memcpy(text + HOST_TEXT_MAX - 1, "h:80", 4);
+    EXPECT(listen_parse(slice_of(text, HOST_TEXT_MAX + 3), host, &port, &error) == ERR_INVALID);
+    EXPECT(listen_parse(slice_of("a\0b:80", 6), host, &port, &error) == ERR_INVALID);
+    EXPECT(listen_parse(SLICE_LITERAL("[::1:80"), host, &port, &error) == ERR_INVALID);
     EXPECT(host_is_loopback("127.0.0.1") && host_is_loopback("::1") &&
            host_is_loopback("localhost"));
     EXPECT(!host_is_loopback("") && !host_is_loopback("0.0.0.0") &&
@@ -133,6 +199,8 @@ int main(void)
         return 1;
     }
     RUN(test_config);
+    RUN(test_file);
+    RUN(test_memory);
     RUN(test_listen);
     RUN(test_options);
     return test_summary();

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "calls.h"
 #include "memory_cap.h"
 #include "unit/test.h"
 
@@ -62,10 +63,50 @@ static void test_measure(void)
     EXPECT(memory_cap_default_bytes() >= MEMORY_CAP_LEAST_BYTES);
 }
 
+/* Four fifths of the least of: the machine's memory, the limit of our control group and of those around it. */
+static void test_the_default(void)
+{
+    static const uint64_t GIB = 1ull << 30;
+    static const char GROUP[] = "/proc/self/cgroup";
+    static const char VERSION_1[] = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
+    calls_pretend_file(GROUP, NULL);
+    calls_pretend_file(VERSION_1, NULL);
+    const uint64_t machine = memory_cap_default_bytes();
+    calls_forget_files();
+    REQUIRE(machine > GIB, " a machine with so little memory cannot tell");
+    static const struct {
+        const char *group, *inner, *outer, *root, *version_1;
+        uint64_t expected; /* 0: the machine's */
+    } rows[] = {
+        {"0::/a/b\n", "536870912\n", "max\n", NULL, NULL, (1ull << 29) / 5 * 4},
+        {"0::/a/b\n", "max\n", "536870912\n", NULL, NULL, (1ull << 29) / 5 * 4},
+        {"0::/a/b\n", "max\n", "max\n", "268435456\n", NULL, (1ull << 28) / 5 * 4},
+        {"12:memory:/x\n0::/a/b\n", "268435456\n", "536870912\n", NULL, NULL, (1ull << 28) / 5 * 4},
+        {"0::/a/b\n", "max\n", "max\n", NULL, NULL, 0},
+        {"0::/a/b\n", "nonsense\n", "0\n", NULL, NULL, 0},
+        {"12:memory:/x\n", NULL, NULL, NULL, "536870912\n", (1ull << 29) / 5 * 4},
+        {"12:memory:/x\n", NULL, NULL, NULL, "9223372036854771712\n",
+         0}, /* how version 1 says that there is none */
+        {"0::/a/b\n", "1000\n", NULL, NULL, NULL, 16ull << 20}, /* never less than a server needs */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        calls_pretend_file(GROUP, rows[i].group);
+        calls_pretend_file("/sys/fs/cgroup/a/b/memory.max", rows[i].inner);
+        calls_pretend_file("/sys/fs/cgroup/a/memory.max", rows[i].outer);
+        calls_pretend_file("/sys/fs/cgroup/memory.max", rows[i].root);
+        calls_pretend_file(VERSION_1, rows[i].version_1);
+        const uint64_t expected = rows[i].expected != 0 ? rows[i].expected : machine;
+        EXPECT(memory_cap_default_bytes() == expected, " row %zu: %llu", i,
+               (unsigned long long)memory_cap_default_bytes());
+        calls_forget_files();
+    }
+}
+
 int main(void)
 {
     RUN(test_levels);
     RUN(test_no_cap);
     RUN(test_measure);
+    RUN(test_the_default);
     return test_summary();
 }

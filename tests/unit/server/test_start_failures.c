@@ -83,6 +83,9 @@ static void test_every_call_fails(void)
                 EXPECT(n > rows[i].least, " row %zu: only %u calls", i, n - 1);
                 break;
             }
+            if (rows[i].call == CALL_PTHREAD_CREATE && n > rows[i].least && begun) {
+                continue; /* threads that only help are done without */
+            }
             EXPECT(!begun && error.err == rows[i].expected, " row %zu, call %u: %s %s", i, n,
                    err_name(error.err), error.message);
             EXPECT(strstr(error.message, rows[i].says) != NULL && error.message[0] != '\0',
@@ -212,6 +215,41 @@ static void test_folders(void)
     live_remove(&live);
 }
 
+/* The folder's first syncs are held: the server listens and says that it is not ready yet. */
+static void test_asked_before_it_is_ready(void)
+{
+    static struct live live;
+    struct error error = {0};
+    char answer[4096];
+    live_init(&live);
+    calls_hold_syncs();
+    REQUIRE(server_create(&live.options, &live.server, &error) == ERR_OK, " %s", error.message);
+    REQUIRE(server_start(live.server, &error) == ERR_OK, " %s", error.message);
+    EXPECT(live_ask(&live, "GET", "/livez", "", "", answer, sizeof answer) == 200, " %s", answer);
+    EXPECT(live_ask(&live, "GET", "/readyz", "", "", answer, sizeof answer) == 503 &&
+               strstr(answer, "starting") != NULL,
+           " %s", answer);
+    static const char *const calls[][3] = {{"GET", "/api/users", ""},
+                                           {"GET", "/api/user?cookie=a", ""},
+                                           {"POST", "/api/ingest", "{\"cookie\":\"a\"}"},
+                                           {"PUT", "/api/cohorts/x", "{\"phrases\":[\"y\"]}"}};
+    for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
+        EXPECT(live_ask(&live, calls[i][0], calls[i][1], "", calls[i][2], answer, sizeof answer) ==
+                       503 &&
+                   strstr(answer, "recovering") != NULL &&
+                   strstr(answer, "Retry-After: 1\r\n") != NULL,
+               " %s", answer);
+    }
+    calls_release_syncs();
+    while (!server_ready(live.server) && !server_failed(live.server)) {
+        usleep(1000);
+    }
+    EXPECT(live_ask(&live, "GET", "/api/user?cookie=a", "", "", answer, sizeof answer) == 404,
+           " nothing of it was taken: %s", answer);
+    EXPECT(live_end(&live, &error) == ERR_OK, " %s", error.message);
+    live_remove(&live);
+}
+
 /* More often than old sets are kept; each time with another key, and one time damaged. */
 static void test_keys_are_read_again_and_again(void)
 {
@@ -235,6 +273,26 @@ static void test_keys_are_read_again_and_again(void)
     snprintf(header, sizeof header, "Authorization: Bearer %s\r\n", text);
     EXPECT(live_ask(&live, "GET", "/api/users", header, "", answer, sizeof answer) == 200, " %s",
            answer);
+    /* A connection that stays open is not asked for its digest with every request; what is revoked is refused all the same. */
+    char request[KEY_TEXT_MAX + 128];
+    int fd = live_connect(&live);
+    int length = snprintf(request, sizeof request,
+                          "GET /api/users HTTP/1.1\r\nHost: localhost\r\n%s\r\n", header);
+    for (unsigned i = 0; i < 3; i++) {
+        EXPECT(live_send(fd, request, (size_t)length) &&
+                   live_read_answer(fd, answer, sizeof answer) == 200,
+               " %s", answer);
+    }
+    EXPECT(keys_file_remove(live.data, slice_from_cstr(key.id), &error) == ERR_OK);
+    EXPECT(server_reload_keys(live.server, &error) == ERR_OK);
+    EXPECT(live_send(fd, request, (size_t)length) &&
+               live_read_answer(fd, answer, sizeof answer) == 401,
+           " %s", answer);
+    close(fd);
+    EXPECT(keys_file_add(live.data, ROLE_READ, SLICE_NONE, 1, 0, &system_random, text, &key,
+                         &error) == ERR_OK);
+    EXPECT(server_reload_keys(live.server, &error) == ERR_OK);
+    snprintf(header, sizeof header, "Authorization: Bearer %s\r\n", text);
     snprintf(path, sizeof path, "%s/keys.json", live.data);
     file_store(path, "{", 1);
     EXPECT(server_reload_keys(live.server, &error) == ERR_INVALID &&
@@ -256,6 +314,7 @@ int main(void)
     RUN(test_descriptor_limits);
     RUN(test_addresses);
     RUN(test_folders);
+    RUN(test_asked_before_it_is_ready);
     RUN(test_keys_are_read_again_and_again);
     return test_summary();
 }
