@@ -3,10 +3,13 @@ people stay erased, and a retry with its Idempotency-Key is taken once.
 
 Each cycle: four clients write (single records, keyed batches, corrections, erasures), the server is killed at a random moment, started
 again, and asked for everything of this cycle and some of the cycles before. Checkpoints are frequent, so that kills fall into them, too.
+After a hundred kills the folder is verified and another one begun: what a kill tries does not depend on how much lies behind it, and the
+time of a start does.
 It says nothing about power cuts: the page cache survives a kill. tests/crash does."""
 import json
 import random
 import signal
+import sys
 import threading
 import time
 
@@ -14,6 +17,7 @@ from common import SANITIZED, Server, ask, check, failures, finish, get, post, p
 
 CLIENTS = 4
 BATCH = 20
+KILLS_OF_A_FOLDER = 100
 
 
 class Client(threading.Thread):
@@ -109,37 +113,42 @@ def retry_last(server, client, counts):
         counts["retries"] += 1
 
 
+def kill_once(options, server, cycle, older, counts):
+    clients = [Client(server, cycle, n, options.seed) for n in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    time.sleep(random.uniform(0.05, 1.0 if SANITIZED else 0.6))
+    server.stop(signal.SIGKILL)
+    for client in clients:
+        client.join(30)
+        check(not client.is_alive(), "a client still waits for a dead server")
+    server.start()
+    for client in clients:
+        look(server, client, counts)
+        retry_last(server, client, counts)
+    older += [one for client in clients for one in client.acknowledged[-20:]]
+    some = random.sample(older, min(200, len(older)))
+    check(set(some) == present(server, some), "lost since an earlier cycle")
+
+
 def main():
     options = words("kill -9 under load", cycles=(1000, "kills, in the long form"), minutes=(0.0, "stop after so many; 0: no limit"))
     cycles = options.cycles or (1000 if options.long else 5)
     counts = {"acknowledged": 0, "whole": 0, "absent": 0, "retries": 0}
     config = {"checkpoint": {"entries": 300, "seconds": 1}}
-    older = []
-    began, done = time.monotonic(), 0
-    with Server(config=config) as server:
-        for cycle in range(cycles):
-            clients = [Client(server, cycle, n, options.seed) for n in range(CLIENTS)]
-            for client in clients:
-                client.start()
-            time.sleep(random.uniform(0.05, 1.0 if SANITIZED else 0.6))
-            server.stop(signal.SIGKILL)
-            for client in clients:
-                client.join(30)
-                check(not client.is_alive(), "a client still waits for a dead server")
-            server.start()
-            for client in clients:
-                look(server, client, counts)
-                retry_last(server, client, counts)
-            older += [one for client in clients for one in client.acknowledged[-20:]]
-            some = random.sample(older, min(200, len(older)))
-            check(set(some) == present(server, some), "lost since an earlier cycle")
-            done += 1
-            if done % 50 == 0:
-                print(f"  {done} kills, {counts}")
-            if failures or (options.minutes and time.monotonic() - began > options.minutes * 60):
-                break
-        check(server.stop() == 0, "the last stop")
-        verify(server.data)
+    until = time.monotonic() + (options.minutes * 60 if options.minutes else float("inf"))
+    done = 0
+    while done < cycles and not failures and time.monotonic() < until:
+        with Server(config=config) as server:
+            older, end = [], min(cycles, done + KILLS_OF_A_FOLDER)
+            while done < end and not failures and time.monotonic() < until:
+                kill_once(options, server, done, older, counts)
+                done += 1
+            check(server.stop() == 0, "the last stop")
+            verify(server.data)
+        if options.long:
+            print(f"  {done} kills, {counts}")
+            sys.stdout.flush()
     lost = "none" if not failures else "see above"
     print(f"{done} kills: {counts['acknowledged']} acknowledged writes, lost: {lost}; unanswered batches: {counts['whole']} whole, "
           f"{counts['absent']} absent; {counts['retries']} keyed retries")
