@@ -16,6 +16,9 @@ KINDRED = os.environ.get("KINDRED_BIN") or str(pathlib.Path(__file__).parents[2]
 SOURCE = pathlib.Path(os.environ.get("KINDRED_SOURCE_DIR") or pathlib.Path(__file__).parents[2])
 SHARED_DATA = pathlib.Path(os.environ.get("KINDRED_SHARED_DATA") or SOURCE.parent / "shared/data")
 
+# Only against hanging for ever: a sanitizer on a busy machine may take minutes, and ctest has a limit of its own.
+PATIENCE_SECONDS = 600
+
 OK, FAILED, USAGE, STORAGE, LOCKED, REJECTED = 0, 1, 2, 3, 4, 5
 
 
@@ -27,7 +30,7 @@ class CommandTest(unittest.TestCase):
     def tearDown(self):
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def run_kindred(self, *words, expect=OK, input=None, timeout=120):
+    def run_kindred(self, *words, expect=OK, input=None, timeout=PATIENCE_SECONDS):
         done = subprocess.run([KINDRED, *map(str, words)], input=input, capture_output=True, timeout=timeout)
         done.out = done.stdout.decode("utf-8", "replace")
         done.err = done.stderr.decode("utf-8", "replace")
