@@ -131,7 +131,7 @@ def meanwhile(h):
                           for change, results in zip(changes, sorting)))
     everybody = report.number(h.kindred.metric("kindred_people"))
     h.groups["lookup at 3,000/s, open loop, beside other work"] = {
-        "idle": idle, "ingesting": busy, "one phrase changes": sorting[0], "a topic changes": sorting[1]}
+        "idle": idle, "ingesting": busy, "phrase changed": sorting[0], "topic changed": sorting[1]}
     phrase, topic = changes
     h.rows += [
         Row(f"re-sorting {everybody} people after a change of one phrase of {phrase.name}", phrase.times_ms, 100, "ms", True,
