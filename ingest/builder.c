@@ -28,15 +28,42 @@ err record_fail(struct record_error *error, err e, const char *code, struct slic
     return e;
 }
 
+/* Nearly every record has some of these: their first arrays come in one piece. */
+struct first_arrays {
+    struct record_field fields[8];
+    struct record_identifier identifiers[4];
+    struct slice interests[4], interest_folds[4];
+};
+
+static void take_first_arrays(struct builder *b)
+{
+    struct first_arrays *first = arena_alloc(b->arena, sizeof *first);
+    if (first == NULL) {
+        return; /* then each is asked for when it is needed, and fails there if it must */
+    }
+    b->out->fields = first->fields;
+    b->field_room = ARRAY_COUNT(first->fields);
+    b->out->identifiers = first->identifiers;
+    b->identifier_room = ARRAY_COUNT(first->identifiers);
+    b->out->interests = first->interests;
+    b->interest_folds = first->interest_folds;
+    b->interest_room = ARRAY_COUNT(first->interests);
+}
+
 void builder_init(struct builder *builder, struct arena *arena, const struct settings *settings, struct record *out,
                   struct record_error *error)
 {
     *out = (struct record){0};
-    *builder = (struct builder){
-        .arena = arena, .settings = settings, .out = out, .error = error, .phone_country = "", .may_hold_nul = true};
+    memset(builder, 0, offsetof(struct builder, waiting_phones));
+    builder->arena = arena;
+    builder->settings = settings;
+    builder->out = out;
+    builder->error = error;
+    builder->phone_country = "";
+    take_first_arrays(builder);
 }
 
-static void *grow_now(struct arena *arena, const void *old, size_t count, size_t *room, size_t element_bytes)
+__attribute__((noinline)) static void *grow_now(struct arena *arena, const void *old, size_t count, size_t *room, size_t element_bytes)
 {
     size_t more = *room == 0 ? 8 : *room * 2;
     void *block = arena_alloc(arena, more * element_bytes);
@@ -101,44 +128,43 @@ struct slice path_text(struct builder *b, const struct path *path)
 
 /* ---- texts -------------------------------------------------------------------------------------- */
 
-static bool holds_nul(const struct builder *b, struct slice text)
+static const struct text_rule interest_rule = {TEXT_COLLAPSE, INTEREST_BYTES_MAX};
+static const struct text_rule item_rule = {TEXT_COLLAPSE, ITEM_BYTES_MAX};
+static const struct text_rule message_id_rule = {TEXT_PLAIN, MESSAGE_ID_BYTES_MAX};
+static const struct text_rule attribute_rule = {TEXT_PLAIN, TEXT_BYTES_MAX};
+
+static bool holds_nul(struct slice text)
 {
-    return b->may_hold_nul && text.length > 0 && memchr(text.data, '\0', text.length) != NULL;
+    return !text_is_plain(text) && memchr(text.data, '\0', text.length) != NULL;
 }
 
-static err clean_text(struct builder *b, const struct path *path, struct slice in, bool collapse, struct slice *out)
+/* For texts that are not plain; what text_is_plain says yes to holds no U+0000 either. */
+static struct slice clean_text(struct builder *b, const struct path *path, struct slice in, enum text_style style)
 {
-    if (holds_nul(b, in)) {
+    struct slice out = SLICE_NONE;
+    if (memchr(in.data, '\0', in.length) != NULL) {
         builder_warn(b, path, "nul_character", "The text holds U+0000 and was left away.");
-        return ERR_END;
+    } else if (text_clean(b->arena, in, style, &out) != ERR_OK) {
+        b->out_of_memory = true;
+        out = SLICE_NONE;
     }
-    return text_clean(b->arena, in, collapse ? TEXT_COLLAPSE : TEXT_PLAIN, out);
+    return out;
 }
 
-err builder_text(struct builder *b, const struct path *path, struct slice in, bool collapse, size_t max, struct slice *out)
+struct slice builder_text(struct builder *b, const struct path *path, struct slice in, const struct text_rule *rule)
 {
-    if (text_is_plain(in)) {
-        *out = text_trim_blanks(in);
-    } else {
-        err e = clean_text(b, path, in, collapse, out);
-        if (e != ERR_OK) {
-            return e;
-        }
-    }
-    if (out->length == 0) {
-        return ERR_END; /* an empty text says nothing; null clears */
-    }
-    if (out->length > max) {
+    struct slice out = text_is_plain(in) ? text_trim_blanks(in) : clean_text(b, path, in, rule->style);
+    if (out.length > rule->max_bytes) {
         builder_warn(b, path, "text_too_long", "The text is over its limit and was left away.");
-        return ERR_END;
+        out.length = 0;
     }
-    return ERR_OK;
+    return out;
 }
 
 /* ---- fields and attributes ------------------------------------------------------------------------ */
 
 /* The value of a new field, to be filled; NULL when memory is out. */
-static struct value *append_field(struct builder *b, enum field field, struct slice name)
+static inline struct value *append_field(struct builder *b, enum field field, struct slice name)
 {
     struct record *out = b->out;
     struct record_field *grown = grow(b->arena, out->fields, out->field_count, &b->field_room, sizeof *grown);
@@ -159,7 +185,7 @@ const struct value *builder_field_value(const struct builder *b, enum field fiel
 }
 
 /* A field under two spellings ("zip" and "postal_code"): the later one counts. */
-static struct value *field_value(struct builder *b, enum field field)
+static inline struct value *field_value(struct builder *b, enum field field)
 {
     size_t at = b->field_at[field];
     if (at > 0) {
@@ -207,7 +233,7 @@ static bool mark(uint64_t seen[8], uint64_t hash)
 static err clean_path(struct builder *b, const struct path *path, struct slice *out)
 {
     struct slice text = path_text(b, path);
-    if (holds_nul(b, text)) {
+    if (holds_nul(text)) {
         builder_warn(b, NULL, "attribute_name_invalid", "An attribute's name holds U+0000; it was left away.");
         return ERR_END;
     }
@@ -248,13 +274,12 @@ err builder_attribute(struct builder *b, const struct path *path, struct value v
 
 err builder_interest(struct builder *b, const struct path *path, struct slice text)
 {
-    struct slice clean;
-    err e = builder_text(b, path, text, true, INTEREST_BYTES_MAX, &clean);
-    if (e != ERR_OK) {
-        return e == ERR_END ? ERR_OK : e;
+    struct slice clean = builder_text(b, path, text, &interest_rule);
+    if (clean.length == 0) {
+        return ERR_OK;
     }
     struct slice fold;
-    e = text_case_fold(b->arena, clean, &fold);
+    err e = text_case_fold(b->arena, clean, &fold);
     if (e != ERR_OK) {
         return e;
     }
@@ -296,13 +321,13 @@ static bool has_item(const struct builder *b, struct slice name, struct slice te
 err builder_add_item(struct builder *b, const struct path *path, struct slice text)
 {
     struct slice name;
-    struct slice clean;
     err e = clean_path(b, path, &name);
-    if (e == ERR_OK) {
-        e = builder_text(b, path, text, true, ITEM_BYTES_MAX, &clean);
-    }
     if (e != ERR_OK) {
         return e == ERR_END ? ERR_OK : e;
+    }
+    struct slice clean = builder_text(b, path, text, &item_rule);
+    if (clean.length == 0) {
+        return ERR_OK;
     }
     if (mark(b->item_seen, hash64(clean, 0)) && has_item(b, name, clean)) {
         return ERR_OK;
@@ -343,13 +368,12 @@ static err take_identifier(struct builder *b, uint8_t type, const struct path *p
         return record_fail(b->error, ERR_INVALID, "identifier_in_patch", path_text(b, path), 0,
                            "A correction cannot change identifiers; send a record with both to link them.");
     }
-    if (holds_nul(b, typed)) {
-        return record_fail(b->error, ERR_INVALID, "nul_character", path_text(b, path), 0,
-                           "The identifier holds U+0000; send it without.");
-    }
     struct slice value;
     struct identifier_problem problem;
     err e = identifier_canonical(b->arena, type, typed, phone_country, b->settings, &value, &problem);
+    if (e == ERR_UNSUPPORTED) {
+        return record_fail(b->error, ERR_INVALID, problem.code, path_text(b, path), 0, problem.message);
+    }
     if (e == ERR_INVALID) {
         lose_identifier(b, path, problem.code, problem.message);
     }
@@ -384,9 +408,11 @@ static err take_identifier(struct builder *b, uint8_t type, const struct path *p
 /* Only a mapping that names the phone's country, or the calling code itself, says more than the record's country. */
 static bool waits_for_country(const struct builder *b, uint8_t type, struct slice typed)
 {
+    if (type != IDENTIFIER_PHONE || b->phone_country[0] != '\0' || b->is_patch) {
+        return false;
+    }
     struct slice trimmed = slice_trim(typed);
-    return type == IDENTIFIER_PHONE && b->phone_country[0] == '\0' && !b->is_patch && trimmed.length > 0 &&
-           trimmed.data[0] != '+' && b->waiting_phone_count < WAITING_PHONES_MAX;
+    return trimmed.length > 0 && trimmed.data[0] != '+' && b->waiting_phone_count < WAITING_PHONES_MAX;
 }
 
 err builder_identifier(struct builder *b, uint8_t type, const struct path *path, struct slice typed)
@@ -488,22 +514,17 @@ static err take_timestamp(struct builder *b, const struct path *path, bool valid
 
 static err take_message_id(struct builder *b, const struct path *path, struct slice text)
 {
-    struct slice clean;
-    err e = builder_text(b, path, text, false, MESSAGE_ID_BYTES_MAX, &clean);
-    if (e == ERR_OK) {
+    struct slice clean = builder_text(b, path, text, &message_id_rule);
+    if (clean.length > 0) {
         b->out->message_id = clean;
     }
-    return e == ERR_END ? ERR_OK : e;
+    return ERR_OK;
 }
 
 static err take_attribute_text(struct builder *b, const struct path *path, struct slice text)
 {
-    struct slice clean;
-    err e = builder_text(b, path, text, false, TEXT_BYTES_MAX, &clean);
-    if (e != ERR_OK) {
-        return e == ERR_END ? ERR_OK : e;
-    }
-    return builder_attribute(b, path, text_value(clean));
+    struct slice clean = builder_text(b, path, text, &attribute_rule);
+    return clean.length == 0 ? ERR_OK : builder_attribute(b, path, text_value(clean));
 }
 
 err build_text(struct builder *b, struct target target, const struct path *path, struct slice text)

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "ingest/record.h"
 #include "names.h"
+#include "text.h"
 
 enum { WAITING_PHONES_MAX = 4 };
 
@@ -28,13 +29,8 @@ struct builder {
     struct record *out;
     struct record_error *error;
     const char *phone_country; /* "": the settings' default */
-    /* Phones without a calling code wait for the record's country, which may come after them. */
-    struct waiting_phone {
-        struct slice path, typed; /* in the arena */
-    } waiting_phones[WAITING_PHONES_MAX];
     size_t waiting_phone_count;
     bool is_patch;
-    bool may_hold_nul; /* the input has what could become U+0000: look for it */
     size_t identifier_room, field_room, interest_room, item_room, warning_room;
     struct slice *interest_folds; /* parallel to out->interests */
     uint8_t field_at[FIELD_BUILTIN_COUNT]; /* index + 1 into out->fields */
@@ -46,6 +42,11 @@ struct builder {
     const char *lost_code; /* why the first unusable identifier was dropped */
     const char *lost_message;
     struct slice lost_path;
+    /* Phones without a calling code wait for the record's country, which may come after them. Last, so that beginning a record
+     * need not clear it. */
+    struct waiting_phone {
+        struct slice path, typed; /* in the arena */
+    } waiting_phones[WAITING_PHONES_MAX];
 };
 
 void builder_init(struct builder *builder, struct arena *arena, const struct settings *settings, struct record *out,
@@ -79,9 +80,15 @@ err builder_attribute(struct builder *builder, const struct path *path, struct v
 err builder_interest(struct builder *builder, const struct path *path, struct slice text) MUST_USE;
 err builder_add_item(struct builder *builder, const struct path *path, struct slice text) MUST_USE;
 err builder_identifier(struct builder *builder, uint8_t type, const struct path *path, struct slice typed) MUST_USE;
-/* ERR_END: the text is to be left away (a warning was given). */
-err builder_text(struct builder *builder, const struct path *path, struct slice in, bool collapse, size_t max,
-                 struct slice *out) MUST_USE;
+/* What a text of some kind may be. */
+struct text_rule {
+    enum text_style style;
+    size_t max_bytes;
+};
+/* The clean text; empty when it said nothing (null clears), or is to be left away: then a warning was given, or there was no
+ * memory, which builder_finish will say. */
+struct slice builder_text(struct builder *builder, const struct path *path, struct slice in, const struct text_rule *rule)
+    MUST_USE;
 const struct value *builder_field_value(const struct builder *builder, enum field field);
 
 /* Fills *error and returns e. */

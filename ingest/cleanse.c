@@ -6,6 +6,9 @@
 #include "places.h"
 #include "text.h"
 
+static const struct text_rule name_rule = {TEXT_COLLAPSE, NAME_BYTES_MAX};
+static const struct text_rule street_rule = {TEXT_COLLAPSE, STREET_BYTES_MAX};
+
 static struct value text_value(struct slice text)
 {
     return (struct value){.kind = VALUE_TEXT, .text = text};
@@ -122,10 +125,9 @@ static err take_place(struct builder *b, enum field field, const struct path *pa
 /* "Brooklyn, New York, USA"; "Paris, France"; "Austin, TX"; "Germany". What stands before a city is a street. */
 err cleanse_location(struct builder *b, const struct path *path, struct slice text)
 {
-    struct slice clean;
-    err e = builder_text(b, path, text, true, STREET_BYTES_MAX, &clean);
-    if (e != ERR_OK) {
-        return e == ERR_END ? ERR_OK : e;
+    struct slice clean = builder_text(b, path, text, &street_rule);
+    if (clean.length == 0) {
+        return ERR_OK;
     }
     struct slice parts[3];
     size_t count = 0;
@@ -145,10 +147,10 @@ err cleanse_location(struct builder *b, const struct path *path, struct slice te
     if (count == 2) {
         bool is_state = state_find(slice_trim(parts[0]), "").data != NULL;
         enum field last = is_state || country_find(parts[0]) == NULL ? FIELD_STATE : FIELD_COUNTRY;
-        e = take_place(b, last, path, parts[0]);
+        err e = take_place(b, last, path, parts[0]);
         return e != ERR_OK ? e : take_place(b, FIELD_CITY, path, parts[1]);
     }
-    e = take_place(b, FIELD_COUNTRY, path, parts[0]);
+    err e = take_place(b, FIELD_COUNTRY, path, parts[0]);
     e = e != ERR_OK ? e : take_place(b, FIELD_STATE, path, parts[1]);
     e = e != ERR_OK ? e : take_place(b, FIELD_CITY, path, parts[2]);
     return e != ERR_OK || rest.data == NULL ? e : take_place(b, FIELD_STREET, path, rest);
@@ -177,10 +179,9 @@ err cleanse_text(struct builder *b, enum field field, const struct path *path, s
     if (field == FIELD_INTERESTS) {
         return cleanse_interests(b, path, text);
     }
-    struct slice clean;
-    err e = builder_text(b, path, text, true, field == FIELD_STREET ? STREET_BYTES_MAX : NAME_BYTES_MAX, &clean);
-    if (e != ERR_OK) {
-        return e == ERR_END ? ERR_OK : e;
+    struct slice clean = builder_text(b, path, text, field == FIELD_STREET ? &street_rule : &name_rule);
+    if (clean.length == 0) {
+        return ERR_OK;
     }
     switch (field) {
     case FIELD_AGE: return cleanse_age(b, path, clean);

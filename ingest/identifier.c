@@ -47,29 +47,29 @@ static bool local_valid(struct slice local)
     return before != '.';
 }
 
+/* Of a label whose characters are valid. */
 static bool label_valid(struct slice label)
 {
-    if (label.length == 0 || label.length > DOMAIN_LABEL_MAX || label.data[0] == '-' ||
-        label.data[label.length - 1] == '-') {
-        return false;
-    }
-    for (size_t i = 0; i < label.length; i++) {
-        if (!has_byte(&label_text, (unsigned char)label.data[i])) {
-            return false;
-        }
-    }
-    return true;
+    return label.length > 0 && label.length <= DOMAIN_LABEL_MAX && label.data[0] != '-' &&
+           label.data[label.length - 1] != '-';
 }
 
 /* At least two labels; the last is not a number (that would be an address, not a name). */
 static bool domain_valid(struct slice domain)
 {
     size_t labels = 0;
-    struct slice label = SLICE_NONE;
-    for (struct slice rest = domain; rest.data != NULL; labels++) {
-        label = slice_cut(&rest, '.');
-        if (!label_valid(label)) {
+    struct slice label = slice_of(domain.data, 0);
+    for (size_t i = 0; i <= domain.length; i++) {
+        if (i < domain.length && has_byte(&label_text, (unsigned char)domain.data[i])) {
+            label.length++;
+            continue;
+        }
+        if ((i < domain.length && domain.data[i] != '.') || !label_valid(label)) {
             return false;
+        }
+        labels++;
+        if (i < domain.length) {
+            label = slice_of(domain.data + i + 1, 0);
         }
     }
     uint64_t number;
@@ -117,19 +117,27 @@ static err canonical_phone(struct arena *arena, struct slice typed, const char *
     return out->data == NULL ? ERR_MEMORY : ERR_OK;
 }
 
+static err clean_unplain(struct arena *arena, struct slice typed, struct slice *clean, struct identifier_problem *problem)
+{
+    if (memchr(typed.data, '\0', typed.length) != NULL) {
+        *problem = (struct identifier_problem){"nul_character", "The identifier holds U+0000; send it without."};
+        return ERR_UNSUPPORTED;
+    }
+    return text_clean(arena, typed, TEXT_PLAIN, clean);
+}
+
 err identifier_canonical(struct arena *arena, uint8_t type, struct slice typed, const char *country,
                          const struct settings *settings, struct slice *out, struct identifier_problem *problem)
 {
     struct slice clean;
     bool plain = text_is_plain(typed); /* then there is nothing to clean but the ends, and nothing invisible */
-    err e = ERR_OK;
     if (plain) {
         clean = text_trim_blanks(typed);
     } else {
-        e = text_clean(arena, typed, TEXT_PLAIN, &clean);
-    }
-    if (e != ERR_OK) {
-        return e;
+        err e = clean_unplain(arena, typed, &clean, problem);
+        if (e != ERR_OK) {
+            return e;
+        }
     }
     if (clean.length == 0) {
         return ERR_END;
@@ -160,5 +168,5 @@ err identifier_normalise(struct arena *arena, uint8_t type, struct slice typed, 
 {
     struct identifier_problem problem;
     err e = identifier_canonical(arena, type, typed, "", settings, out, &problem);
-    return e == ERR_END ? ERR_INVALID : e;
+    return e == ERR_END || e == ERR_UNSUPPORTED ? ERR_INVALID : e;
 }

@@ -19,7 +19,8 @@ struct identifier_problem {
 };
 
 /* `country` for phones without a calling code; "" takes the settings' default.
- * ERR_INVALID with *problem, or ERR_MEMORY. An empty text is ERR_END: it says nothing. */
+ * ERR_INVALID with *problem, or ERR_MEMORY. An empty text is ERR_END: it says nothing. One with U+0000 is ERR_UNSUPPORTED with
+ * *problem: a record that brings it is refused as a whole, whatever else it holds. */
 err identifier_canonical(struct arena *arena, uint8_t type, struct slice typed, const char *country,
                          const struct settings *settings, struct slice *out,
                          struct identifier_problem *problem) MUST_USE;

@@ -96,9 +96,9 @@ static yyjson_val *find_duplicate(yyjson_val *object, size_t count)
     bool small = count <= SMALL_KEYS;
     unsigned shift = small ? 64 - 8 : 64 - 12;
     memset(seen, 0, small ? 4 * sizeof seen[0] : sizeof seen);
-    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
-    yyjson_val *key;
-    while ((key = yyjson_obj_iter_next(&iter)) != NULL) {
+    size_t i, max;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, max, key, value) {
         uint64_t hash = key_hash(yyjson_text(key)) >> shift;
         uint64_t bit = UINT64_C(1) << (hash & 63);
         if ((seen[hash >> 6] & bit) != 0 && key_before(object, key, yyjson_text(key))) {

@@ -191,7 +191,11 @@ struct target name_lookup(struct slice name)
 
 struct target name_resolve(struct slice name, const struct settings *settings)
 {
-    struct target target = name_lookup(name);
+    struct target target = lookup(name.data, name.length); /* name_lookup, without a call for the names as we spell them */
+    if (target.kind != TARGET_ATTRIBUTE) {
+        return target;
+    }
+    target = lookup_folded(name);
     uint8_t type;
     if (target.kind == TARGET_ATTRIBUTE && settings->identifier_type_count > IDENTIFIER_BUILTIN_COUNT &&
         settings_identifier_type(settings, name, &type)) {

@@ -24,7 +24,7 @@ static size_t fold_place(struct slice typed, char out[FOLDED_MAX])
     return length;
 }
 
-/* Order of bytes, like slice_compare. Keys mostly differ in their first bytes, sooner than their length is known. */
+/* Order of bytes, like slice_compare. */
 static int compare_key(const char *key, struct slice folded)
 {
     for (size_t i = 0; i < folded.length; i++) {
@@ -38,11 +38,16 @@ static int compare_key(const char *key, struct slice folded)
 
 static const struct country *find_folded(struct slice folded)
 {
+    char four[4] = {0};
+    memcpy(four, folded.data, folded.length < sizeof four ? folded.length : sizeof four);
+    uint32_t first = (uint32_t)(unsigned char)four[0] << 24 | (uint32_t)(unsigned char)four[1] << 16 |
+                     (uint32_t)(unsigned char)four[2] << 8 | (unsigned char)four[3];
     size_t low = 0;
     size_t high = country_key_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare_key(country_keys[middle].folded, folded);
+        const struct country_key *key = &country_keys[middle];
+        int order = key->first != first ? (key->first < first ? -1 : 1) : compare_key(key->folded, folded);
         if (order == 0) {
             return &countries[country_keys[middle].country];
         }
@@ -139,7 +144,7 @@ static struct slice find_exact(const struct state *states, size_t count, struct 
     for (size_t i = 0; i < count; i++) {
         const char *name = states[i].name;
         if (load_u16(name) == first_two && slice_equal_cstr(typed, name)) {
-            return slice_from_cstr(name);
+            return slice_of(name, typed.length);
         }
     }
     return SLICE_NONE;

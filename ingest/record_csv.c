@@ -70,7 +70,6 @@ err read_csv(struct builder *b, struct slice bytes, const struct csv_header *hea
 {
     struct row_reader reader = {.header = header};
     err e = cut_row(b, bytes, header, &reader.row);
-    b->may_hold_nul = bytes.length > 0 && memchr(bytes.data, '\0', bytes.length) != NULL;
     if (e == ERR_OK && mapping != NULL) {
         e = mapping_apply(mapping, b, cell_of, &reader);
         if (!mapping_keeps_rest(mapping)) {

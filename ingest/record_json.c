@@ -30,13 +30,11 @@ static struct target target_of(struct walk *w, enum container container, struct 
     if (container == CONTAINER_IDENTIFIERS) {
         return target.kind == TARGET_IDENTIFIER ? target : none;
     }
-    bool is_place = target.kind == TARGET_FIELD &&
-                    (target.number == FIELD_CITY || target.number == FIELD_STATE || target.number == FIELD_COUNTRY ||
-                     target.number == FIELD_POSTAL_CODE || target.number == FIELD_STREET);
-    if (container == CONTAINER_LOCATION) {
-        return is_place ? target : none;
-    }
-    return target.kind == TARGET_FIELD && !is_place && target.number != FIELD_INTERESTS ? target : none;
+    static const uint32_t places = 1u << FIELD_CITY | 1u << FIELD_STATE | 1u << FIELD_COUNTRY | 1u << FIELD_POSTAL_CODE |
+                                   1u << FIELD_STREET;
+    uint32_t field = target.kind == TARGET_FIELD ? 1u << target.number : 0;
+    uint32_t wanted = container == CONTAINER_LOCATION ? places : ~places & ~(1u << FIELD_INTERESTS);
+    return (field & wanted) != 0 ? target : none;
 }
 
 /* ---- values ------------------------------------------------------------------------------------------ */
@@ -184,18 +182,19 @@ static err walk_object(struct walk *w, yyjson_val *object, enum container contai
     if (!json_gate_passes(&w->gate, object, depth)) {
         e = json_gate_refuse(&w->gate, object, depth, path_text(w->builder, up), w->builder->error);
     }
-    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
-    yyjson_val *key;
-    while (e == ERR_OK && (key = yyjson_obj_iter_next(&iter)) != NULL) {
+    size_t i, count;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, count, key, value) {
+        if (e != ERR_OK) {
+            break;
+        }
         const struct path path = {up, yyjson_text(key)};
         struct target target = target_of(w, container, path.key);
-        yyjson_val *value = yyjson_obj_iter_get_val(key);
-        if (unsafe_yyjson_is_obj(value)) {
-            e = walk_nested(w, target, &path, value, depth + 1);
-        } else if (unsafe_yyjson_is_arr(value)) {
-            e = walk_array(w, target, &path, value, depth + 1);
-        } else {
-            e = walk_scalar(w, target, &path, value);
+        switch (unsafe_yyjson_get_type(value)) {
+        case YYJSON_TYPE_STR: e = build_text(w->builder, target, &path, yyjson_text(value)); break;
+        case YYJSON_TYPE_OBJ: e = walk_nested(w, target, &path, value, depth + 1); break;
+        case YYJSON_TYPE_ARR: e = walk_array(w, target, &path, value, depth + 1); break;
+        default: e = walk_scalar(w, target, &path, value); break;
         }
     }
     return e;
@@ -210,8 +209,6 @@ static err parse_object(struct builder *builder, struct slice bytes, yyjson_val 
     if (e != ERR_OK) {
         return e;
     }
-    /* Raw U+0000 is no JSON; only \u0000 can bring one. */
-    builder->may_hold_nul = memchr(bytes.data, '\\', bytes.length) != NULL;
     *root = yyjson_doc_get_root(doc);
     if (!yyjson_is_obj(*root)) {
         return record_fail(builder->error, ERR_INVALID, "not_an_object", SLICE_LITERAL(""), 0,

@@ -126,12 +126,13 @@ void begin_record(struct splitter *s)
 
 static void fill(struct splitter *s, size_t end, enum split_kind kind, enum record_format format, struct split *out)
 {
-    *out = (struct split){.kind = kind,
-                          .format = format,
-                          .bytes = slice_of(s->data + s->start, end - s->start),
-                          .record_number = s->records,
-                          .line = s->start_line,
-                          .offset = s->window_offset + s->start};
+    /* Not its error, which is long and only for BAD: clearing it would take longer than finding the record. */
+    out->kind = kind;
+    out->format = format;
+    out->bytes = slice_of(s->data + s->start, end - s->start);
+    out->record_number = s->records;
+    out->line = s->start_line;
+    out->offset = s->window_offset + s->start;
 }
 
 err emit_record(struct splitter *s, size_t end, enum record_format format, struct split *out)

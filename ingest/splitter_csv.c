@@ -70,14 +70,42 @@ static enum found find_row_slowly(struct splitter *s, size_t *end)
     return s->at - s->start > limit ? FOUND_LIMIT : FOUND_NOTHING;
 }
 
-/* Most rows have no quote: two memchr and the row is there. */
+/* True when every quoted cell of a line closes in it, so that its line break ends the row: `step` over the line, by jumps. */
+static bool quotes_close(struct slice line, char delimiter)
+{
+    const char *at = line.data;
+    const char *end = line.data + line.length;
+    for (;;) {
+        while (at < end && *at == ' ') {
+            at++;
+        }
+        if (at < end && *at == '"') {
+            do { /* from an opening quote, or the second of two, to the next */
+                at = memchr(at + 1, '"', (size_t)(end - at) - 1);
+                if (at == NULL) {
+                    return false;
+                }
+                at++;
+            } while (at < end && *at == '"');
+        }
+        at = memchr(at, delimiter, (size_t)(end - at));
+        if (at == NULL) {
+            return true;
+        }
+        at++;
+    }
+}
+
+/* Most rows are one line: two memchr and the row is there, with some more when it has quotes. */
 static enum found find_row(struct splitter *s, size_t *end)
 {
     if (s->at == s->start && s->csv == CSV_CELL_START) {
         size_t left = s->length - s->at;
         const char *newline = left == 0 ? NULL : memchr(s->data + s->at, '\n', left);
         size_t size = newline == NULL ? 0 : (size_t)(newline - s->data) - s->at;
-        if (newline != NULL && size <= row_limit(s) && (size == 0 || memchr(s->data + s->at, '"', size) == NULL)) {
+        struct slice line = slice_of(s->data + s->at, size);
+        if (newline != NULL && size <= row_limit(s) &&
+            (size == 0 || memchr(line.data, '"', size) == NULL || quotes_close(line, s->delimiter))) {
             *end = s->at + size;
             s->at += size + 1;
             s->line++;

@@ -15,6 +15,7 @@ struct country {
 /* Sorted by bytes; `folded` has lower-case ASCII letters, digits and bytes above 127 only. */
 struct country_key {
     const char *folded;
+    uint32_t first;   /* the first four bytes of folded as a number, big-endian, NUL behind its end: in the same order */
     uint16_t country; /* index into countries */
 };
 

@@ -111,7 +111,8 @@ def main():
     print("const size_t country_count = sizeof countries / sizeof countries[0];\n")
     print("const struct country_key country_keys[] = {")
     for key in sorted(keys):
-        print("    {%s, %d}," % (literal(key), order[keys[key]]))
+        first = int.from_bytes(key[:4].ljust(4, b"\0"), "big")
+        print("    {%s, 0x%08x, %d}," % (literal(key), first, order[keys[key]]))
     print("};")
     print("/* clang-format on */")
     print("const size_t country_key_count = sizeof country_keys / sizeof country_keys[0];")
