@@ -4,6 +4,7 @@
  * opened again. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "fault.h"
@@ -158,6 +159,18 @@ static void test_full_disk_at_every_write(void)
     every_call(ERR_NO_SPACE, FAULT_ANY, false, true);
 }
 
+static uint64_t bytes_of_segments(const char *folder, uint64_t last_sequence)
+{
+    uint64_t bytes = 0;
+    for (uint64_t n = 1; n <= last_sequence + 1; n++) {
+        char path[300];
+        struct stat file;
+        snprintf(path, sizeof path, "%s/%020llu.seg", folder, (unsigned long long)n);
+        bytes += stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
+    }
+    return bytes;
+}
+
 /* The disk is full, then is not: nothing may be missing or doubled, and no restart is needed. */
 static void test_full_disk_is_survived(void)
 {
@@ -177,6 +190,8 @@ static void test_full_disk_is_survived(void)
         EXPECT(log_append_numbers(log, last + 1, 3, &error) == ERR_NO_SPACE);
         EXPECT(log_append_numbers(log, last + 1, 1, &error) == ERR_NO_SPACE);
         EXPECT(log->ops->position(log).last_sequence == last);
+        /* What half a write left is gone: a crash now would find it behind the last frame, and take it for damage. */
+        EXPECT(bytes_of_segments(folder, last) == log->ops->position(log).bytes, " at %zu", i);
         fault_arm(&fault, 0, ERR_OK, FAULT_WRITES);
         REQUIRE(log_append_numbers(log, last + 1, 2, &error) == ERR_OK, " %s", error.message);
         last += 2;
