@@ -183,8 +183,8 @@ function(kindred_ctest name)
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 60)
     endif()
-    # Sanitizers make a program several times slower.
-    if(KINDRED_SANITIZE)
+    # Sanitizers make a program several times slower, and so does counting every branch.
+    if(KINDRED_SANITIZE OR KINDRED_COVERAGE)
         math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 4")
     endif()
     # Under memcheck: test programs of ours, with tests/valgrind.supp when there is one.
