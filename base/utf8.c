@@ -33,13 +33,26 @@ size_t utf8_sequence_length(struct slice text, size_t at)
     return left >= 4 && is_continuation(p[3]) ? 4 : 0;
 }
 
+enum { WORD_BYTES = 8, STRIDE_BYTES = 4 * WORD_BYTES };
+
+/* How many bytes of ASCII there are for sure at p, of which the first one is: a stride, a word, or that one. */
+static size_t ascii_run(const char *p, size_t left)
+{
+    const uint64_t highs = UINT64_C(0x8080808080808080);
+    if (left >= STRIDE_BYTES && ((load_u64(p) | load_u64(p + WORD_BYTES) | load_u64(p + 2 * WORD_BYTES) |
+                                  load_u64(p + 3 * WORD_BYTES)) & highs) == 0) {
+        return STRIDE_BYTES;
+    }
+    return left >= WORD_BYTES && (load_u64(p) & highs) == 0 ? WORD_BYTES : 1;
+}
+
+/* Sequence by sequence. Nearly everything is ASCII, each of whose bytes is a sequence: of those, many at a time. */
 bool utf8_valid(struct slice text, size_t *bad_at)
 {
     size_t at = 0;
     while (at < text.length) {
-        /* Nearly everything is ASCII: eight bytes at a time. */
-        if (text.length - at >= 8 && (load_u64(text.data + at) & 0x8080808080808080u) == 0) {
-            at += 8;
+        if ((unsigned char)text.data[at] < 0x80) {
+            at += ascii_run(text.data + at, text.length - at);
             continue;
         }
         size_t length = utf8_sequence_length(text, at);

@@ -63,7 +63,7 @@ void builder_init(struct builder *builder, struct arena *arena, const struct set
     take_first_arrays(builder);
 }
 
-__attribute__((noinline)) static void *grow_now(struct arena *arena, const void *old, size_t count, size_t *room, size_t element_bytes)
+OUTLINED static void *grow_now(struct arena *arena, const void *old, size_t count, size_t *room, size_t element_bytes)
 {
     size_t more = *room == 0 ? 8 : *room * 2;
     void *block = arena_alloc(arena, more * element_bytes);
@@ -138,14 +138,17 @@ static bool holds_nul(struct slice text)
     return !text_is_plain(text) && memchr(text.data, '\0', text.length) != NULL;
 }
 
-/* For texts that are not plain; what text_is_plain says yes to holds no U+0000 either. */
-static struct slice clean_text(struct builder *b, const struct path *path, struct slice in, enum text_style style)
+OUTLINED static struct slice clean_text(struct builder *b, const struct path *path, struct slice in,
+                                        const struct text_rule *rule)
 {
     struct slice out = SLICE_NONE;
-    if (memchr(in.data, '\0', in.length) != NULL) {
+    if (holds_nul(in)) {
         builder_warn(b, path, "nul_character", "The text holds U+0000 and was left away.");
-    } else if (text_clean(b->arena, in, style, &out) != ERR_OK) {
+    } else if (text_clean(b->arena, in, rule->style, &out) != ERR_OK) {
         b->out_of_memory = true;
+        out = SLICE_NONE;
+    } else if (out.length > rule->max_bytes) {
+        builder_warn(b, path, "text_too_long", "The text is over its limit and was left away.");
         out = SLICE_NONE;
     }
     return out;
@@ -153,12 +156,11 @@ static struct slice clean_text(struct builder *b, const struct path *path, struc
 
 struct slice builder_text(struct builder *b, const struct path *path, struct slice in, const struct text_rule *rule)
 {
-    struct slice out = text_is_plain(in) ? text_trim_blanks(in) : clean_text(b, path, in, rule->style);
-    if (out.length > rule->max_bytes) {
-        builder_warn(b, path, "text_too_long", "The text is over its limit and was left away.");
-        out.length = 0;
+    /* What clean_text gives for a plain text within the limit: that holds no U+0000, and cleaning it is trimming it. */
+    if (in.length <= rule->max_bytes && text_is_plain(in)) {
+        return text_trim_blanks(in);
     }
-    return out;
+    return clean_text(b, path, in, rule);
 }
 
 /* ---- fields and attributes ------------------------------------------------------------------------ */
@@ -210,12 +212,17 @@ err builder_field(struct builder *b, enum field field, struct value value)
 
 err builder_field_text(struct builder *b, enum field field, struct slice text)
 {
-    struct value *to = field_value(b, field);
-    if (to == NULL) {
-        return ERR_MEMORY;
+    struct record *out = b->out;
+    if (b->field_at[field] > 0 || out->field_count == b->field_room) {
+        return builder_field(b, field, (struct value){.kind = VALUE_TEXT, .text = text});
     }
-    to->kind = VALUE_TEXT;
-    to->text = text;
+    /* What builder_field does with a field that is new and finds room, as nearly all are and do. */
+    struct record_field *added = &out->fields[out->field_count++];
+    added->field = field;
+    added->name = SLICE_NONE;
+    added->value.kind = VALUE_TEXT;
+    added->value.text = text;
+    b->field_at[field] = (uint8_t)out->field_count;
     return ERR_OK;
 }
 
@@ -512,7 +519,17 @@ static err take_timestamp(struct builder *b, const struct path *path, bool valid
     return ERR_OK;
 }
 
-static err take_message_id(struct builder *b, const struct path *path, struct slice text)
+OUTLINED static err take_timestamp_text(struct builder *b, const struct path *path, struct slice text)
+{
+    int64_t us = 0;
+    if (slice_trim(text).length == 0) {
+        return ERR_OK;
+    }
+    bool valid = timestamp_parse(text, &us);
+    return take_timestamp(b, path, valid, us);
+}
+
+OUTLINED static err take_message_id(struct builder *b, const struct path *path, struct slice text)
 {
     struct slice clean = builder_text(b, path, text, &message_id_rule);
     if (clean.length > 0) {
@@ -521,7 +538,7 @@ static err take_message_id(struct builder *b, const struct path *path, struct sl
     return ERR_OK;
 }
 
-static err take_attribute_text(struct builder *b, const struct path *path, struct slice text)
+OUTLINED static err take_attribute_text(struct builder *b, const struct path *path, struct slice text)
 {
     struct slice clean = builder_text(b, path, text, &attribute_rule);
     return clean.length == 0 ? ERR_OK : builder_attribute(b, path, text_value(clean));
@@ -529,17 +546,10 @@ static err take_attribute_text(struct builder *b, const struct path *path, struc
 
 err build_text(struct builder *b, struct target target, const struct path *path, struct slice text)
 {
-    int64_t us = 0;
     switch ((enum target_kind)target.kind) {
     case TARGET_IDENTIFIER: return builder_identifier(b, target.number, path, text);
     case TARGET_FIELD: return cleanse_text(b, (enum field)target.number, path, text);
-    case TARGET_TIMESTAMP: {
-        if (slice_trim(text).length == 0) {
-            return ERR_OK;
-        }
-        bool valid = timestamp_parse(text, &us);
-        return take_timestamp(b, path, valid, us);
-    }
+    case TARGET_TIMESTAMP: return take_timestamp_text(b, path, text);
     case TARGET_MESSAGE_ID: return take_message_id(b, path, text);
     case TARGET_LOCATION: return cleanse_location(b, path, text);
     case TARGET_IGNORED: return ERR_OK;

@@ -30,7 +30,7 @@ err cleanse_integer(struct builder *b, enum field field, const struct path *path
     return builder_field(b, field, integer_value(integer));
 }
 
-static err cleanse_age(struct builder *b, const struct path *path, struct slice text)
+OUTLINED static err cleanse_age(struct builder *b, const struct path *path, struct slice text)
 {
     int64_t age;
     return cleanse_integer(b, FIELD_AGE, path, number_parse_integer(text, &age) ? age : -1);
@@ -59,7 +59,7 @@ static struct slice gender_name(struct slice text)
     return SLICE_NONE;
 }
 
-static err cleanse_gender(struct builder *b, struct slice text)
+OUTLINED static err cleanse_gender(struct builder *b, struct slice text)
 {
     struct slice name = gender_name(text);
     if (name.data != NULL) {
@@ -70,7 +70,13 @@ static err cleanse_gender(struct builder *b, struct slice text)
     return e != ERR_OK ? e : builder_field_text(b, FIELD_GENDER, title);
 }
 
-static err cleanse_birth_date(struct builder *b, const struct path *path, struct slice text)
+OUTLINED static err cleanse_income(struct builder *b, struct slice text)
+{
+    struct value income = number_of_cell(text);
+    return builder_field(b, FIELD_INCOME, income.kind == VALUE_BOOL ? text_value(text) : income);
+}
+
+OUTLINED static err cleanse_birth_date(struct builder *b, const struct path *path, struct slice text)
 {
     struct datetime when;
     if (!datetime_parse(text, &when)) {
@@ -86,7 +92,7 @@ static err cleanse_birth_date(struct builder *b, const struct path *path, struct
 
 /* ---- places --------------------------------------------------------------------------------------------- */
 
-static err cleanse_country(struct builder *b, const struct path *path, struct slice text)
+OUTLINED static err cleanse_country(struct builder *b, const struct path *path, struct slice text)
 {
     const struct country *country = country_find(text);
     if (country == NULL) {
@@ -159,7 +165,7 @@ err cleanse_location(struct builder *b, const struct path *path, struct slice te
 /* ---- by field --------------------------------------------------------------------------------------------- */
 
 /* A list in one text: split on ';' or '|'. */
-static err cleanse_interests(struct builder *b, const struct path *path, struct slice text)
+OUTLINED static err cleanse_interests(struct builder *b, const struct path *path, struct slice text)
 {
     size_t start = 0;
     for (size_t i = 0; i <= text.length; i++) {
@@ -188,10 +194,7 @@ err cleanse_text(struct builder *b, enum field field, const struct path *path, s
     case FIELD_GENDER: return cleanse_gender(b, clean);
     case FIELD_BIRTH_DATE: return cleanse_birth_date(b, path, clean);
     case FIELD_COUNTRY: return cleanse_country(b, path, clean);
-    case FIELD_INCOME: {
-        struct value income = number_of_cell(clean);
-        return builder_field(b, field, income.kind == VALUE_BOOL ? text_value(clean) : income);
-    }
+    case FIELD_INCOME: return cleanse_income(b, clean);
     case FIELD_CITY:
     case FIELD_STATE:
     case FIELD_EDUCATION:

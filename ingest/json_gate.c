@@ -86,25 +86,41 @@ static inline uint64_t key_hash(struct slice key)
     return word * UINT64_C(0xD6E8FEB86659FD93);
 }
 
-enum { SMALL_KEYS = 16 };
+enum { FEW_KEYS = 8 };
 
 /* A bit per hash: only keys whose bit is set already are compared with those before them. Equal keys have equal hashes, so
- * none is missed. A small object's bits fit into 256: so few that it pays to clear no more of them. */
-static yyjson_val *find_duplicate(yyjson_val *object, size_t count)
+ * none is missed. */
+static yyjson_val *find_duplicate_of_many(yyjson_val *object)
 {
-    uint64_t seen[64]; /* 4,096 bits */
-    bool small = count <= SMALL_KEYS;
-    unsigned shift = small ? 64 - 8 : 64 - 12;
-    memset(seen, 0, small ? 4 * sizeof seen[0] : sizeof seen);
-    size_t i, max;
+    uint64_t seen[64] = {0}; /* 4,096 bits */
+    size_t i, count;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(object, i, max, key, value) {
-        uint64_t hash = key_hash(yyjson_text(key)) >> shift;
+    yyjson_obj_foreach(object, i, count, key, value) {
+        uint64_t hash = key_hash(yyjson_text(key)) >> (64 - 12);
         uint64_t bit = UINT64_C(1) << (hash & 63);
         if ((seen[hash >> 6] & bit) != 0 && key_before(object, key, yyjson_text(key))) {
             return key;
         }
         seen[hash >> 6] |= bit;
+    }
+    return NULL;
+}
+
+/* The same; 64 bits are enough for a few keys, and fit into a register. */
+static yyjson_val *find_duplicate(yyjson_val *object)
+{
+    if (unsafe_yyjson_get_len(object) > FEW_KEYS) {
+        return find_duplicate_of_many(object);
+    }
+    uint64_t seen = 0;
+    size_t i, count;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, count, key, value) {
+        uint64_t bit = UINT64_C(1) << (key_hash(yyjson_text(key)) >> (64 - 6));
+        if ((seen & bit) != 0 && key_before(object, key, yyjson_text(key))) {
+            return key;
+        }
+        seen |= bit;
     }
     return NULL;
 }
@@ -120,9 +136,8 @@ bool json_gate_passes(struct json_gate *gate, yyjson_val *object, size_t depth)
     if (depth > RECORD_DEPTH_MAX) {
         return false;
     }
-    size_t count = unsafe_yyjson_get_len(object);
-    gate->keys += count;
-    return (gate->keys <= RECORD_KEYS_MAX || gate->unlimited) && find_duplicate(object, count) == NULL;
+    gate->keys += unsafe_yyjson_get_len(object);
+    return (gate->keys <= RECORD_KEYS_MAX || gate->unlimited) && find_duplicate(object) == NULL;
 }
 
 err json_gate_refuse(const struct json_gate *gate, yyjson_val *object, size_t depth, struct slice path,
@@ -135,7 +150,7 @@ err json_gate_refuse(const struct json_gate *gate, yyjson_val *object, size_t de
         return record_fail(error, ERR_TOO_LARGE, "too_many_keys", path, 0,
                            "The record has more than 512 keys; split it or leave some away.");
     }
-    yyjson_val *twice = find_duplicate(object, unsafe_yyjson_get_len(object));
+    yyjson_val *twice = find_duplicate(object);
     return record_fail(error, ERR_INVALID, "duplicate_key", yyjson_text(twice), 0,
                        "The key stands twice in one object, so which value counts is not known; send it once.");
 }

@@ -189,17 +189,19 @@ struct target name_lookup(struct slice name)
     return target.kind != TARGET_ATTRIBUTE ? target : lookup_folded(name);
 }
 
-struct target name_resolve(struct slice name, const struct settings *settings)
+OUTLINED static struct target resolve_folded(struct slice name, const struct settings *settings)
 {
-    struct target target = lookup(name.data, name.length); /* name_lookup, without a call for the names as we spell them */
-    if (target.kind != TARGET_ATTRIBUTE) {
-        return target;
-    }
-    target = lookup_folded(name);
+    struct target target = lookup_folded(name);
     uint8_t type;
     if (target.kind == TARGET_ATTRIBUTE && settings->identifier_type_count > IDENTIFIER_BUILTIN_COUNT &&
         settings_identifier_type(settings, name, &type)) {
         target = (struct target){TARGET_IDENTIFIER, type};
     }
     return target;
+}
+
+struct target name_resolve(struct slice name, const struct settings *settings)
+{
+    struct target target = lookup(name.data, name.length); /* as in name_lookup */
+    return target.kind != TARGET_ATTRIBUTE ? target : resolve_folded(name, settings);
 }

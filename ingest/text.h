@@ -16,6 +16,9 @@
 #include "base/slice.h"
 #include "words.h"
 
+/* A rarer way out of a function that is called for every value. Drawn in, its frame would be paid for with every call. */
+#define OUTLINED __attribute__((noinline))
+
 enum text_style {
     TEXT_PLAIN = 0,    /* inner white space as it is (line breaks and tabs become blanks) */
     TEXT_COLLAPSE = 1, /* inner white space single */
