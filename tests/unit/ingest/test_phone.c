@@ -19,6 +19,8 @@ static void test_patterns(void)
         {"12?3", "13", 2},              {"12?3", "123", 3},            {"(?:1|22){2,3}", "1221", 4},
         {"(?:1|22){2,3}", "1", -1},     {"8(?:00(?:123)?|4)", "800", 3}, {"8(?:00(?:123)?|4)", "800123", 6},
         {"1\\d{1,3}9", "1239", 4},      {"(\\d)$", "1", 1},            {"a", "1", -1},
+        {"(?:1|2)3|4", "23", 2},        {"(?:1|2)3|4", "4", 1},        {"(?:1|2)3|4", "43", -1}, {"1|2(?:3|45|4)6", "246", 3},
+        {"1|2(?:3|45|4)6", "26", -1},   {"1|2(?:3|45|4)6", "1", 1},    {"[1-3]{2}|\\d{4}", "1212", 4},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct phone_match match;
@@ -81,6 +83,24 @@ static void test_spellings(void)
 }
 
 /* What came out goes in again and stays. */
+/* Digits alone are read at once, digits with anything beside them one by one: a blank in front must change nothing. */
+static void test_digits_alone_read_as_typed(void)
+{
+    static const char *const numbers[] = {"+17325559876", "7325559876", "17325559876", "+", "+1", "0", "", "01117325559876", "+442070313000",
+                                          "00442070313000", "123456789012345678901234", "1234567890123456789012345",
+                                          "+123456789012345678901234", "++1", "+1732555987a", "12+34"};
+    static const char *const countries[] = {"US", "GB", ""};
+    for (size_t i = 0; i < ARRAY_COUNT(numbers); i++) {
+        for (size_t c = 0; c < ARRAY_COUNT(countries); c++) {
+            char blank[64], alone[PHONE_TEXT_MAX] = "", beside[PHONE_TEXT_MAX] = "";
+            snprintf(blank, sizeof blank, " %s", numbers[i]);
+            size_t length = phone_normalise(slice_from_cstr(numbers[i]), countries[c], alone);
+            EXPECT(phone_normalise(slice_from_cstr(blank), countries[c], beside) == length && strcmp(alone, beside) == 0,
+                   ": %s in '%s'", numbers[i], countries[c]);
+        }
+    }
+}
+
 static void test_fixed_points(void)
 {
     static const char *const numbers[] = {"+16502530000", "+442070313000", "+390669812345", "+5491123456789", "+5511961234567",
@@ -140,6 +160,7 @@ int main(void)
     RUN(test_patterns);
     RUN(test_every_plan_runs);
     RUN(test_spellings);
+    RUN(test_digits_alone_read_as_typed);
     RUN(test_fixed_points);
     RUN(test_reference_vectors);
     return test_summary();
