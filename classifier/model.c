@@ -295,12 +295,16 @@ static bool read_again(const struct model *model, const float *scores, const str
     return true;
 }
 
+/* The matrices are larger than the cache: one way through them for a whole batch costs little more than for one phrase, so the
+ * second looks wait for each other, too. */
 static void classify(const void *context, void *scratch, const struct slice *phrases, size_t count,
                      struct verdict *verdicts)
 {
     const struct model *model = context;
     struct scratch *s = scratch;
     float scores[CLASSIFIER_TOPICS_MAX];
+    size_t again[CLASSIFIER_BATCH_MAX];
+    size_t again_count = 0;
     CHECK(count <= CLASSIFIER_BATCH_MAX);
     for (size_t i = 0; i < count; i++) {
         model_read(model, phrases[i], &s->readings[i]);
@@ -309,9 +313,15 @@ static void classify(const void *context, void *scratch, const struct slice *phr
     for (size_t i = 0; i < count; i++) {
         put_verdict(model, &s->readings[i], &s->results[i], &verdicts[i], scores);
         if (read_again(model, scores, &s->results[i], &s->readings[i])) {
-            model_run(model, s, &s->readings[i], 1, &s->results[i], NULL);
-            put_verdict(model, &s->readings[i], &s->results[i], &verdicts[i], scores);
+            if (again_count < i) { /* else it is in its place already */
+                s->readings[again_count] = s->readings[i];
+            }
+            again[again_count++] = i;
         }
+    }
+    model_run(model, s, s->readings, again_count, s->results, NULL);
+    for (size_t k = 0; k < again_count; k++) {
+        put_verdict(model, &s->readings[k], &s->results[k], &verdicts[again[k]], scores);
     }
 }
 
