@@ -84,6 +84,7 @@ static bool same_erasures(const struct erasure_ledger *a, const struct erasure_l
     }
     for (size_t i = 0; i < a->count; i++) {
         if (a->entries[i].sequence != b->entries[i].sequence ||
+            a->entries[i].created_person != b->entries[i].created_person ||
             memcmp(a->entries[i].digest, b->entries[i].digest, LEDGER_DIGEST_BYTES) != 0) {
             return false;
         }
@@ -104,7 +105,7 @@ static err check_rest(struct looking *looking, struct error *error)
     if (e != ERR_OK) {
         return e;
     }
-    if (!same_erasures(&ledger, &looking->seen)) {
+    if (!same_erasures(&ledger, &looking->seen) || ledger.last_sequence != looking->manifest.last_sequence) {
         e = error_set(error, ERR_CORRUPT, "ledger_corrupt", 0,
                       "the backup's ledger of erasures does not say what its log says");
     }

@@ -10,13 +10,15 @@
 
 #include "backup_manifest.h"
 #include "base/hash.h"
+#include "fault.h"
 #include "rawlog_frame.h"
 #include "storage/backup.h"
 #include "storage/erasure_ledger.h"
 #include "support.h"
+#include "unit/failing_memory.h"
 #include "unit/test.h"
 
-enum { PATH_BYTES = 512, ENTRIES = 40, FILES_MAX = 16 };
+enum { PATH_BYTES = 512, ENTRIES = 40, FILES_MAX = 16, SEGMENT_LAST = FILES_MAX };
 
 static const struct log_settings settings = {.segment_bytes = 3000};
 
@@ -70,6 +72,7 @@ static void segment_at(const char *folder, size_t k, char out[2 * PATH_BYTES])
     }
     closedir(open);
     qsort(names, count, sizeof names[0], compare_names);
+    k = k == SEGMENT_LAST ? count - 1 : k;
     CHECK(k < count);
     snprintf(out, (size_t)2 * PATH_BYTES, "%s/%s", folder, names[k]);
 }
@@ -375,6 +378,218 @@ static void test_spoilt_under_an_open_log(void)
     EXPECT(refused > 20 && scrubs_refused > 5, " %u and %u", refused, scrubs_refused);
 }
 
+/* ---- whatever fails ------------------------------------------------------------------------------------- */
+
+/* One life of a log: opened, read by the entry and in order, scrubbed, closed. The first thing that failed. */
+static err live(const struct sample *sample, const struct file_system *files, struct error *error)
+{
+    const struct log_settings with = {
+        .files = files, .segment_bytes = 3000, .durable_sequence = ENTRIES};
+    struct log *log = log_open(sample->log, &with, NULL, error);
+    if (log == NULL) {
+        return error->err;
+    }
+    err first = ERR_OK;
+    for (uint64_t n = 1; n <= ENTRIES; n += 9) {
+        struct arena arena;
+        struct log_entry entry;
+        arena_init(&arena, 1 << 20);
+        err e = log->ops->get(log, n, &arena, &entry, error);
+        EXPECT(e != ERR_OK || entry_matches(n, &entry), " entry %llu", (unsigned long long)n);
+        first = first == ERR_OK ? e : first;
+        arena_deinit(&arena);
+    }
+    err e = read_all(log, 3, error);
+    first = first == ERR_OK ? e : first;
+    const struct log_scrub items[] = {{.sequence = 2}, {.sequence = 25}};
+    e = log->ops->scrub(log, items, ARRAY_COUNT(items), error);
+    first = first == ERR_OK ? e : first;
+    log->ops->close(log);
+    return first;
+}
+
+/* With an unfinished file beside it and a batch torn at its end, both of which opening clears away. */
+static void sample_make_untidy(struct sample *sample)
+{
+    char path[2 * PATH_BYTES];
+    struct error error;
+    size_t length = 0;
+    sample_make(sample);
+    struct log *log = log_open(sample->log, &settings, NULL, &error);
+    CHECK(log != NULL && log_append_numbers(log, ENTRIES + 1, 1, &error) == ERR_OK);
+    log->ops->close(log);
+    segment_at(sample->log, SEGMENT_LAST, path);
+    free(file_load(path, &length));
+    CHECK(truncate(path, (off_t)length - 20) == 0);
+    snprintf(path, sizeof path, "%s/00000000000000000099.seg.tmp", sample->log);
+    file_store(path, "begun", 5);
+}
+
+static void expect_whole(const struct sample *sample, unsigned n)
+{
+    struct error error = {0};
+    uint64_t checked = 0;
+    EXPECT(live(sample, &file_system_posix, &error) == ERR_OK, " call %u: %s", n, error.message);
+    EXPECT(rawlog_verify(&file_system_posix, sample->log, NULL, NULL, &checked, &error) == ERR_OK,
+           " call %u: %s", n, error.message);
+}
+
+static void test_every_call_fails(void)
+{
+    static const enum fault_kind kinds[] = {FAULT_READS, FAULT_ANY};
+    for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++) {
+        for (unsigned n = 1;; n++) {
+            struct sample sample;
+            struct fault fault;
+            struct error error = {0};
+            sample_make_untidy(&sample);
+            fault_init(&fault);
+            fault_arm(&fault, n, ERR_IO, kinds[kind]);
+            err e = live(&sample, &fault.files, &error);
+            EXPECT(e == (fault.hit ? ERR_IO : ERR_OK) ||
+                       (fault.hit && e == ERR_OK && kinds[kind] == FAULT_ANY),
+                   " call %u: %s %s", n, err_name(e), error.message);
+            expect_whole(&sample, n);
+            folder_remove(sample.root);
+            if (!fault.hit) {
+                EXPECT(n > 20, " only %u calls", n);
+                break;
+            }
+        }
+    }
+}
+
+static void test_every_allocation_fails(void)
+{
+    for (unsigned n = 1;; n++) {
+        struct sample sample;
+        struct error error = {0};
+        sample_make_untidy(&sample);
+        failing_memory_begin(n);
+        err e = live(&sample, &file_system_posix, &error);
+        struct failing_memory_end end = failing_memory_end();
+        EXPECT(end.live_blocks == 0, " allocation %u: %lld blocks are left", n,
+               (long long)end.live_blocks);
+        EXPECT(end.failed ? e == ERR_MEMORY || e == ERR_OK : e == ERR_OK, " allocation %u: %s %s",
+               n, err_name(e), error.message);
+        expect_whole(&sample, n);
+        folder_remove(sample.root);
+        if (!end.failed) {
+            EXPECT(n > 10, " only %u allocations", n);
+            break;
+        }
+    }
+}
+
+/* ---- other ends ------------------------------------------------------------------------------------------- */
+
+/* Whoever does not want to know why gets the same answer. */
+static void test_nobody_asks_why(void)
+{
+    struct sample sample;
+    struct error error = {0};
+    struct backup_report report;
+    sample_make(&sample);
+    EXPECT(back_up(&sample, NULL) == ERR_OK && check(&sample, NULL) == ERR_OK &&
+           restore(&sample, NULL) == ERR_OK);
+    EXPECT(restore(&sample, NULL) == ERR_CONFLICT, " it is there already");
+    struct log *log = log_open(sample.log, &settings, NULL, &error);
+    REQUIRE(log != NULL, " %s", error.message);
+    const struct log_scrub items[] = {{.sequence = 0}, {.sequence = 1}, {.sequence = ENTRIES + 1}};
+    EXPECT(log->ops->scrub(log, &items[0], 1, NULL) == ERR_NOT_FOUND, " there is no entry 0");
+    EXPECT(log->ops->scrub(log, &items[2], 1, NULL) == ERR_NOT_FOUND, " it is not written yet");
+    EXPECT(log->ops->scrub(log, items, 2, &error) == ERR_NOT_FOUND &&
+           log->ops->scrub(log, items + 1, 2, &error) == ERR_NOT_FOUND);
+    EXPECT(get_all(log) == 0, " nothing was scrubbed");
+    EXPECT(log->ops->scrub(log, &items[1], 1, NULL) == ERR_OK &&
+           log->ops->sync(log, NULL) == ERR_OK);
+    log->ops->close(log);
+    apply(&changes[0], sample.backup_log);
+    EXPECT(check(&sample, NULL) == ERR_UNSUPPORTED && restore(&sample, NULL) != ERR_OK);
+    folder_remove(sample.root);
+    EXPECT(backup_check(&file_system_posix, sample.backup, NULL, NULL, &report, NULL) ==
+           ERR_NOT_FOUND);
+    EXPECT(back_up(&sample, NULL) == ERR_NOT_FOUND, " no data folder");
+}
+
+/* A folder whose log is not begun yet has nothing to be kept; a point in time before the first entry leaves nothing. */
+static void test_nothing_to_keep(void)
+{
+    static struct prng prng;
+    struct sample sample;
+    struct error error = {0};
+    struct restore_report report;
+    sample_make(&sample);
+    REQUIRE(back_up(&sample, &error) == ERR_OK, " %s", error.message);
+    prng_seed(&prng, 5);
+    struct random_source random = prng_source(&prng);
+    struct restore_options options = {.files = &file_system_posix,
+                                      .random = &random,
+                                      .backup = sample.backup,
+                                      .data = sample.restored,
+                                      .until_us = 0};
+    options.until_sequence = 1; /* the first batch has two */
+    EXPECT(backup_restore(&options, &report, &error) == ERR_INVALID && error.message[0] != '\0',
+           " %s", error.message);
+    options.until_sequence = ENTRIES + 1;
+    EXPECT(backup_restore(&options, &report, &error) == ERR_INVALID && error.message[0] != '\0',
+           " %s", error.message);
+    folder_remove(sample.log);
+    CHECK(mkdir(sample.log, 0700) == 0);
+    folder_remove(sample.backup);
+    EXPECT(back_up(&sample, &error) == ERR_NOT_FOUND && error.message[0] != '\0', " %s",
+           error.message);
+    folder_remove(sample.root);
+}
+
+/* A ledger with the right checksum that says something else than the log beside it. */
+static void test_ledgers_of_something_else(void)
+{
+    for (size_t at = 0; at < 400; at += 1) {
+        struct sample sample;
+        struct error error = {0};
+        char path[2 * PATH_BYTES];
+        char name[256] = "";
+        size_t length = 0;
+        sample_make(&sample);
+        struct log *log = log_open(sample.log, &settings, NULL, &error);
+        REQUIRE(log != NULL, " %s", error.message);
+        const struct log_scrub items[] = {{.sequence = 5}, {.sequence = 30}};
+        CHECK(log->ops->scrub(log, items, ARRAY_COUNT(items), &error) == ERR_OK);
+        log->ops->close(log);
+        REQUIRE(back_up(&sample, &error) == ERR_OK, " %s", error.message);
+        DIR *folder = opendir(sample.backup);
+        CHECK(folder != NULL);
+        for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+            if (strstr(entry->d_name, "rasure") != NULL) {
+                snprintf(name, sizeof name, "%.255s", entry->d_name);
+            }
+        }
+        closedir(folder);
+        REQUIRE(name[0] != '\0', " there is no ledger");
+        snprintf(path, sizeof path, "%s/%s", sample.backup, name);
+        char *bytes = file_load(path, &length);
+        if (at + 4 < length) {
+            bytes[at] ^= 1;
+            store_u32(bytes + length - 4, crc32c(0, bytes, length - 4));
+            file_store(path, bytes, length);
+            /* Of an entry's second word only one bit means something today. */
+            const size_t entries_at = length - 4 - ARRAY_COUNT(items) * 32;
+            const bool spare =
+                at > entries_at && (at - entries_at) % 32 > 8 && (at - entries_at) % 32 < 16;
+            err e = check(&sample, &error);
+            EXPECT(spare ? e == ERR_OK : e == ERR_CORRUPT || e == ERR_UNSUPPORTED,
+                   " byte %zu of %zu: %s", at, length, err_name(e));
+        }
+        free(bytes);
+        folder_remove(sample.root);
+        if (at + 4 >= length) {
+            EXPECT(at > 60, " a ledger of %zu bytes", length);
+            break;
+        }
+    }
+}
+
 int main(void)
 {
     RUN(test_logs);
@@ -382,5 +597,10 @@ int main(void)
     RUN(test_names);
     RUN(test_changed_under_an_open_log);
     RUN(test_spoilt_under_an_open_log);
+    RUN(test_every_call_fails);
+    RUN(test_every_allocation_fails);
+    RUN(test_nobody_asks_why);
+    RUN(test_nothing_to_keep);
+    RUN(test_ledgers_of_something_else);
     return test_summary();
 }
