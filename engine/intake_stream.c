@@ -162,7 +162,7 @@ static err inflate_piece(struct intake_stream *stream, struct error *error)
 }
 
 /* Fills the piece with plain bytes. The copy lets the reader stop in the middle of a piece while the caller's buffer
- * is used again; at 64 KiB it stays in the cache. */
+ * is used again; at 16 KiB it stays in the cache. */
 static err copy_piece(struct intake_stream *stream)
 {
     size_t length =

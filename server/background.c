@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/memory.h"
+#include "thread_rank.h"
 
 enum work { WORK_NONE, WORK_CHECKPOINT, WORK_SCRUB, WORK_QUIT };
 
@@ -25,6 +26,7 @@ struct background {
 static void *run(void *argument)
 {
     struct background *background = argument;
+    thread_begin("background", RANK_BEHIND);
     pthread_mutex_lock(&background->mutex);
     for (;;) {
         while (background->work == WORK_NONE) {

@@ -1,12 +1,11 @@
 #include "backlog.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 #include "engine/interests.h"
+#include "thread_rank.h"
 
 enum { TEXT_BYTES_MAX = 1024 * 1024, QUEUE_FULL_WAIT_MS = 5 };
 
@@ -186,8 +185,7 @@ static void *run(void *argument)
 {
     struct backlog *backlog = argument;
     int64_t pause_ms = BACKLOG_WAIT_MIN_MS;
-    /* Of this thread alone. Without it everything works, too. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKLOG_NICE);
+    thread_begin("backlog", RANK_BEHIND);
     while (!is_stopping(backlog)) {
         size_t count = take_pending(backlog);
         if (count > 0) {

@@ -18,7 +18,7 @@
 
 struct backlog;
 
-enum { BACKLOG_WAIT_MIN_MS = 5, BACKLOG_WAIT_MAX_MS = 320, BACKLOG_NICE = 10 };
+enum { BACKLOG_WAIT_MIN_MS = 5, BACKLOG_WAIT_MAX_MS = 320 };
 
 struct backlog_metrics {
     struct counter classified, batches;

@@ -30,6 +30,7 @@ static void unlink_from_worker(struct connection *connection)
     if (connection->next != NULL) {
         connection->next->previous = connection->previous;
     }
+    worker_forget_busy(worker, connection);
     for (struct connection **link = &worker->starved; *link != NULL;
          link = &(*link)->next_starved) {
         if (*link == connection) {
@@ -266,7 +267,7 @@ static bool wants_bytes(const struct connection *connection)
         return false;
     }
     if (connection->phase == CONNECTION_UPLOAD &&
-        (connection->decoded > 0 || connection->body_ended)) {
+        (connection->decoded > 0 || connection->body_ended || !upload_wants_bytes(connection->upload))) {
         return false;
     }
     return connection->input.length <= CONNECTION_INPUT_MAX - READ_AHEAD_BYTES;

@@ -56,6 +56,7 @@ struct connection {
     struct worker *worker;
     struct connection *next, *previous;
     struct connection *next_starved;
+    struct connection *next_busy;
     enum connection_phase phase;
     bool reading;
     unsigned
@@ -65,6 +66,7 @@ struct connection {
     bool closing;      /* uv_close was called */
     bool closed;       /* ... and is done */
     bool starved;      /* in worker->starved */
+    bool busy;         /* in worker->busy */
     bool may_gather;   /* the bytes being taken stay where they are till the end of this turn */
     bool gathered;     /* has lookups in worker->batch */
     unsigned in_flight;

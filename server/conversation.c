@@ -152,7 +152,9 @@ void conversation_answer_gathered(struct worker *worker, const struct connection
         return;
     }
     write_answers(worker);
-    uint64_t took_us = now_us() - worker->batch[0].started_us;
+    uint64_t answered_us = now_us();
+    uint64_t took_us = answered_us - worker->batch[0].started_us;
+    worker->looked_up_us = (int64_t)answered_us;
     size_t count = worker->batch_count;
     size_t sent = 0;
     for (size_t i = 0; i < count; i++) {

@@ -31,7 +31,11 @@ void phrases_in_deinit(struct phrases_in *in)
 
 void phrases_in_turn(struct phrases_in *in)
 {
-    in->spent_us = 0;
+    int64_t now_us = clock_monotonic_us(&system_clock);
+    if (now_us - in->window_began_us >= PHRASES_IN_WINDOW_US) {
+        in->window_began_us = now_us;
+        in->spent_us = 0;
+    }
 }
 
 /* ---- what is known here --------------------------------------------------------------------- */
@@ -121,13 +125,18 @@ void phrases_in_offer(struct worker *worker, struct engine *engine, const struct
     }
 }
 
+static bool lookups_go_on(const struct worker *worker)
+{
+    return clock_monotonic_us(&system_clock) - worker->looked_up_us < PHRASES_IN_CALM_US;
+}
+
 void phrases_in_offer_records(struct worker *worker, struct engine *engine, const struct submission *submission)
 {
     struct phrases_in *in = &worker->phrases;
     struct slice texts[ASK_MAX];
     size_t count = 0;
     bool few = submission->draft_count <= PHRASES_IN_FEW_RECORDS;
-    int64_t turn_us = few ? PHRASES_IN_TURN_US : PHRASES_IN_BULK_US;
+    int64_t turn_us = few ? PHRASES_IN_TURN_US : lookups_go_on(worker) ? 0 : PHRASES_IN_BULK_US;
     for (size_t i = 0; in->classifier != NULL && i < submission->draft_count; i++) {
         const struct record *record = submission->drafts[i].record;
         for (size_t k = 0; record != NULL && k < record->interest_count; k++) {

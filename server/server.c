@@ -12,6 +12,7 @@
 #include "commands/shipped.h"
 #include "demo_load.h"
 #include "engine/interests.h"
+#include "thread_rank.h"
 #include "worker.h"
 
 void server_options_init(struct server_options *options)
@@ -352,6 +353,7 @@ static void *run_engine(void *argument)
     if (e == ERR_OK) {
         int starting = SERVER_STARTING;
         atomic_compare_exchange_strong(&server->state, &starting, SERVER_READY);
+        thread_begin("writer", RANK_WRITES);
         e = writer_run(server->writer, engine, error);
     }
     server->failure = e;

@@ -83,13 +83,6 @@ static void wait_for_room(struct upload *upload)
     }
 }
 
-/* Not now, but soon: on_wake and the sweep call upload_retry. */
-static void yield_to_others(struct upload *upload)
-{
-    wait_for_room(upload);
-    (void)uv_async_send(&upload->connection->worker->wake);
-}
-
 static bool send_or_wait(struct upload *upload, struct submission *submission)
 {
     err e = send_batch(upload, submission);
@@ -114,7 +107,13 @@ static bool send_or_wait(struct upload *upload, struct submission *submission)
 /* Hands out what is ready while there are slots. */
 static void pump(struct upload *upload)
 {
+    struct connection *connection = upload->connection;
     while (upload->refusal.err == ERR_OK && upload->in_flight < UPLOAD_IN_FLIGHT_MAX) {
+        if (upload->unsent == NULL && intake_state(upload->intake) == INTAKE_WORKING &&
+            !worker_has_time(connection->worker)) {
+            worker_go_on_later(connection);
+            return;
+        }
         struct submission *submission =
             upload->unsent != NULL ? upload->unsent : intake_take(upload->intake);
         upload->unsent = NULL;
@@ -122,7 +121,7 @@ static void pump(struct upload *upload)
             /* One step of a long piece is done (a bomb inflates in many): other connections have
              * their turn. */
             if (intake_state(upload->intake) == INTAKE_WORKING) {
-                yield_to_others(upload);
+                worker_go_on_later(connection);
             }
             return;
         }
@@ -208,7 +207,11 @@ bool upload_feed(struct upload *upload, struct slice bytes, bool last)
         finish_if_done(upload);
         return upload->answered;
     }
-    if (upload->unsent != NULL || intake_state(upload->intake) != INTAKE_HUNGRY) {
+    if (!upload_wants_bytes(upload)) {
+        return false;
+    }
+    if (bytes.length > 0 && !worker_has_time(upload->connection->worker)) {
+        worker_go_on_later(upload->connection);
         return false;
     }
     struct error error = {0};
@@ -224,6 +227,11 @@ bool upload_feed(struct upload *upload, struct slice bytes, bool last)
     pump(upload);
     finish_if_done(upload);
     return true;
+}
+
+bool upload_wants_bytes(const struct upload *upload)
+{
+    return upload->unsent == NULL && intake_state(upload->intake) == INTAKE_HUNGRY;
 }
 
 bool upload_answered(const struct upload *upload)

@@ -8,9 +8,16 @@
 
 #include "base/memory.h"
 #include "connection.h"
+#include "thread_rank.h"
 #include "upload.h"
 
-enum { WORKER_ARENA_BYTES_MAX = 16 * 1024 * 1024, LISTEN_BACKLOG = 1024, REFUSED_MAX = 64, SPARE_DESCRIPTORS = 4 };
+enum {
+    WORKER_ARENA_BYTES_MAX = 16 * 1024 * 1024,
+    LISTEN_BACKLOG = 1024,
+    REFUSED_MAX = 64,
+    SPARE_DESCRIPTORS = 4,
+    BODIES_TURN_US = 100, /* of one turn of the loop for reading bodies: lookups wait no longer for that */
+};
 
 /* ---- things that come back from the writer
  * ------------------------------------------------------------ */
@@ -62,6 +69,76 @@ void worker_feed_starved(struct worker *worker)
             upload_retry(connection->upload);
         }
         connection = next;
+    }
+}
+
+/* ---- bodies, a piece at a time --------------------------------------------------------------- */
+
+bool worker_has_time(struct worker *worker)
+{
+    int64_t now_us = clock_monotonic_us(&system_clock);
+    if (worker->bodies_until_us == 0) {
+        worker->bodies_until_us = now_us + BODIES_TURN_US;
+    }
+    return now_us < worker->bodies_until_us;
+}
+
+static void on_again(uv_idle_t *handle)
+{
+    (void)handle;
+}
+
+void worker_go_on_later(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    if (connection->busy) {
+        return;
+    }
+    connection->busy = true;
+    connection->next_busy = NULL;
+    if (worker->busy == NULL) {
+        worker->busy = connection;
+        (void)uv_idle_start(&worker->again, on_again);
+    } else {
+        worker->busy_last->next_busy = connection;
+    }
+    worker->busy_last = connection;
+}
+
+void worker_forget_busy(struct worker *worker, struct connection *connection)
+{
+    struct connection *before = NULL;
+    if (!connection->busy) {
+        return;
+    }
+    connection->busy = false;
+    for (struct connection *one = worker->busy; one != connection; one = one->next_busy) {
+        before = one;
+    }
+    if (before != NULL) {
+        before->next_busy = connection->next_busy;
+    } else {
+        worker->busy = connection->next_busy;
+    }
+    if (worker->busy_last == connection) {
+        worker->busy_last = before;
+    }
+}
+
+/* At least one goes on in each turn, whatever was read from sockets in it. */
+static void go_on_with_bodies(struct worker *worker)
+{
+    worker->bodies_until_us = 0;
+    while (worker->busy != NULL && worker_has_time(worker)) {
+        struct connection *connection = worker->busy;
+        worker_forget_busy(worker, connection);
+        if (!connection->closing && connection->upload != NULL) {
+            upload_retry(connection->upload);
+        }
+    }
+    worker->bodies_until_us = 0;
+    if (worker->busy == NULL) {
+        (void)uv_idle_stop(&worker->again);
     }
 }
 
@@ -119,6 +196,7 @@ static void close_own_handles(struct worker *worker)
         uv_close((uv_handle_t *)&worker->wake, NULL);
         uv_close((uv_handle_t *)&worker->sweep, NULL);
         uv_close((uv_handle_t *)&worker->turn, NULL);
+        uv_close((uv_handle_t *)&worker->again, NULL);
     }
 }
 
@@ -223,6 +301,7 @@ static void on_turn(uv_check_t *handle)
 {
     struct worker *worker = handle->data;
     conversation_answer_gathered(worker, NULL);
+    go_on_with_bodies(worker);
     phrases_in_turn(&worker->phrases);
 }
 
@@ -298,6 +377,9 @@ err worker_init(struct worker *worker, struct server *server, unsigned index, st
 static void *run(void *argument)
 {
     struct worker *worker = argument;
+    char name[16];
+    snprintf(name, sizeof name, "worker %u", worker->index);
+    thread_begin(name, RANK_ANSWERS);
     (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
     return NULL;
 }
@@ -325,6 +407,7 @@ err worker_start(struct worker *worker, int socket, struct error *error)
     (void)uv_async_init(&worker->loop, &worker->wake, on_wake);
     (void)uv_timer_init(&worker->loop, &worker->sweep);
     (void)uv_check_init(&worker->loop, &worker->turn);
+    (void)uv_idle_init(&worker->loop, &worker->again);
     worker->turn.data = worker->wake.data = worker->sweep.data = worker;
     (void)uv_check_start(&worker->turn, on_turn);
     (void)uv_timer_start(&worker->sweep, on_sweep, WORKER_SWEEP_MS, WORKER_SWEEP_MS);

@@ -30,7 +30,7 @@ enum {
     INTAKE_BATCH_BYTES = 1024 * 1024, /* of records; one larger record makes a batch of its own */
     INTAKE_BATCHES_DEFAULT = 4,
     INTAKE_BATCH_MEMORY_MAX = 64 * 1024 * 1024, /* records as read, however wild */
-    INTAKE_STEP_BYTES = 1024 * 1024, /* inflated in one call, so that a compression bomb cannot hold a loop */
+    INTAKE_STEP_BYTES = 16 * 1024, /* read (or inflated) in one call: some fifty records, so that a body holds a loop for 0.1 ms */
     INTAKE_ERRORS_DEFAULT = 100,
     INTAKE_ERRORS_MAX = 1000,
     INTAKE_KEY_MAX = 512,

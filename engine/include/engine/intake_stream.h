@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "ingest/splitter.h"
 
-enum { INTAKE_PIECE_BYTES = 64 * 1024 };
+enum { INTAKE_PIECE_BYTES = 16 * 1024 };
 
 struct intake_stream;
 
