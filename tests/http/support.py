@@ -22,6 +22,10 @@ BINARY = os.environ.get("KINDRED_BIN") or os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "..", "build", "kindred")
 
 
+# Only against hanging for ever: a sanitizer on a busy machine may take minutes, and ctest has a limit of its own.
+PATIENCE_SECONDS = 600
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status = status
@@ -121,7 +125,7 @@ class Server:
             assert code in (0, -signal.SIGKILL), (code, self.output, self.errors)
 
     # ---- calls ----
-    def call(self, method, path, body=None, headers=None, timeout=60):
+    def call(self, method, path, body=None, headers=None, timeout=PATIENCE_SECONDS):
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         try:
             if isinstance(body, (dict, list)):
