@@ -313,6 +313,49 @@ class Deadlines(unittest.TestCase):
             self.assertEqual(s.get("/livez").status, 200)
 
 
+class SharedWorker(unittest.TestCase):
+    def test_bodies_in_pieces(self):
+        """One worker reads several large bodies by turns, plain and packed, cut anywhere; some of their clients go away in the middle.
+        Lookups go on meanwhile, and of each body that came to its end every record is there."""
+        import gzip
+        records, bodies = 6000, 6
+        with Server(args=["--workers", "1"]) as s:
+            s.ingest({"cookie": "somebody"})
+            texts = ["".join(f'{{"cookie": "b{b}-{i}", "location": {{"city": "Oslo"}}}}\n' for i in range(records)).encode()
+                     for b in range(2 * bodies)]
+            outcome = {}
+
+            def send(b):
+                body = gzip.compress(texts[b]) if b % 2 else texts[b]
+                head = f"POST /api/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+                head += "Content-Encoding: gzip\r\n\r\n" if b % 2 else "\r\n"
+                with s.connect(timeout=60) as sock:
+                    if b >= bodies:
+                        sock.sendall(head.encode() + body[:len(body) - b])
+                        return
+                    step = 70001 + b
+                    sock.sendall(head.encode())
+                    for at in range(0, len(body), step):
+                        sock.sendall(body[at:at + step])
+                    outcome[b] = read_answers(sock, 1)[0]
+
+            threads = [threading.Thread(target=send, args=(b,)) for b in range(2 * bodies)]
+            for thread in threads:
+                thread.start()
+            lookups = 0
+            while any(thread.is_alive() for thread in threads) or lookups < 100:
+                self.assertEqual(s.get("/api/user?cookie=somebody").status, 200)
+                lookups += 1
+            for thread in threads:
+                thread.join()
+            self.assertEqual(sorted(outcome), list(range(bodies)))
+            for status, _, body in outcome.values():
+                self.assertEqual((status, json.loads(body)["records_processed"]), (200, records))
+            for b in range(bodies):
+                for i in (0, records // 2, records - 1):
+                    self.assertEqual(s.get(f"/api/user?cookie=b{b}-{i}").status, 200)
+
+
 class Overload(unittest.TestCase):
     def test_a_full_queue_answers_503(self):
         """More writers than the queue holds: each gets its 200 or a 503 with Retry-After, and what got 200 is there."""
