@@ -567,7 +567,11 @@ static err open_for_writing(struct rawlog *log, struct segment *segment, struct 
     return ERR_OK;
 }
 
-/* Cuts the torn tail and makes the rest of the last segment durable. */
+/* Cuts the torn tail and makes the rest of the last segment durable.
+ *
+ * A sync that failed before this start may have left pages that readers see and nobody will ever write, so what is not known to
+ * be durable is written again. The header belongs to that until a frame behind it is known to be: the first sync of a new
+ * segment fails as well as any other. */
 static err mend_last_segment(struct recovery *recovery, struct error *error)
 {
     struct rawlog *log = recovery->log;
@@ -587,20 +591,17 @@ static err mend_last_segment(struct recovery *recovery, struct error *error)
     uint64_t durable = recovery->recorded_durable > recovery->known_durable
                            ? recovery->recorded_durable
                            : recovery->known_durable;
-    if (durable + 1 < segment->first_sequence) {
-        durable = segment->first_sequence - 1;
+    uint64_t from = segment->bytes;
+    err e = ERR_OK;
+    if (durable < segment->first_sequence) {
+        from = 0;
+    } else if (durable < log->last_sequence) {
+        e = segment_locate(log, segment, durable + 1, &from, error);
     }
-    if (durable < log->last_sequence) {
-        uint64_t offset;
-        err e = segment_locate(log, segment, durable + 1, &offset, error);
-        if (e == ERR_OK) {
-            e = write_again(log, file, offset, segment->bytes, error);
-        }
-        if (e != ERR_OK) {
-            return e;
-        }
+    if (e == ERR_OK) {
+        e = write_again(log, file, from, segment->bytes, error);
     }
-    return files->sync(files->context, file, error);
+    return e == ERR_OK ? files->sync(files->context, file, error) : e;
 }
 
 /* The folder's own name must be durable, too. */
