@@ -93,6 +93,7 @@ REFUSED = [
     ("101 header fields", get(b"/livez", *[b"A: b"] * 100), 431),
     ("header section over 32 KiB", get(b"/livez", b"A: " + b"b" * 32768), 431),
     ("request line over 8 KiB", get(b"/" + b"a" * 8192), 414),
+    ("a trailer of 33 KiB", post(TE, body=b"15\r\n" + POISON + b"\r\n0\r\n" + (b"T: " + b"v" * 1019 + b"\r\n") * 33 + b"\r\n"), 431),
     ("101 trailer fields", post(TE, body=b"15\r\n" + POISON + b"\r\n0\r\n" + b"T: v\r\n" * 101 + b"\r\n"), 431),
 ]
 
