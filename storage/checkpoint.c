@@ -467,12 +467,18 @@ err checkpoint_begin(struct checkpoint *checkpoint, struct checkpoint_txn **out,
     if (e == ERR_OK) {
         e = make_room(checkpoint, error);
     }
-    if (e == ERR_OK) {
-        int code = mdb_txn_begin(checkpoint->env, NULL, 0, &txn->txn);
-        e = code == 0 ? ERR_OK : checkpoint_fail(error, code, "begin in", checkpoint->data_path);
-    }
     checkpoint->writing = e == ERR_OK;
     pthread_mutex_unlock(&checkpoint->lock);
+    /* Not under the lock: LMDB takes its writer's lock here and keeps it, and ours is taken while it does. */
+    if (e == ERR_OK) {
+        int code = mdb_txn_begin(checkpoint->env, NULL, 0, &txn->txn);
+        if (code != 0) {
+            e = checkpoint_fail(error, code, "begin in", checkpoint->data_path);
+            pthread_mutex_lock(&checkpoint->lock);
+            checkpoint->writing = false;
+            pthread_mutex_unlock(&checkpoint->lock);
+        }
+    }
     if (e != ERR_OK) {
         memory_free(txn);
     } else if ((e = checkpoint_sums_begin(txn, error)) != ERR_OK) {
