@@ -28,7 +28,7 @@
 #include "rawlog_internal.h"
 #include "segment_walk.h"
 
-enum { PASSES_MAX = 40, COPY_PIECE_BYTES = 1024 * 1024 };
+enum { PASSES_MAX = 40 };
 static const size_t LEDGER_BYTES_MAX = (size_t)1 << 30;
 static const size_t MANIFEST_BYTES_MAX = (size_t)64 << 20;
 
@@ -137,31 +137,25 @@ static err blame(struct backing_up *work, const struct backup_segment *segment,
     return ERR_CORRUPT;
 }
 
-/* The first `bytes` of one file into another, which is synced. */
+static void tell_copied(void *context, size_t bytes)
+{
+    struct backing_up *work = context;
+    work->done_bytes += bytes;
+    tell(work, "copy");
+}
+
 static err copy_bytes(struct backing_up *work, struct file *from, struct file *to,
                       const struct backup_segment *segment, struct error *error)
 {
-    const struct file_system *files = work->files;
-    err e = files->truncate(files->context, to, 0, error);
-    for (uint64_t at = 0; at < segment->bytes && e == ERR_OK;) {
-        uint64_t left = segment->bytes - at;
-        size_t want = left < COPY_PIECE_BYTES ? (size_t)left : COPY_PIECE_BYTES;
-        size_t got = 0;
-        e = files->read_at(files->context, from, work->piece, want, at, &got, error);
-        if (e == ERR_OK && got < want) {
-            char name[SEGMENT_NAME_MAX];
-            segment_name(segment->first_sequence, name);
-            e = segment_corrupt(name, at + got, segment->first_sequence, "the file ends too early",
-                                error);
-        }
-        if (e == ERR_OK) {
-            e = files->write_at(files->context, to, work->piece, want, at, error);
-        }
-        at += want;
-        work->done_bytes += want;
-        tell(work, "copy");
+    uint64_t end = 0;
+    err e = file_copy(work->files, from, to, segment->bytes, work->piece, tell_copied, work, &end,
+                      error);
+    if (e == ERR_END) {
+        char name[SEGMENT_NAME_MAX];
+        segment_name(segment->first_sequence, name);
+        e = segment_corrupt(name, end, segment->first_sequence, "the file ends too early", error);
     }
-    return e == ERR_OK ? files->sync(files->context, to, error) : e;
+    return e;
 }
 
 /* Under a temporary name, checked, then under its own. */

@@ -74,6 +74,28 @@ err file_replace(const struct file_system *files, const char *path, struct slice
     return e;
 }
 
+err file_copy(const struct file_system *files, struct file *from, struct file *to, uint64_t bytes,
+              void *piece, void (*copied)(void *context, size_t bytes), void *context,
+              uint64_t *ends_at, struct error *error)
+{
+    err e = files->truncate(files->context, to, 0, error);
+    for (uint64_t at = 0; at < bytes && e == ERR_OK;) {
+        size_t want = bytes - at < COPY_PIECE_BYTES ? (size_t)(bytes - at) : COPY_PIECE_BYTES;
+        size_t got = 0;
+        e = files->read_at(files->context, from, piece, want, at, &got, error);
+        if (e == ERR_OK && got < want) {
+            *ends_at = at + got;
+            return ERR_END;
+        }
+        if (e == ERR_OK) {
+            e = files->write_at(files->context, to, piece, want, at, error);
+        }
+        at += want;
+        copied(context, want);
+    }
+    return e == ERR_OK ? files->sync(files->context, to, error) : e;
+}
+
 /* ---- segments -------------------------------------------------------------------------------- */
 
 void manifest_deinit(struct backup_manifest *manifest)

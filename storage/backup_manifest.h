@@ -66,6 +66,12 @@ err file_read_whole(const struct file_system *files, const char *path, char **ou
 /* Under a temporary name (PATH.new), synced, renamed over. The folder is the caller's to sync. */
 err file_replace(const struct file_system *files, const char *path, struct slice content, struct error *error) MUST_USE;
 
+enum { COPY_PIECE_BYTES = 1024 * 1024 };
+/* The first `bytes` of one file, piece by piece into another, which is emptied before and synced behind it. `piece` has COPY_PIECE_BYTES;
+ * `copied` is told of each. ERR_END: the file ends earlier, at *ends_at; what that means is the caller's to say. */
+err file_copy(const struct file_system *files, struct file *from, struct file *to, uint64_t bytes, void *piece,
+              void (*copied)(void *context, size_t bytes), void *context, uint64_t *ends_at, struct error *error) MUST_USE;
+
 /* Same log, other copy: the same. */
 void log_id_of(struct digest *digest, const struct segment_header *first_segment, uint8_t out[LOG_ID_BYTES]);
 

@@ -27,8 +27,6 @@
 #include "rawlog_internal.h"
 #include "segment_walk.h"
 
-enum { COPY_PIECE_BYTES = 1024 * 1024 };
-
 struct restoring {
     const struct restore_options *options;
     const struct file_system *files;
@@ -43,7 +41,7 @@ struct restoring {
     size_t ledger_at; /* entries of the ledger before this are below the walk */
     struct log_scrub *scrubs;
     size_t scrub_count, scrub_capacity;
-    struct buffer erase; /* payload of the last ENTRY_ERASE */
+    struct buffer erase;       /* payload of the last ENTRY_ERASE */
     struct erasure_ledger own; /* the backup's */
     bool touched;              /* see visit_touched */
     uint64_t total_bytes, done_bytes;
@@ -189,27 +187,20 @@ static err open_copy(struct restoring *work, const struct backup_segment *segmen
     return e;
 }
 
+static void tell_copied(void *context, size_t bytes)
+{
+    tell(context, "copy", bytes);
+}
+
 static err copy_bytes(struct restoring *work, struct file *from, struct file *to,
                       const struct backup_segment *segment, struct error *error)
 {
-    const struct file_system *files = work->files;
-    err e = files->truncate(files->context, to, 0, error);
-    for (uint64_t at = 0; at < segment->bytes && e == ERR_OK;) {
-        uint64_t left = segment->bytes - at;
-        size_t want = left < COPY_PIECE_BYTES ? (size_t)left : COPY_PIECE_BYTES;
-        size_t got = 0;
-        e = files->read_at(files->context, from, work->piece, want, at, &got, error);
-        if (e == ERR_OK && got < want) {
-            e = error_set(error, ERR_CORRUPT, "backup_incomplete", at + got,
-                          "a file of the backup became shorter while it was read");
-        }
-        if (e == ERR_OK) {
-            e = files->write_at(files->context, to, work->piece, want, at, error);
-        }
-        at += want;
-        tell(work, "copy", want);
-    }
-    return e == ERR_OK ? files->sync(files->context, to, error) : e;
+    uint64_t end = 0;
+    err e = file_copy(work->files, from, to, segment->bytes, work->piece, tell_copied, work, &end,
+                      error);
+    return e != ERR_END ? e
+                        : error_set(error, ERR_CORRUPT, "backup_incomplete", end,
+                                    "a file of the backup became shorter while it was read");
 }
 
 static err copy_segment(struct restoring *work, const struct backup_segment *segment,

@@ -129,75 +129,80 @@ static void test_json_through_a_mapping(void)
     reading_end(&r);
 }
 
+static const struct {
+    const char *json, *code;
+} mistakes[] = {
+    {"", "mapping_syntax"},
+    {"[]", "mapping_syntax"},
+    {"{\"fields\":{}}", "mapping_field"},
+    {"{\"name\":\"x\"}", "mapping_field"},
+    {"{\"feilds\":{}}", "mapping_unknown_key"},
+    {"{\"fields\":{\"a\":\"x\",\"a\":\"y\"}}", "mapping_duplicate_key"},
+    {"{\"fields\":{\"a\":1}}", "mapping_source"},
+    {"{\"fields\":{\"a\":{}}}", "mapping_source"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"constant\":\"y\"}}}", "mapping_source"},
+    {"{\"fields\":{\"a\":{\"form\":\"x\"}}}", "mapping_source"},
+    {"{\"fields\":{\"a\":{\"from\":\"\"}}}", "mapping_column"},
+    {"{\"fields\":{\"\":\"x\"}}", "mapping_field"},
+    {"{\"fields\":{\"demographics\":\"x\"}}", "mapping_field"},
+    {"{\"fields\":{\"a\":{\"concat\":[]}}}", "mapping_source"},
+    {"{\"fields\":{\"a\":{\"concat\":[{\"x\":\"y\"}]}}}", "mapping_source"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[\"trimm\"]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":\"trim\"}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[7]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":\"\"}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":\";\",\"prefix\":\"x\"}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":\"%Q\"}]}}}", "mapping_date_format"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":[]}]}}}", "mapping_date_format"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":\",,\"}}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{\"a\":1}}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{},\"otherwise\":\"die\"}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":\"UK\"}]}}}", "mapping_country"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"a\"]}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":\"x\"},\"delimiter\":\":\"}", "mapping_delimiter"},
+    {"{\"fields\":{\"a\":\"x\"},\"rest\":\"keep\"}", "mapping_rest"},
+    {"{\"fields\":{\"a\":\"x\"},\"ignore\":\"b\"}", "mapping_ignore"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":7}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":7}}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":\"3\"}}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"comma\":\",\"}}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":7}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{},\"otherwise\":7}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":7}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"splt\":\";\"}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"\",\"b\"]}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[7,\"b\"]}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"a\",7]}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":\"a\"}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":7}]}}}", "mapping_date_format"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":\"%s %Y\"}]}}}", "mapping_date_format"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":[\"%Y\",7]}]}}}", "mapping_date_format"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":7}]}}}", "mapping_country"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":\"ZZ\"}]}}}", "mapping_country"},
+    {"{\"fields\":{\"a\":{\"from\":7}}}", "mapping_source"},
+    {"{\"fields\":{\"a\":{\"concat\":7}}}", "mapping_source"},
+    {"{\"fields\":{\"a\":{\"concat\":[{\"text\":\"y\",\"column\":\"z\"}]}}}", "mapping_source"},
+    {"{\"fields\":{\"a\":\"x\"},\"ignore\":[7]}", "mapping_ignore"},
+    {"{\"fields\":{\"a\":\"x\"},\"delimiter\":7}", "mapping_delimiter"},
+    {"{\"fields\":{\"a\":\"x\"},\"delimiter\":\";;\"}", "mapping_delimiter"},
+    {"{\"fields\":{\"a\":\"x\"},\"rest\":7}", "mapping_rest"},
+};
+
 static void test_mistakes(void)
 {
-    static const struct {
-        const char *json, *code;
-    } cases[] = {
-        {"", "mapping_syntax"},
-        {"[]", "mapping_syntax"},
-        {"{\"fields\":{}}", "mapping_field"},
-        {"{\"name\":\"x\"}", "mapping_field"},
-        {"{\"feilds\":{}}", "mapping_unknown_key"},
-        {"{\"fields\":{\"a\":\"x\",\"a\":\"y\"}}", "mapping_duplicate_key"},
-        {"{\"fields\":{\"a\":1}}", "mapping_source"},
-        {"{\"fields\":{\"a\":{}}}", "mapping_source"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"constant\":\"y\"}}}", "mapping_source"},
-        {"{\"fields\":{\"a\":{\"form\":\"x\"}}}", "mapping_source"},
-        {"{\"fields\":{\"a\":{\"from\":\"\"}}}", "mapping_column"},
-        {"{\"fields\":{\"\":\"x\"}}", "mapping_field"},
-        {"{\"fields\":{\"demographics\":\"x\"}}", "mapping_field"},
-        {"{\"fields\":{\"a\":{\"concat\":[]}}}", "mapping_source"},
-        {"{\"fields\":{\"a\":{\"concat\":[{\"x\":\"y\"}]}}}", "mapping_source"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[\"trimm\"]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":\"trim\"}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[7]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":\"\"}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":\";\",\"prefix\":\"x\"}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":\"%Q\"}]}}}", "mapping_date_format"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":[]}]}}}", "mapping_date_format"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":\",,\"}}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{\"a\":1}}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{},\"otherwise\":\"die\"}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":\"UK\"}]}}}", "mapping_country"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"a\"]}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":\"x\"},\"delimiter\":\":\"}", "mapping_delimiter"},
-        {"{\"fields\":{\"a\":\"x\"},\"rest\":\"keep\"}", "mapping_rest"},
-        {"{\"fields\":{\"a\":\"x\"},\"ignore\":\"b\"}", "mapping_ignore"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":7}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":7}}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":\"3\"}}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"comma\":\",\"}}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":7}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{},\"otherwise\":7}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":7}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"splt\":\";\"}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"\",\"b\"]}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[7,\"b\"]}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"a\",7]}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":\"a\"}]}}}", "mapping_transform"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":7}]}}}", "mapping_date_format"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":\"%s %Y\"}]}}}", "mapping_date_format"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":[\"%Y\",7]}]}}}", "mapping_date_format"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":7}]}}}", "mapping_country"},
-        {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":\"ZZ\"}]}}}", "mapping_country"},
-        {"{\"fields\":{\"a\":{\"from\":7}}}", "mapping_source"},
-        {"{\"fields\":{\"a\":{\"concat\":7}}}", "mapping_source"},
-        {"{\"fields\":{\"a\":{\"concat\":[{\"text\":\"y\",\"column\":\"z\"}]}}}", "mapping_source"},
-        {"{\"fields\":{\"a\":\"x\"},\"ignore\":[7]}", "mapping_ignore"},
-        {"{\"fields\":{\"a\":\"x\"},\"delimiter\":7}", "mapping_delimiter"},
-        {"{\"fields\":{\"a\":\"x\"},\"delimiter\":\";;\"}", "mapping_delimiter"},
-        {"{\"fields\":{\"a\":\"x\"},\"rest\":7}", "mapping_rest"},
-    };
-    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(mistakes); i++) {
         struct mapping *mapping = NULL;
         struct error error = {0};
-        err e = mapping_parse(slice_from_cstr(cases[i].json), &mapping, &error);
-        EXPECT(e == ERR_INVALID && strcmp(error.code, cases[i].code) == 0, ": %s gave %d %s, wanted %s", cases[i].json, (int)e, error.code,
-               cases[i].code);
+        err e = mapping_parse(slice_from_cstr(mistakes[i].json), &mapping, &error);
+        EXPECT(e == ERR_INVALID && strcmp(error.code, mistakes[i].code) == 0, ": %s gave %d %s, wanted %s", mistakes[i].json, (int)e, error.code,
+               mistakes[i].code);
         mapping_destroy(mapping);
     }
+}
+
+static void test_a_mistake_says_where(void)
+{
     struct mapping *mapping = NULL;
     struct error error = {0};
     EXPECT(mapping_parse(SLICE_LITERAL("{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[\"trimm\"]}}}"), &mapping, &error) == ERR_INVALID);
@@ -265,6 +270,7 @@ int main(void)
     RUN(test_sources_and_rest);
     RUN(test_json_through_a_mapping);
     RUN(test_mistakes);
+    RUN(test_a_mistake_says_where);
     RUN(test_examples);
     return test_summary();
 }
