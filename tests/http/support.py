@@ -80,7 +80,7 @@ class Server:
         for line in stream:
             lines.append(line)
 
-    def wait_ready(self, timeout=60):
+    def wait_ready(self, timeout=PATIENCE_SECONDS):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             for line in list(self.output):
