@@ -128,8 +128,8 @@ static void test_scrub(void)
     folder_remove(folder);
 }
 
-/* With its salt an erased payload could be confirmed by guessing. */
-static void test_scrub_takes_the_salt(void)
+/* Every byte of source and payload goes; with its salt, an erased payload could be confirmed by guessing. */
+static void test_scrub_takes_every_byte_and_the_salt(void)
 {
     char folder[256];
     char path[320];
@@ -148,6 +148,10 @@ static void test_scrub_takes_the_salt(void)
     EXPECT(memmem(after, length, before + entry + 32, ENTRY_SALT_BYTES) == NULL);
     EXPECT(memcmp(after + entry + 48, before + entry + 48, DIGEST_BYTES) == 0,
            " the digest stays for the chain");
+    EXPECT(length > entry + ENTRY_HEADER_BYTES + 8);
+    for (size_t i = entry + ENTRY_HEADER_BYTES; i < length; i++) {
+        EXPECT((uint8_t)after[i] == SCRUB_FILL, " byte %zu of %zu", i, length);
+    }
     free(before);
     free(after);
     folder_remove(folder);
@@ -257,7 +261,7 @@ int main(void)
     RUN(test_round_trip_one_segment);
     RUN(test_round_trip_many_segments);
     RUN(test_scrub);
-    RUN(test_scrub_takes_the_salt);
+    RUN(test_scrub_takes_every_byte_and_the_salt);
     RUN(test_scrub_does_not_hide_damage);
     RUN(test_leftovers_go);
     RUN(test_limits);
