@@ -8,12 +8,6 @@
 #include "commands/commands.h"
 #include "commands/options.h"
 
-/* jemalloc reads this before main; the environment's MALLOC_CONF comes after it and wins. Profiles, identifiers and bitmaps are
- * looked up at random, where a TLB miss costs as much as the cache miss behind it: huge pages where the kernel lets a program
- * ask for them (docs/performance.md has what they bring). */
-extern const char *malloc_conf;
-const char *malloc_conf = "thp:always,metadata_thp:auto";
-
 static const struct command *const commands[] = {
     &command_serve,   &command_import, &command_export,   &command_verify,
     &command_backup,  &command_restore, &command_generate, &command_classify,
