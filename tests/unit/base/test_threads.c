@@ -1,5 +1,6 @@
 /* Tries to break: order and bounds of the queue under many producers, a reader seeing half of a writer's change through the gate. */
 #include <pthread.h>
+#include <sched.h>
 
 #include "base/gate.h"
 #include "base/queue.h"
@@ -79,7 +80,7 @@ static void test_queue_wait_ends_in_time(void)
 struct pair {
     struct gate *gate;
     size_t slot;
-    int *a, *b;
+    volatile int *a, *b;
     int *stop;
     int torn;
 };
@@ -99,8 +100,8 @@ static void *read_pairs(void *context)
 static void test_gate_shows_no_half_change(void)
 {
     struct gate *gate = gate_create(READERS);
-    int a = 0;
-    int b = 0;
+    volatile int a = 0;
+    volatile int b = 0;
     int stop = 0;
     pthread_t threads[READERS];
     struct pair pairs[READERS];
@@ -111,6 +112,9 @@ static void test_gate_shows_no_half_change(void)
     for (int i = 0; i < CHANGES; i++) {
         gate_close(gate);
         a++;
+        if (i % 16 == 0) {
+            sched_yield(); /* a reader that is not kept out comes now */
+        }
         b++;
         stop = i == CHANGES - 1;
         gate_open(gate);
