@@ -20,13 +20,13 @@
 
 static _Atomic int64_t blocks;
 static _Atomic bool armed;
-static pthread_t refused_thread;
+static _Atomic pthread_t refused_thread;
 static _Atomic int64_t left;
 static _Atomic bool refused;
 
 static bool refuses(void)
 {
-    if (!atomic_load(&armed) || !pthread_equal(pthread_self(), refused_thread) ||
+    if (!atomic_load(&armed) || !pthread_equal(pthread_self(), atomic_load(&refused_thread)) ||
         atomic_fetch_sub(&left, 1) != 1) {
         return false;
     }
@@ -70,7 +70,7 @@ int64_t live_memory_blocks(void)
 
 void live_memory_break_thread(pthread_t thread, uint64_t at)
 {
-    refused_thread = thread;
+    atomic_store(&refused_thread, thread);
     atomic_store(&left, (int64_t)at);
     atomic_store(&refused, false);
     atomic_store(&armed, true);
