@@ -13,7 +13,7 @@ endif
 .DEFAULT_GOAL := build
 # Set-up comes before the build, also with make -j; CMake and CTest run in parallel themselves.
 .NOTPARALLEL:
-.PHONY: build setup run test bench bench-quick bench-profile bench-classifier torture asan-test tsan-test valgrind-test fuzz coverage format clean help
+.PHONY: build setup run test bench bench-quick bench-profile bench-classifier torture asan-test tsan-test valgrind-test mutation-test fuzz coverage format clean help
 
 # $(call compile,preset,folder). The build itself notices changed CMake files. With CI set, the folder is configured
 # again, because warnings are errors then.
@@ -67,19 +67,23 @@ coverage: setup
 	@scripts/coverage-summary build-coverage/coverage.json
 
 # Unit tests under memcheck: all but those that only compute, for minutes there.
-VALGRIND_SKIPS := unit.(cohorts_speed|cohorts|phone|backup|profile|datetime|splitter|bitmap|attributes|rawlog_damage|rawlog_fault|population|checkpoint_fault|shortage|kernels|model|classify)$$
+VALGRIND_SKIPS := unit.(damaged_model|fold|rules|spelling|cohorts_speed|cohorts|phone|backup|profile|datetime|splitter|bitmap|attributes|rawlog_damage|rawlog_fault|population|checkpoint_fault|shortage|kernels|model|classify)$$
 valgrind-test: setup
 	@command -v valgrind >/dev/null || { echo "skipped: no valgrind here (apt-get install valgrind)"; exit 0; }; \
 	 cmake --preset debug -B build-valgrind -DKINDRED_VALGRIND=ON >/dev/null && \
 	 env -u MAKEFLAGS -u MAKELEVEL cmake --build build-valgrind --parallel $(CPUS) && \
 	 ctest --test-dir build-valgrind --output-on-failure -j$(JOBS) -L unit -E '$(VALGRIND_SKIPS)'
 
+# Half an hour: each deliberate bug of tests/mutation is built in, and its test must fail.
+mutation-test: setup
+	@python3 tests/mutation/run.py --folder build-mutation
+
 format:
 	@command -v clang-format >/dev/null || { echo "make format needs clang-format: apt-get install clang-format"; exit 1; }
 	@git ls-files -z --cached --others --exclude-standard '*.c' '*.h' | xargs -0 -r clang-format -i
 
 clean:
-	@rm -rf $(BUILD) build-debug build-asan build-tsan build-fuzz build-coverage build-valgrind
+	@rm -rf $(BUILD) build-debug build-asan build-tsan build-fuzz build-coverage build-valgrind build-mutation
 
 help:
 	@echo 'Kindred. Two commands are enough on a fresh Debian 12 or 13:'
@@ -100,6 +104,7 @@ help:
 	@echo '  make tsan-test    the tests with ThreadSanitizer'
 	@echo '  make fuzz         each fuzzer for SECONDS=60; what breaks is kept in build-fuzz/crashes'
 	@echo '  make valgrind-test  the unit tests under memcheck'
+	@echo '  make mutation-test  deliberate bugs, one at a time: does the test that must notice it fail?'
 	@echo '  make coverage     which lines and branches the tests reach, per folder and file'
 	@echo ''
 	@echo 'Changing it'
