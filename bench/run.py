@@ -76,7 +76,7 @@ def phases(h):
     return [("servers start", 8, h.start)] + chosen
 
 
-def page_text(bench, plots):
+def page_text(bench, plots, folder):
     missing = [name for name, (_, peer) in PACKAGES.items() if not peer.find()]
     parts = [
         f"Measured {time.strftime('%Y-%m-%d')} with `make bench PEOPLE={bench.options.people}`: {bench.rounds} rounds, "
@@ -84,7 +84,7 @@ def page_text(bench, plots):
         + (f" Not installed, so left out: {', '.join(missing)}." if missing else ""),
         report.markdown_table(report.HEADINGS, [row.cells() for row in bench.rows]),
         "\n".join("- " + fact for fact in bench.facts),
-        "\n\n".join(f"![{title}](plots/{file})" for title, file in plots),
+        "\n\n".join(f"![{title}]({folder}/{file})" for title, file in plots),
         "### The numbers under the ratios\n\nOf this machine on that day; they are here to be divided by each other.\n\n"
         + report.absolute_table(bench.groups),
     ]
@@ -107,7 +107,8 @@ def read_options():
                         "workers, huge, micro")
     parser.add_argument("--folder", help="where temporary data goes; a disk, not a RAM file system")
     parser.add_argument("--keep", action="store_true", help="leave the temporary data there")
-    parser.add_argument("--page", help="the page whose part between the markers is written anew")
+    parser.add_argument("--page", help="the page whose part between the markers is written anew; over a "
+                        "million people: the page beside it whose name ends in -large")
     parser.add_argument("--plots", help="the folder that plots are written to")
     options = parser.parse_args()
     options.people = options.people or int(os.environ.get("PEOPLE") or (100000 if options.quick else 1000000))
@@ -116,6 +117,9 @@ def read_options():
     options.build = os.path.abspath(options.build)
     if not 1000 <= options.people <= 10000000:
         parser.error("PEOPLE is 1000 to 10000000")
+    if options.people > 1000000:  # the large run has a page and plots of its own beside the usual one's
+        options.page = options.page and options.page.replace(".md", "-large.md")
+        options.plots = options.plots and os.path.join(options.plots, "large")
     return options
 
 
@@ -134,7 +138,8 @@ def write_results(options, bench):
                    "facts": bench.facts, "rows": [row.cells() for row in bench.rows]}, file, indent=1)
     plots = report.write_plots(options.plots, bench.groups, bench.growth) if options.plots else []
     if options.page:
-        report.write_page(options.page, page_text(bench, plots))
+        folder = os.path.relpath(options.plots or "plots", os.path.dirname(options.page) or ".")
+        report.write_page(options.page, page_text(bench, plots, folder))
         print(f"written: {os.path.relpath(options.page)}")
 
 
