@@ -448,6 +448,9 @@ static err find_others(struct encoding *work, uint32_t self)
         uint32_t owner = find_owner(engine, item->type, item->value);
         e = owner != PERSON_NONE ? look_at_person(work, self, owner, item) : ERR_OK;
     }
+    if (e != ERR_OK) {
+        return e; /* not all of them are filled in */
+    }
     qsort(hashes, work->named_count, sizeof *hashes, compare_hashes);
     for (size_t m = 0; e == ERR_OK && m < engine->moved_count; m++) {
         uint64_t hash = engine->moved[m].hash;
