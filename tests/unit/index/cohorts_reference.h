@@ -2,7 +2,7 @@
 #ifndef KINDRED_TESTS_UNIT_COHORTS_REFERENCE_H
 #define KINDRED_TESTS_UNIT_COHORTS_REFERENCE_H
 
-#include "cohorts_world.h"
+#include "cohorts_conditions.h"
 
 static bool ref_lists(json_value list, uint32_t number)
 {
