@@ -138,7 +138,7 @@ static bool begins(struct live *live, const char *host, struct error *error)
 static void test_addresses(void)
 {
     static struct live live;
-    struct error error;
+    struct error error = {0};
     char answer[4096];
     live_init(&live);
     static const struct {
