@@ -38,6 +38,7 @@ struct checkpoint_walk {
     enum checkpoint_table table;
     MDB_cursor *cursor;
     uint64_t rows, sum; /* so far */
+    struct slice last;  /* the key of the row before, when there is one */
     bool ended;         /* behind the last row */
 };
 

@@ -8,6 +8,10 @@
  *   .tables   the sum of all its rows, too, in any order: a page that became an older copy of itself (a write that the
  *             disk lost, a page number with a flipped bit) holds rows whose own checksums are right
  *
+ * And rows come in the strict order of their keys, or a table is damaged: LMDB finds a row by the keys in its branch pages, and one
+ * of those that is damaged leads to the wrong leaf. A row written there stands out of order, which the next scan notices; a row
+ * that is not found there has neighbours on the wrong side, which is looked at before "not there" is believed.
+ *
  * A row's part of the sum is its checksum, mixed: a checksum is linear, and rows that change in the same bits (a counter in
  * each) would too easily make up for each other. A transaction takes the old row's part away and adds the new one's, so
  * it costs a look at the row that is replaced; a scan adds up what it reads anyway. The row .tables itself does not count. */
@@ -78,6 +82,24 @@ static bool row_counts(enum checkpoint_table table, struct slice key)
     return table != TABLE_META || !slice_equal(key, tables_key);
 }
 
+/* MDB_NOTFOUND when the neighbours say so, too; otherwise MDB_CORRUPTED, or what went wrong. */
+static int confirm_absent(MDB_cursor *cursor, struct slice key)
+{
+    MDB_val k = val_of(key);
+    MDB_val v;
+    int code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    if (code == 0 && slice_compare(slice_of(k.mv_data, k.mv_size), key) <= 0) {
+        return MDB_CORRUPTED;
+    }
+    if (code == 0 || code == MDB_NOTFOUND) {
+        code = mdb_cursor_get(cursor, &k, &v, code == 0 ? MDB_PREV : MDB_LAST);
+    }
+    if (code == 0 && slice_compare(slice_of(k.mv_data, k.mv_size), key) >= 0) {
+        return MDB_CORRUPTED;
+    }
+    return code == 0 ? MDB_NOTFOUND : code;
+}
+
 /* One cursor for each table, kept for the transaction: rows come in the order of their keys, and it stands near the next. */
 static int find_row(struct checkpoint_txn *txn, enum checkpoint_table table, struct slice key,
                     MDB_val *stored)
@@ -123,6 +145,9 @@ int checkpoint_row_delete(struct checkpoint_txn *txn, enum checkpoint_table tabl
 {
     MDB_val old;
     int code = find_row(txn, table, key, &old);
+    if (code == MDB_NOTFOUND) {
+        code = confirm_absent(txn->cursors[table], key);
+    }
     if (code != 0) {
         return code == MDB_NOTFOUND ? 0 : code;
     }
@@ -148,8 +173,14 @@ err checkpoint_row_get(const struct checkpoint *checkpoint, MDB_txn *txn,
 {
     MDB_val k = val_of(key);
     MDB_val stored;
+    MDB_cursor *cursor = NULL;
     const char *outer = checkpoint_guard_enter(checkpoint->data_path);
     int code = mdb_get(txn, checkpoint->tables[table], &k, &stored);
+    if (code == MDB_NOTFOUND &&
+        (code = mdb_cursor_open(txn, checkpoint->tables[table], &cursor)) == 0) {
+        code = confirm_absent(cursor, key);
+        mdb_cursor_close(cursor);
+    }
     const bool sound = code == 0 && take_row(table, key, &stored, value);
     checkpoint_guard_leave(outer);
     if (code == MDB_NOTFOUND) {
@@ -282,9 +313,12 @@ err checkpoint_walk_next(struct checkpoint_walk *walk, struct slice *key, struct
     const char *outer = checkpoint_guard_enter(checkpoint->data_path);
     int code = mdb_cursor_get(walk->cursor, &k, &v, MDB_NEXT);
     bool sound = false;
+    bool in_order = true;
     if (code == 0) {
         *key = slice_of(k.mv_data, k.mv_size);
         sound = take_row(walk->table, *key, &v, value);
+        in_order = walk->rows == 0 || slice_compare(walk->last, *key) < 0;
+        walk->last = *key;
         walk->rows++;
         walk->sum += row_counts(walk->table, *key) ? row_part(&v) : 0;
     }
@@ -295,6 +329,9 @@ err checkpoint_walk_next(struct checkpoint_walk *walk, struct slice *key, struct
     }
     if (code != 0) {
         return checkpoint_fail(error, code, "read", checkpoint->data_path);
+    }
+    if (!in_order) {
+        return checkpoint_corrupt(checkpoint, walk->table, "its keys are not in order", error);
     }
     return sound ? ERR_OK
                  : checkpoint_corrupt(checkpoint, walk->table, "a value fails its checksum", error);

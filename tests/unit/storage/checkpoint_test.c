@@ -398,6 +398,85 @@ static void test_an_older_page_is_noticed(void)
     folder_remove(folder);
 }
 
+/* Damages the key by which LMDB finds the second leaf of the only table that has more than one. */
+static void damage_branch(const char *folder)
+{
+    enum { PAGE = 4096, FLAGS_AT = 10, LOWER_AT = 12, POINTERS_AT = 16, BRANCH = 1, NODE_HEADER_BYTES = 8 };
+    char path[300];
+    size_t length;
+    int damaged = 0;
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    char *bytes = file_load(path, &length);
+    for (size_t at = 2 * PAGE; at + PAGE <= length; at += PAGE) {
+        uint16_t flags;
+        uint16_t second;
+        memcpy(&flags, bytes + at + FLAGS_AT, sizeof flags);
+        memcpy(&second, bytes + at + POINTERS_AT + sizeof second, sizeof second);
+        if (flags == BRANCH && second < PAGE) {
+            bytes[at + second + NODE_HEADER_BYTES] = '~';
+            damaged++;
+        }
+    }
+    REQUIRE(damaged > 0);
+    file_store(path, bytes, length);
+    free(bytes);
+}
+
+static err scan_profiles(struct checkpoint *checkpoint, struct error *error)
+{
+    struct checkpoint_snapshot *snapshot;
+    struct seen seen = {.text = ""};
+    err e = checkpoint_snapshot_begin(checkpoint, &snapshot, error);
+    if (e == ERR_OK) {
+        e = checkpoint_scan(snapshot, TABLE_PROFILES, collect, &seen, error);
+        checkpoint_snapshot_end(snapshot);
+    }
+    return e;
+}
+
+/* LMDB finds rows by the keys in its branch pages. With one of those damaged a scan still sees all rows, but a row is looked for in another
+ * leaf: "not there" would be a wrong answer, a deleted row would stay, a replaced one would be there twice. */
+static void test_a_row_that_is_looked_for_in_another_place(void)
+{
+    enum { ROWS = 200, ROW = 60 }; /* some leaves, and ROW is in the second */
+    static const char text[] = "a value of some length, so that there are leaves enough for a page of branches";
+    struct error error;
+    struct checkpoint_txn *txn;
+    struct checkpoint_snapshot *snapshot;
+    struct slice value;
+    char folder[256];
+    char key[16];
+    snprintf(folder, sizeof folder, "%s", folder_make());
+    struct checkpoint *checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL && checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(key, sizeof key, "%05d", i);
+        put_text(txn, TABLE_PROFILES, key, text);
+    }
+    REQUIRE(checkpoint_commit(txn, 1, &error) == ERR_OK);
+    EXPECT(holds(checkpoint, TABLE_PROFILES, "00060x", NULL), " %s", error.message);
+    checkpoint_close(checkpoint);
+    damage_branch(folder);
+
+    checkpoint = open_at(folder, &error);
+    REQUIRE(checkpoint != NULL, " %s", error.message);
+    EXPECT(scan_profiles(checkpoint, &error) == ERR_OK, " a scan does not look for anything: %s", error.message);
+    snprintf(key, sizeof key, "%05d", ROW);
+    REQUIRE(checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK);
+    EXPECT(checkpoint_get(snapshot, TABLE_PROFILES, slice_from_cstr(key), &value, &error) == ERR_CORRUPT, " %s", error.message);
+    checkpoint_snapshot_end(snapshot);
+    REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
+    EXPECT(checkpoint_delete(txn, TABLE_PROFILES, slice_from_cstr(key), &error) == ERR_CORRUPT, " %s", error.message);
+    checkpoint_abort(txn);
+    REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
+    put_text(txn, TABLE_PROFILES, key, "another one");
+    REQUIRE(checkpoint_commit(txn, 2, &error) == ERR_OK);
+    EXPECT(scan_profiles(checkpoint, &error) == ERR_CORRUPT && strstr(error.message, "table profiles: its keys are not in order") != NULL,
+           " %s", error.message);
+    checkpoint_close(checkpoint);
+    folder_remove(folder);
+}
+
 /* Runs what may end the process, with a guard that ends it with 3. Its exit code; -1: a signal. */
 static int guarded(void (*run)(const char *), const char *folder, char *said, size_t said_max)
 {
@@ -545,6 +624,7 @@ int main(void)
     RUN(test_a_full_disk_is_survived);
     RUN(test_damage_is_named);
     RUN(test_an_older_page_is_noticed);
+    RUN(test_a_row_that_is_looked_for_in_another_place);
     RUN(test_a_fault_in_damaged_pages_is_named);
     RUN(test_a_short_file_may_be_whole);
     return test_summary();
