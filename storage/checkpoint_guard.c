@@ -14,8 +14,7 @@ static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
 static struct sigaction before[ARRAY_COUNT(faults)];
 static _Atomic int code_of_damage; /* 0: not installed */
 
-/* Read by the handler on the thread that faulted. */
-static _Thread_local const char *volatile inside;
+_Thread_local const char *volatile checkpoint_guard_inside;
 
 static void say(const char *text)
 {
@@ -36,7 +35,7 @@ static _Noreturn void end_as_damaged(const char *path, const char *what)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     (void)context;
-    const char *path = inside;
+    const char *path = checkpoint_guard_inside;
     /* One that somebody sent (kill -SEGV) says nothing about pages; abort sends its own. */
     const bool sent = info->si_code <= 0 && !(number == SIGABRT && info->si_pid == getpid());
     if (path != NULL && !sent) {
@@ -68,22 +67,10 @@ void checkpoint_guard_install(int exit_code)
     }
 }
 
-const char *checkpoint_guard_enter(const char *path)
-{
-    const char *outer = inside;
-    inside = path;
-    return outer;
-}
-
-void checkpoint_guard_leave(const char *outer)
-{
-    inside = outer;
-}
-
 static void on_assertion(MDB_env *env, const char *text)
 {
     (void)env;
-    const char *path = inside;
+    const char *path = checkpoint_guard_inside;
     if (path != NULL && atomic_load(&code_of_damage) != 0) {
         end_as_damaged(path, text);
     }

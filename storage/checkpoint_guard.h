@@ -13,9 +13,22 @@
 
 #include <lmdb.h>
 
-/* path: borrowed until leave. */
-const char *checkpoint_guard_enter(const char *path);
-void checkpoint_guard_leave(const char *outer);
+/* The guard's own: what this thread is inside of, or NULL. Read by the handler on the thread that faulted. */
+extern _Thread_local const char *volatile checkpoint_guard_inside;
+
+/* path: borrowed until leave. Inline, because they stand around each row that a start reads. */
+static inline const char *checkpoint_guard_enter(const char *path)
+{
+    const char *outer = checkpoint_guard_inside;
+    checkpoint_guard_inside = path;
+    return outer;
+}
+
+static inline void checkpoint_guard_leave(const char *outer)
+{
+    checkpoint_guard_inside = outer;
+}
+
 /* LMDB's own assertions are named as well; nothing when the guard is not installed. */
 void checkpoint_guard_assertions(MDB_env *env);
 

@@ -79,7 +79,7 @@ static bool take_row(enum checkpoint_table table, struct slice key, const MDB_va
 
 static bool row_counts(enum checkpoint_table table, struct slice key)
 {
-    return table != TABLE_META || !slice_equal(key, tables_key);
+    return table != TABLE_META || key.data[0] != '.' || !slice_equal(key, tables_key);
 }
 
 /* MDB_NOTFOUND when the neighbours say so, too; otherwise MDB_CORRUPTED, or what went wrong. */
@@ -304,6 +304,19 @@ err checkpoint_sums_read(const struct checkpoint *checkpoint, MDB_txn *txn,
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+/* Most keys are numbers of four bytes. */
+static bool is_below(struct slice a, struct slice b)
+{
+    uint32_t x;
+    uint32_t y;
+    if (a.length != sizeof x || b.length != sizeof y) {
+        return slice_compare(a, b) < 0;
+    }
+    memcpy(&x, a.data, sizeof x);
+    memcpy(&y, b.data, sizeof y);
+    return be32toh(x) < be32toh(y);
+}
+
 err checkpoint_walk_next(struct checkpoint_walk *walk, struct slice *key, struct slice *value,
                          struct error *error)
 {
@@ -317,7 +330,7 @@ err checkpoint_walk_next(struct checkpoint_walk *walk, struct slice *key, struct
     if (code == 0) {
         *key = slice_of(k.mv_data, k.mv_size);
         sound = take_row(walk->table, *key, &v, value);
-        in_order = walk->rows == 0 || slice_compare(walk->last, *key) < 0;
+        in_order = walk->rows == 0 || is_below(walk->last, *key);
         walk->last = *key;
         walk->rows++;
         walk->sum += row_counts(walk->table, *key) ? row_part(&v) : 0;
