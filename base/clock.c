@@ -116,8 +116,8 @@ size_t timestamp_format(int64_t wall_us, char out[TIMESTAMP_TEXT_MAX])
     struct tm parts;
     CHECK(gmtime_r(&when, &parts) != NULL);
     size_t length = strftime(out, TIMESTAMP_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &parts);
-    int added = fraction == 0 ? snprintf(out + length, TIMESTAMP_TEXT_MAX - length, "Z")
-                              : snprintf(out + length, TIMESTAMP_TEXT_MAX - length, ".%06dZ",
-                                         (int)fraction);
+    int added = fraction == 0
+                    ? snprintf(out + length, TIMESTAMP_TEXT_MAX - length, "Z")
+                    : snprintf(out + length, TIMESTAMP_TEXT_MAX - length, ".%06dZ", (int)fraction);
     return length + (size_t)added;
 }

@@ -63,7 +63,8 @@ static void trim_to_utf8_boundary(char *text, size_t length)
     }
 }
 
-err error_set(struct error *out, err e, const char *code, uint64_t position, const char *format, ...)
+err error_set(struct error *out, err e, const char *code, uint64_t position, const char *format,
+              ...)
 {
     if (out == NULL) {
         return e;

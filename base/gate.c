@@ -72,8 +72,9 @@ void gate_leave(struct gate *gate, size_t slot)
     CHECK(pthread_mutex_unlock(&gate->slots[slot].lock) == 0);
 }
 
-/* A mutex is not fair: a writer that opens and closes again at once would take it before the reader it has woken gets
- * a processor, slice after slice. So whoever has waited goes first; bounded, should that thread not be run at all. */
+/* A mutex is not fair: a writer that opens and closes again at once would take it before the reader
+ * it has woken gets a processor, slice after slice. So whoever has waited goes first; bounded,
+ * should that thread not be run at all. */
 static void let_in(struct gate_slot *slot)
 {
     enum { YIELDS_MAX = 1000 };

@@ -28,7 +28,7 @@ static uint32_t crc32c_portable(uint32_t state, const uint8_t *at, size_t length
 
 #if defined(__x86_64__)
 __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t state, const uint8_t *at,
-                                                                size_t length)
+                                                               size_t length)
 {
     uint64_t wide = state;
     for (; length >= 8; at += 8, length -= 8) {

@@ -1,5 +1,6 @@
-/* json_text.c: sixteen bytes at a time: nearly every text can stand between quotes as it is, so it is copied and looked
- * at in one go, and only where a block holds something else do its bytes go one by one. */
+/* json_text.c: sixteen bytes at a time: nearly every text can stand between quotes as it is, so it
+ * is copied and looked at in one go, and only where a block holds something else do its bytes go
+ * one by one. */
 #include "base/json_text.h"
 
 #include "base/utf8.h"
@@ -14,7 +15,8 @@ enum { BLOCK_BYTES = 16 };
 
 #if defined(__SSE2__)
 
-/* Printable ASCII but for the quote and the backslash. Adding 0x60 puts 0x20 to 0x7E at the bottom of the signed bytes. */
+/* Printable ASCII but for the quote and the backslash. Adding 0x60 puts 0x20 to 0x7E at the bottom
+ * of the signed bytes. */
 static inline bool is_plain(__m128i block)
 {
     const __m128i shifted = _mm_add_epi8(block, _mm_set1_epi8(0x60));
@@ -42,7 +44,8 @@ static inline bool copy_block(char *to, const char *from)
 
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
-/* Nonzero when one of the eight bytes is 0. Behind such a byte it may say so of a 1 (Warren, Hacker's Delight, 6-1). */
+/* Nonzero when one of the eight bytes is 0. Behind such a byte it may say so of a 1 (Warren,
+ * Hacker's Delight, 6-1). */
 static inline uint64_t any_zero(uint64_t word)
 {
     return (word - EACH_BYTE(1)) & ~word & EACH_BYTE(0x80);
@@ -52,8 +55,8 @@ static inline uint64_t any_zero(uint64_t word)
 static inline uint64_t any_special(uint64_t word)
 {
     uint64_t below_space = (word - EACH_BYTE(0x20)) & ~word & EACH_BYTE(0x80);
-    return (word & EACH_BYTE(0x80)) | below_space | any_zero(word ^ EACH_BYTE('"')) | any_zero(word ^ EACH_BYTE('\\')) |
-           any_zero(word ^ EACH_BYTE(0x7F));
+    return (word & EACH_BYTE(0x80)) | below_space | any_zero(word ^ EACH_BYTE('"')) |
+           any_zero(word ^ EACH_BYTE('\\')) | any_zero(word ^ EACH_BYTE(0x7F));
 }
 
 static inline bool are_plain(uint64_t first, uint64_t second)
@@ -71,7 +74,8 @@ static inline bool copy_block(char *to, const char *from)
 
 #endif
 
-/* Fewer than BLOCK_BYTES, by pieces of fixed sizes that overlap: no loop, and nothing outside of the text is touched. */
+/* Fewer than BLOCK_BYTES, by pieces of fixed sizes that overlap: no loop, and nothing outside of
+ * the text is touched. */
 static inline bool copy_few(char *to, const char *from, size_t length)
 {
     if (length >= 8) {

@@ -73,7 +73,8 @@ static size_t piece_of(struct slice text)
     return PIECE_BYTES;
 }
 
-/* Without the room for the worst, which may be more than the buffer's maximum allows although the text would fit. */
+/* Without the room for the worst, which may be more than the buffer's maximum allows although the
+ * text would fit. */
 static void append_in_pieces(struct buffer *out, struct slice text)
 {
     buffer_append_char(out, '"');

@@ -7,7 +7,8 @@ static bool is_continuation(unsigned char c)
     return (c & 0xC0u) == 0x80u;
 }
 
-/* Table 3-7 of the Unicode Standard: the second byte is what rules out overlong forms and surrogates. */
+/* Table 3-7 of the Unicode Standard: the second byte is what rules out overlong forms and
+ * surrogates. */
 size_t utf8_sequence_length(struct slice text, size_t at)
 {
     const unsigned char *p = (const unsigned char *)text.data + at;
@@ -35,18 +36,21 @@ size_t utf8_sequence_length(struct slice text, size_t at)
 
 enum { WORD_BYTES = 8, STRIDE_BYTES = 4 * WORD_BYTES };
 
-/* How many bytes of ASCII there are for sure at p, of which the first one is: a stride, a word, or that one. */
+/* How many bytes of ASCII there are for sure at p, of which the first one is: a stride, a word, or
+ * that one. */
 static size_t ascii_run(const char *p, size_t left)
 {
     const uint64_t highs = UINT64_C(0x8080808080808080);
-    if (left >= STRIDE_BYTES && ((load_u64(p) | load_u64(p + WORD_BYTES) | load_u64(p + 2 * WORD_BYTES) |
-                                  load_u64(p + 3 * WORD_BYTES)) & highs) == 0) {
+    if (left >= STRIDE_BYTES && ((load_u64(p) | load_u64(p + WORD_BYTES) |
+                                  load_u64(p + 2 * WORD_BYTES) | load_u64(p + 3 * WORD_BYTES)) &
+                                 highs) == 0) {
         return STRIDE_BYTES;
     }
     return left >= WORD_BYTES && (load_u64(p) & highs) == 0 ? WORD_BYTES : 1;
 }
 
-/* Sequence by sequence. Nearly everything is ASCII, each of whose bytes is a sequence: of those, many at a time. */
+/* Sequence by sequence. Nearly everything is ASCII, each of whose bytes is a sequence: of those,
+ * many at a time. */
 bool utf8_valid(struct slice text, size_t *bad_at)
 {
     size_t at = 0;

@@ -10,7 +10,8 @@
 static uint64_t read_clock(clockid_t id)
 {
     struct timespec now;
-    return clock_gettime(id, &now) == 0 ? (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec : 0;
+    return clock_gettime(id, &now) == 0 ? (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec
+                                        : 0;
 }
 
 uint64_t cpu_time_own_ns(void)
@@ -37,8 +38,9 @@ static int read_stat(long pid, struct stat_line *out)
     /* The name in brackets may hold anything: begin behind the last bracket. */
     const char *rest = strrchr(text, ')');
     unsigned long long reaped_user = 0, reaped_system = 0;
-    if (rest == NULL || sscanf(rest + 1, " %*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %llu %llu", &out->parent,
-                               &reaped_user, &reaped_system) != 3) {
+    if (rest == NULL ||
+        sscanf(rest + 1, " %*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %llu %llu",
+               &out->parent, &reaped_user, &reaped_system) != 3) {
         return -1;
     }
     out->reaped_ticks = reaped_user + reaped_system;
@@ -57,7 +59,8 @@ uint64_t cpu_time_ns(pid_t server)
     if (server <= 0 || read_stat(server, &line) != 0) {
         return 0;
     }
-    uint64_t sum = clock_of(server) + line.reaped_ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+    uint64_t sum =
+        clock_of(server) + line.reaped_ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
     DIR *processes = opendir("/proc");
     if (processes == NULL) {
         return sum;

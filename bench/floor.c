@@ -1,8 +1,8 @@
 /* floor.c: a server that answers every request with the same bytes.
  *
- * Same libuv, same llhttp, same sockets as Kindred's workers (SO_REUSEPORT, keep-alive, one write for all answers to what one
- * read brought), and nothing behind it: what it reaches is what HTTP alone costs on this machine. Kindred is
- * measured against it.
+ * Same libuv, same llhttp, same sockets as Kindred's workers (SO_REUSEPORT, keep-alive, one write
+ * for all answers to what one read brought), and nothing behind it: what it reaches is what HTTP
+ * alone costs on this machine. Kindred is measured against it.
  *
  *   floor PORT BODY_FILE [WORKERS] */
 #include <arpa/inet.h>
@@ -17,7 +17,12 @@
 
 #include "base/buffer.h"
 
-enum { READ_BYTES = 64 * 1024, OUT_BYTES_MAX = 16 * 1024 * 1024, BODY_BYTES_MAX = 1024 * 1024, WORKERS_MAX = 64 };
+enum {
+    READ_BYTES = 64 * 1024,
+    OUT_BYTES_MAX = 16 * 1024 * 1024,
+    BODY_BYTES_MAX = 1024 * 1024,
+    WORKERS_MAX = 64
+};
 
 static char *answer;
 static size_t answer_length;
@@ -108,7 +113,8 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *bytes)
         return;
     }
     if (length > 0) {
-        if (llhttp_execute(&client->parser, bytes->base, (size_t)length) != HPE_OK || client->out.failed) {
+        if (llhttp_execute(&client->parser, bytes->base, (size_t)length) != HPE_OK ||
+            client->out.failed) {
             client_close(client);
         } else if (client->out.length > 0) {
             send_answers(client);

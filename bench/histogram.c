@@ -26,7 +26,7 @@ uint64_t histogram_quantile(const struct histogram *histogram, double share)
 
 void histogram_print_curve(const struct histogram *histogram, FILE *to)
 {
-    static const double shares[] = {0.01, 0.1,  0.25, 0.5,   0.75,   0.9,    0.95,
+    static const double shares[] = {0.01, 0.1,  0.25,  0.5,   0.75,   0.9,    0.95,
                                     0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999, 1.0};
     fputc('[', to);
     for (size_t k = 0; k < sizeof(shares) / sizeof(shares[0]); k++) {

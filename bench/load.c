@@ -5,8 +5,9 @@
  *                 moment a request was due, so that a stall is charged to everybody it delays ("coordinated
  *                 omission", Tene 2013)
  *
- * All requests of finite works (ingest) are prepared before the clock starts. The server's CPU time is read from the kernel
- * before and after, so a result does not depend on who else uses the machine. Prints one JSON object. */
+ * All requests of finite works (ingest) are prepared before the clock starts. The server's CPU time
+ * is read from the kernel before and after, so a result does not depend on who else uses the
+ * machine. Prints one JSON object. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,12 @@
 #include "people.h"
 #include "work.h"
 
-enum { CONNECTIONS_MAX = 4096, DEPTH_MAX = 256, IN_BYTES_START = 128 * 1024, OUT_BYTES_MAX = 64 * 1024 * 1024 };
+enum {
+    CONNECTIONS_MAX = 4096,
+    DEPTH_MAX = 256,
+    IN_BYTES_START = 128 * 1024,
+    OUT_BYTES_MAX = 64 * 1024 * 1024
+};
 static const uint64_t SECOND_NS = 1000000000u;
 
 struct pending {
@@ -61,9 +67,14 @@ struct options {
     uint64_t sizes;
 };
 
-static struct options options = {
-    .host = "127.0.0.1", .connections = 64, .depth = 1, .seconds = 1, .warm_up = 0.2, .limit_seconds = 600,
-    .user = "bench", .database = "bench"};
+static struct options options = {.host = "127.0.0.1",
+                                 .connections = 64,
+                                 .depth = 1,
+                                 .seconds = 1,
+                                 .warm_up = 0.2,
+                                 .limit_seconds = 600,
+                                 .user = "bench",
+                                 .database = "bench"};
 static struct work work;
 static enum protocol protocol;
 static struct connection *connections;
@@ -91,13 +102,14 @@ __attribute__((noreturn)) static void die(const char *what)
     exit(1);
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void set_interest(struct connection *connection, bool write)
 {
     if (connection->wants_write != write) {
         connection->wants_write = write;
-        struct epoll_event event = {.events = EPOLLIN | (write ? EPOLLOUT : 0u), .data.ptr = connection};
+        struct epoll_event event = {.events = EPOLLIN | (write ? EPOLLOUT : 0u),
+                                    .data.ptr = connection};
         epoll_ctl(epoll_fd, EPOLL_CTL_MOD, connection->fd, &event);
     }
 }
@@ -105,9 +117,11 @@ static void set_interest(struct connection *connection, bool write)
 static void flush(struct connection *connection)
 {
     const char *data = connection->prepared != NULL ? connection->prepared : connection->out.data;
-    size_t length = connection->prepared != NULL ? connection->prepared_length : connection->out.length;
+    size_t length =
+        connection->prepared != NULL ? connection->prepared_length : connection->out.length;
     while (connection->sent < length) {
-        ssize_t count = send(connection->fd, data + connection->sent, length - connection->sent, MSG_NOSIGNAL);
+        ssize_t count =
+            send(connection->fd, data + connection->sent, length - connection->sent, MSG_NOSIGNAL);
         if (count < 0 && errno == EAGAIN) {
             set_interest(connection, true);
             return;
@@ -143,7 +157,8 @@ static bool add_request(struct connection *connection, uint64_t start_ns)
 static void fill(struct connection *connection, uint64_t now)
 {
     bool added = false;
-    while (connection->pending_count < options.depth && now < stop_ns && add_request(connection, now)) {
+    while (connection->pending_count < options.depth && now < stop_ns &&
+           add_request(connection, now)) {
         added = true;
     }
     if (added) {
@@ -163,10 +178,11 @@ static void dispatch_due(uint64_t now)
     }
 }
 
-/* ---- receiving -------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 /* The second half of a page: one HGETALL for each name in the answer to ZRANGE. */
-static void ask_for_page(struct connection *connection, const char *answer, size_t length, struct pending *pending)
+static void ask_for_page(struct connection *connection, const char *answer, size_t length,
+                         struct pending *pending)
 {
     const char *end = answer + length;
     const char *at = memchr(answer, '\n', length);
@@ -178,7 +194,8 @@ static void ask_for_page(struct connection *connection, const char *answer, size
         }
         name++;
         const char *name_end = memchr(name, '\r', (size_t)(end - name));
-        buffer_append_format(&connection->out, "*2\r\n$7\r\nHGETALL\r\n$%d\r\nu:", (int)(name_end - name) + 2);
+        buffer_append_format(&connection->out,
+                             "*2\r\n$7\r\nHGETALL\r\n$%d\r\nu:", (int)(name_end - name) + 2);
         buffer_append(&connection->out, name, (size_t)(name_end - name));
         buffer_append(&connection->out, "\r\n", 2);
         count++;
@@ -189,7 +206,8 @@ static void ask_for_page(struct connection *connection, const char *answer, size
     connection->second_step = true;
 }
 
-static void finish_request(struct connection *connection, const struct pending *pending, uint64_t now)
+static void finish_request(struct connection *connection, const struct pending *pending,
+                           uint64_t now)
 {
     connection->first_pending = (connection->first_pending + 1) % DEPTH_MAX;
     connection->pending_count--;
@@ -210,7 +228,8 @@ static void take_answers(struct connection *connection, uint64_t now)
     while (connection->pending_count > 0) {
         const char *data = connection->in.data + connection->in_start;
         bool good = true;
-        long length = protocol_answer(protocol, data, connection->in.length - connection->in_start, &good);
+        long length =
+            protocol_answer(protocol, data, connection->in.length - connection->in_start, &good);
         if (length < 0) {
             fputs("load: the answer is not what the protocol says\n", stderr);
             exit(1);
@@ -261,7 +280,7 @@ static void receive(struct connection *connection)
     }
 }
 
-/* ---- connecting ------------------------------------------------------------------------------- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 static void send_all(int fd, const struct buffer *bytes)
 {
@@ -342,7 +361,8 @@ static void open_connection(struct connection *connection)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options.port)};
     inet_pton(AF_INET, options.host, &address.sin_addr);
     int on = 1;
-    if (connection->fd < 0 || connect(connection->fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+    if (connection->fd < 0 ||
+        connect(connection->fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
         setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0) {
         die("connecting");
     }
@@ -360,7 +380,7 @@ static void open_connection(struct connection *connection)
     }
 }
 
-/* ---- the loop --------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static bool anything_pending(void)
 {
@@ -451,22 +471,25 @@ static void report(uint64_t elapsed_ns, uint64_t server_cpu_ns, uint64_t own_cpu
         lost += connections[k].pending_count;
     }
     double seconds = (double)elapsed_ns / (double)SECOND_NS;
-    printf("{\"seconds\": %.6f, \"requests\": %llu, \"units\": %llu, \"errors\": %llu, \"unanswered\": %llu, "
-           "\"per_second\": %.1f, \"units_per_second\": %.1f, \"bytes_in\": %llu, "
-           "\"server_cpu_us_per_unit\": %.4f, \"server_cpu_seconds\": %.6f, \"own_cpu_us_per_unit\": %.4f, "
-           "\"own_cpu_seconds\": %.6f, "
-           "\"p50_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": %.2f, \"max_us\": %.2f, \"curve\": ",
-           seconds, (unsigned long long)requests, (unsigned long long)units, (unsigned long long)errors,
-           (unsigned long long)lost, (double)requests / seconds, (double)units / seconds, (unsigned long long)bytes_in,
-           units > 0 ? (double)server_cpu_ns / 1e3 / (double)units : 0, (double)server_cpu_ns / 1e9,
-           units > 0 ? (double)own_cpu_ns / 1e3 / (double)units : 0, (double)own_cpu_ns / 1e9,
-           (double)histogram_quantile(&histogram, 0.5) / 1e3, (double)histogram_quantile(&histogram, 0.99) / 1e3,
-           (double)histogram_quantile(&histogram, 0.999) / 1e3, (double)histogram.max_ns / 1e3);
+    printf(
+        "{\"seconds\": %.6f, \"requests\": %llu, \"units\": %llu, \"errors\": %llu, \"unanswered\": %llu, "
+        "\"per_second\": %.1f, \"units_per_second\": %.1f, \"bytes_in\": %llu, "
+        "\"server_cpu_us_per_unit\": %.4f, \"server_cpu_seconds\": %.6f, \"own_cpu_us_per_unit\": %.4f, "
+        "\"own_cpu_seconds\": %.6f, "
+        "\"p50_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": %.2f, \"max_us\": %.2f, \"curve\": ",
+        seconds, (unsigned long long)requests, (unsigned long long)units,
+        (unsigned long long)errors, (unsigned long long)lost, (double)requests / seconds,
+        (double)units / seconds, (unsigned long long)bytes_in,
+        units > 0 ? (double)server_cpu_ns / 1e3 / (double)units : 0, (double)server_cpu_ns / 1e9,
+        units > 0 ? (double)own_cpu_ns / 1e3 / (double)units : 0, (double)own_cpu_ns / 1e9,
+        (double)histogram_quantile(&histogram, 0.5) / 1e3,
+        (double)histogram_quantile(&histogram, 0.99) / 1e3,
+        (double)histogram_quantile(&histogram, 0.999) / 1e3, (double)histogram.max_ns / 1e3);
     histogram_print_curve(&histogram, stdout);
     puts("}");
 }
 
-/* ---- options ---------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static const char usage[] =
     "usage: load --port PORT --work KIND [options]      (127.0.0.1 only; kinds are in work.h)\n"
@@ -535,7 +558,8 @@ static bool set_option(const char *name, const char *value)
 
 static bool options_valid(void)
 {
-    return options.port != 0 && options.connections >= 1 && options.connections <= CONNECTIONS_MAX && options.depth >= 1 &&
+    return options.port != 0 && options.connections >= 1 &&
+           options.connections <= CONNECTIONS_MAX && options.depth >= 1 &&
            options.depth <= DEPTH_MAX && (options.rate <= 0 || options.depth == 1) &&
            (!work_is_finite(work.kind) || options.depth == 1);
 }
@@ -619,6 +643,7 @@ int main(int argc, char **argv)
         open_connection(&connections[k]);
     }
     uint64_t elapsed = run();
-    report(elapsed, cpu_time_ns(options.pid) - server_cpu_at_start, cpu_time_own_ns() - own_cpu_at_start);
+    report(elapsed, cpu_time_ns(options.pid) - server_cpu_at_start,
+           cpu_time_own_ns() - own_cpu_at_start);
     return 0;
 }

@@ -2,11 +2,12 @@
  *
  *   micro --topics FILE [--people N] [--only NAME] [--once] [--json FILE]
  *
- * Loads N made-up people into an engine in a temporary folder, then runs each path many times: the median of seven runs, in
- * CPU time of this thread. Runs take turns (A B C, A B C, …), so that paths can be divided by each other, run by run; --json
- * writes every run for that. --once runs each path once over a fixed number of operations, for counting instructions:
- * callgrind.py collects inside the functions region_*, and prints operations so that both can be divided.
- * Clock and randomness are fixed, so the same build does the same work. */
+ * Loads N made-up people into an engine in a temporary folder, then runs each path many times: the
+ * median of seven runs, in CPU time of this thread. Runs take turns (A B C, A B C, …), so that
+ * paths can be divided by each other, run by run; --json writes every run for that. --once runs
+ * each path once over a fixed number of operations, for counting instructions: callgrind.py
+ * collects inside the functions region_*, and prints operations so that both can be divided. Clock
+ * and randomness are fixed, so the same build does the same work. */
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +33,9 @@ struct store {
 struct bench {
     uint64_t people;
     uint64_t operations;
-    struct store prefetching, plain; /* plain: nothing is prefetched while records are applied; opened when it is needed */
-    struct store *store;             /* that of the path which runs */
+    /* plain: nothing is prefetched while records are applied; opened when it is needed */
+    struct store prefetching, plain;
+    struct store *store; /* that of the path which runs */
     struct settings *settings;
     struct arena arena;
     struct buffer out, bodies;
@@ -62,7 +64,7 @@ static int64_t ticking_us(void *context)
     return ++now;
 }
 
-/* ---- loading ---------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static void nothing(struct submission *submission)
 {
@@ -72,8 +74,10 @@ static void nothing(struct submission *submission)
 static void ingest(struct slice body)
 {
     struct error error = {0};
-    struct intake_options options = {.settings = engine_settings(bench.store->engine), .source = SLICE_LITERAL("web"),
-                                     .durability = "os", .hint = HINT_NONE};
+    struct intake_options options = {.settings = engine_settings(bench.store->engine),
+                                     .source = SLICE_LITERAL("web"),
+                                     .durability = "os",
+                                     .hint = HINT_NONE};
     struct intake *intake = intake_create(&options);
     if (intake == NULL || intake_feed(intake, body, true, &error) != ERR_OK) {
         die("intake", error.message);
@@ -136,16 +140,22 @@ static void open_store(struct store *store, struct slice topics, bool prefetch_o
     prng_seed(&bench.prng, 7);
     random = prng_source(&bench.prng);
     const char *folder = getenv("TMPDIR");
-    snprintf(store->path, sizeof(store->path), "%s/kindred-micro-XXXXXX", folder != NULL ? folder : "/tmp");
+    snprintf(store->path, sizeof(store->path), "%s/kindred-micro-XXXXXX",
+             folder != NULL ? folder : "/tmp");
     if (mkdtemp(store->path) == NULL) {
         die("no temporary folder", store->path);
     }
-    struct data_folder_options options = {.files = &file_system_posix, .random = &random, .path = store->path};
+    struct data_folder_options options = {
+        .files = &file_system_posix, .random = &random, .path = store->path};
     if (data_folder_open(&options, &store->folder, &error) != ERR_OK) {
         die("data folder", error.message);
     }
-    struct engine_options engine = {.log = store->folder.log, .checkpoint = store->folder.checkpoint, .clock = &clock,
-                                    .random = &random, .durability = DURABILITY_OS, .shipped_cohorts = topics,
+    struct engine_options engine = {.log = store->folder.log,
+                                    .checkpoint = store->folder.checkpoint,
+                                    .clock = &clock,
+                                    .random = &random,
+                                    .durability = DURABILITY_OS,
+                                    .shipped_cohorts = topics,
                                     .prefetch_off = prefetch_off};
     if (engine_open(&engine, &store->engine, &error) != ERR_OK) {
         die("engine", error.message);
@@ -171,7 +181,7 @@ static void close_store(struct store *store)
     }
 }
 
-/* ---- the paths -------------------------------------------------------------------------------- */
+/* ---- the paths ------------------------------------------------------------------------------- */
 
 /* One record's bytes → checked, cleansed, normalised. */
 __attribute__((noinline)) static void region_record_read(void)
@@ -183,10 +193,11 @@ __attribute__((noinline)) static void region_record_read(void)
         struct record_error error;
         /* One a line, made before the clock started; over and over. */
         line = k % BODY_RECORDS == 0 ? bench.bodies.data : line;
-        const char *end = memchr(line, '\n', (size_t)(bench.bodies.data + bench.bodies.length - line));
+        const char *end =
+            memchr(line, '\n', (size_t)(bench.bodies.data + bench.bodies.length - line));
         arena_reset(&bench.arena);
-        if (record_read(&bench.arena, slice_of(line, (size_t)(end - line)), &form, bench.settings, &record, &error) !=
-            ERR_OK) {
+        if (record_read(&bench.arena, slice_of(line, (size_t)(end - line)), &form, bench.settings,
+                        &record, &error) != ERR_OK) {
             die("record_read", error.message);
         }
         sink += record.field_count;
@@ -238,7 +249,8 @@ __attribute__((noinline)) static void region_cohort_page(void)
     uint64_t total = 1;
     uint32_t sports = cohorts_find(engine_cohorts(bench.store->engine), SLICE_LITERAL("sports"));
     for (uint64_t k = 0; k < bench.operations; k++) {
-        size_t count = engine_page(bench.store->engine, sports, false, prng_below(&bench.prng, total), 100, numbers, &total, &next);
+        size_t count = engine_page(bench.store->engine, sports, false,
+                                   prng_below(&bench.prng, total), 100, numbers, &total, &next);
         buffer_clear(&bench.out);
         for (size_t i = 0; i < count; i++) {
             struct json_writer json = json_writer_of(&bench.out);
@@ -263,13 +275,26 @@ __attribute__((noinline)) static void region_profile_repack(void)
     for (uint32_t k = 0; k < 3; k++) {
         interests[k] = (struct profile_interest){100 + k, 0};
     }
-    identifiers[0] = (struct profile_identifier){IDENTIFIER_EMAIL, false, 0, SLICE_LITERAL("john.smith@example.com")};
-    identifiers[1] = (struct profile_identifier){IDENTIFIER_PHONE, false, 0, SLICE_LITERAL("+17325559876")};
-    identifiers[2] = (struct profile_identifier){IDENTIFIER_COOKIE, false, 0, SLICE_LITERAL("dk5h2p9s7f3j8m1n4v0x")};
-    struct profile profile = {.number = 4000123, .created_at_us = 1767225600000000, .updated_at_us = 1767225600000000,
-                              .created_sequence = 123456, .origins = &origin, .origin_count = 1,
-                              .identifiers = identifiers, .identifier_count = 3, .fields = fields, .field_count = 7,
-                              .interests = interests, .interest_count = 3, .sequences = &sequence, .sequence_count = 1};
+    identifiers[0] = (struct profile_identifier){IDENTIFIER_EMAIL, false, 0,
+                                                 SLICE_LITERAL("john.smith@example.com")};
+    identifiers[1] =
+        (struct profile_identifier){IDENTIFIER_PHONE, false, 0, SLICE_LITERAL("+17325559876")};
+    identifiers[2] = (struct profile_identifier){IDENTIFIER_COOKIE, false, 0,
+                                                 SLICE_LITERAL("dk5h2p9s7f3j8m1n4v0x")};
+    struct profile profile = {.number = 4000123,
+                              .created_at_us = 1767225600000000,
+                              .updated_at_us = 1767225600000000,
+                              .created_sequence = 123456,
+                              .origins = &origin,
+                              .origin_count = 1,
+                              .identifiers = identifiers,
+                              .identifier_count = 3,
+                              .fields = fields,
+                              .field_count = 7,
+                              .interests = interests,
+                              .interest_count = 3,
+                              .sequences = &sequence,
+                              .sequence_count = 1};
     buffer_clear(&bench.bodies);
     profile_pack(&profile, &bench.bodies);
     for (uint64_t k = 0; k < bench.operations; k++) {
@@ -287,7 +312,8 @@ __attribute__((noinline)) static void region_profile_repack(void)
 /* What the rules make of phrases, a misspelt one among them. */
 __attribute__((noinline)) static void region_rules_match(void)
 {
-    static const char *const phrases[] = {"football", "crcket", "machine learning", "vegan food", "electric vehicles", "qx12345"};
+    static const char *const phrases[] = {
+        "football", "crcket", "machine learning", "vegan food", "electric vehicles", "qx12345"};
     static struct rule_hit hits[RULE_HITS_MAX];
     for (uint64_t k = 0; k < bench.operations; k++) {
         struct slice phrase = slice_from_cstr(phrases[k % ARRAY_COUNT(phrases)]);
@@ -304,11 +330,14 @@ __attribute__((noinline)) static void region_ingest(void)
 /* Everybody sorted again because "Sports" means something else. */
 __attribute__((noinline)) static void region_resort(void)
 {
-    static const char *const definitions[] = {"{\"phrases\": [\"cricket\", \"football\", \"tennis\"]}",
-                                              "{\"phrases\": [\"cricket\", \"football\", \"* hockey\"]}"};
+    static const char *const definitions[] = {
+        "{\"phrases\": [\"cricket\", \"football\", \"tennis\"]}",
+        "{\"phrases\": [\"cricket\", \"football\", \"* hockey\"]}"};
     for (uint64_t k = 0; k < bench.operations; k++) {
-        struct submission submission = {.kind = SUBMIT_COHORT_PUT, .name = SLICE_LITERAL("Sports"),
-                                        .body = slice_from_cstr(definitions[k % 2]), .done = nothing};
+        struct submission submission = {.kind = SUBMIT_COHORT_PUT,
+                                        .name = SLICE_LITERAL("Sports"),
+                                        .body = slice_from_cstr(definitions[k % 2]),
+                                        .done = nothing};
         struct submission *one = &submission;
         engine_commit(bench.store->engine, &one, 1);
         if (submission.err != ERR_OK) {
@@ -330,36 +359,38 @@ static void prepare_new_people(void)
     bench.store->loaded += bench.operations;
 }
 
-static void prepare_nothing(void)
-{
-}
+static void prepare_nothing(void) {}
 
 static const struct path {
     const char *name;
     const char *what;
     void (*prepare)(void);
     void (*run)(void);
-    uint64_t operations, operations_once; /* once 0: it is no path that instructions say anything about */
+    /* once 0: it is no path that instructions say anything about */
+    uint64_t operations, operations_once;
     struct store *store;
 } paths[] = {
-    {"record_read", "a record's JSON read, checked, normalised", prepare_records, region_record_read, 100000, 500,
+    {"record_read", "a record's JSON read, checked, normalised", prepare_records,
+     region_record_read, 100000, 500, &bench.prefetching},
+    {"profile_repack", "a packed profile unpacked and packed again", prepare_nothing,
+     region_profile_repack, 100000, 500, &bench.prefetching},
+    {"rules_match", "an interest phrase matched against all topics", prepare_nothing,
+     region_rules_match, 20000, 120, &bench.prefetching},
+    {"lookup", "a cookie looked up and written as JSON, 16 at a time", prepare_nothing,
+     region_lookup, 160000, 1600, &bench.prefetching},
+    {"lookup_one", "the same one by one", prepare_nothing, region_lookup_one, 160000, 0,
      &bench.prefetching},
-    {"profile_repack", "a packed profile unpacked and packed again", prepare_nothing, region_profile_repack, 100000, 500,
+    {"cohort_page", "a page of 100 people of a cohort", prepare_nothing, region_cohort_page, 1000,
+     10, &bench.prefetching},
+    {"ingest", "a record from JSON to log, identity, profile, cohorts", prepare_new_people,
+     region_ingest, 20000, 500, &bench.prefetching},
+    {"ingest_unfetched", "the same without prefetching for the next records", prepare_new_people,
+     region_ingest, 20000, 0, &bench.plain},
+    {"resort", "everybody sorted again after a topic change", prepare_nothing, region_resort, 20, 2,
      &bench.prefetching},
-    {"rules_match", "an interest phrase matched against all topics", prepare_nothing, region_rules_match, 20000, 120,
-     &bench.prefetching},
-    {"lookup", "a cookie looked up and written as JSON, 16 at a time", prepare_nothing, region_lookup, 160000, 1600,
-     &bench.prefetching},
-    {"lookup_one", "the same one by one", prepare_nothing, region_lookup_one, 160000, 0, &bench.prefetching},
-    {"cohort_page", "a page of 100 people of a cohort", prepare_nothing, region_cohort_page, 1000, 10, &bench.prefetching},
-    {"ingest", "a record from JSON to log, identity, profile, cohorts", prepare_new_people, region_ingest, 20000, 500,
-     &bench.prefetching},
-    {"ingest_unfetched", "the same without prefetching for the next records", prepare_new_people, region_ingest, 20000, 0,
-     &bench.plain},
-    {"resort", "everybody sorted again after a topic change", prepare_nothing, region_resort, 20, 2, &bench.prefetching},
 };
 
-/* ---- running ---------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static double thread_ns(void)
 {
@@ -392,8 +423,8 @@ static void print_path(const struct path *path, const double *times)
     qsort(sorted, RUNS, sizeof(sorted[0]), by_value);
     bool large = sorted[RUNS / 2] > 1e5;
     double unit = large ? 1e6 : 1;
-    printf("%-16s %10.1f %s  (%.1f to %.1f)  %s\n", path->name, sorted[RUNS / 2] / unit, large ? "ms" : "ns",
-           sorted[0] / unit, sorted[RUNS - 1] / unit, path->what);
+    printf("%-16s %10.1f %s  (%.1f to %.1f)  %s\n", path->name, sorted[RUNS / 2] / unit,
+           large ? "ms" : "ns", sorted[0] / unit, sorted[RUNS - 1] / unit, path->what);
 }
 
 static void write_json(const char *path, double (*times)[RUNS], const bool *chosen)
@@ -487,7 +518,8 @@ int main(int argc, char **argv)
     bool chosen[ARRAY_COUNT(paths)], plain = false;
     bench.people = 1000000;
     if (!read_words(argc, argv, &words)) {
-        fputs("usage: micro --topics FILE [--people N] [--only NAME] [--once] [--json FILE]\n", stderr);
+        fputs("usage: micro --topics FILE [--people N] [--only NAME] [--once] [--json FILE]\n",
+              stderr);
         return 2;
     }
     for (size_t k = 0; k < ARRAY_COUNT(paths); k++) {

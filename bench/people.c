@@ -6,83 +6,192 @@
 static const char alphabet[] = "0123456789abcdefghijklmnopqrstuv";
 
 static const char *const first_names[] = {
-    "james", "mary", "robert", "patricia", "john", "jennifer", "michael", "linda", "david", "elizabeth", "william",
-    "barbara", "richard", "susan", "joseph", "jessica", "thomas", "sarah", "charles", "karen", "wei", "fatima", "santiago",
-    "ingrid", "kofi", "priya", "yuki", "oluwaseun", "mateo", "zofia", "ahmed", "chloe"};
+    "james",  "mary",      "robert",  "patricia",  "john",    "jennifer", "michael",  "linda",
+    "david",  "elizabeth", "william", "barbara",   "richard", "susan",    "joseph",   "jessica",
+    "thomas", "sarah",     "charles", "karen",     "wei",     "fatima",   "santiago", "ingrid",
+    "kofi",   "priya",     "yuki",    "oluwaseun", "mateo",   "zofia",    "ahmed",    "chloe"};
 static const char *const last_names[] = {
-    "smith", "johnson", "williams", "brown", "jones", "garcia", "miller", "davis", "rodriguez", "martinez", "hernandez",
-    "lopez", "gonzalez", "wilson", "anderson", "thomas", "taylor", "moore", "jackson", "martin", "lee", "perez", "thompson",
-    "white", "harris", "sanchez", "clark", "ramirez", "lewis", "robinson", "walker", "young"};
+    "smith",     "johnson",  "williams",  "brown",   "jones",    "garcia",   "miller",   "davis",
+    "rodriguez", "martinez", "hernandez", "lopez",   "gonzalez", "wilson",   "anderson", "thomas",
+    "taylor",    "moore",    "jackson",   "martin",  "lee",      "perez",    "thompson", "white",
+    "harris",    "sanchez",  "clark",     "ramirez", "lewis",    "robinson", "walker",   "young"};
 static const struct {
     const char *city, *state, *country;
-} places[] = {
-    {"New York", "New York", "USA"},      {"Los Angeles", "California", "USA"}, {"Chicago", "Illinois", "USA"},
-    {"Houston", "Texas", "USA"},          {"Phoenix", "Arizona", "USA"},        {"Philadelphia", "Pennsylvania", "USA"},
-    {"San Antonio", "Texas", "USA"},      {"San Diego", "California", "USA"},   {"Dallas", "Texas", "USA"},
-    {"Jacksonville", "Florida", "USA"},   {"Austin", "Texas", "USA"},           {"Columbus", "Ohio", "USA"},
-    {"Charlotte", "North Carolina", "USA"}, {"Indianapolis", "Indiana", "USA"}, {"Seattle", "Washington", "USA"},
-    {"Denver", "Colorado", "USA"},        {"Boston", "Massachusetts", "USA"},   {"Nashville", "Tennessee", "USA"},
-    {"Detroit", "Michigan", "USA"},       {"Portland", "Oregon", "USA"},        {"Brooklyn", "New York", "USA"},
-    {"Las Vegas", "Nevada", "USA"},       {"Baltimore", "Maryland", "USA"},     {"Milwaukee", "Wisconsin", "USA"}};
+} places[] = {{"New York", "New York", "USA"},
+              {"Los Angeles", "California", "USA"},
+              {"Chicago", "Illinois", "USA"},
+              {"Houston", "Texas", "USA"},
+              {"Phoenix", "Arizona", "USA"},
+              {"Philadelphia", "Pennsylvania", "USA"},
+              {"San Antonio", "Texas", "USA"},
+              {"San Diego", "California", "USA"},
+              {"Dallas", "Texas", "USA"},
+              {"Jacksonville", "Florida", "USA"},
+              {"Austin", "Texas", "USA"},
+              {"Columbus", "Ohio", "USA"},
+              {"Charlotte", "North Carolina", "USA"},
+              {"Indianapolis", "Indiana", "USA"},
+              {"Seattle", "Washington", "USA"},
+              {"Denver", "Colorado", "USA"},
+              {"Boston", "Massachusetts", "USA"},
+              {"Nashville", "Tennessee", "USA"},
+              {"Detroit", "Michigan", "USA"},
+              {"Portland", "Oregon", "USA"},
+              {"Brooklyn", "New York", "USA"},
+              {"Las Vegas", "Nevada", "USA"},
+              {"Baltimore", "Maryland", "USA"},
+              {"Milwaukee", "Wisconsin", "USA"}};
 static const char *const genders[] = {"Male", "Female", "Non-binary"};
 static const char *const incomes[] = {"$0-$24,999",       "$25,000-$49,999",   "$50,000-$74,999",
                                       "$75,000-$99,999",  "$100,000-$149,999", "$150,000-$199,999",
                                       "$200,000 and more"};
-static const char *const educations[] = {"High School", "Associate Degree", "Bachelor's Degree", "Master's Degree",
-                                         "Doctorate"};
+static const char *const educations[] = {"High School", "Associate Degree", "Bachelor's Degree",
+                                         "Master's Degree", "Doctorate"};
 
 /* Interests as typed, the frequent ones: ten subjects with eight each. */
-enum { SUBJECT_COUNT = 10, SUBJECT_INTERESTS = 8, FREQUENT_COUNT = SUBJECT_COUNT * SUBJECT_INTERESTS };
+enum {
+    SUBJECT_COUNT = 10,
+    SUBJECT_INTERESTS = 8,
+    FREQUENT_COUNT = SUBJECT_COUNT * SUBJECT_INTERESTS
+};
 static const char *const frequent[FREQUENT_COUNT] = {
-    "cricket", "football", "basketball", "tennis", "rugby", "volleyball", "badminton", "ice hockey",
-    "web development", "programming", "software", "gadgets", "smartphones", "cybersecurity", "laptops", "cloud computing",
-    "investing", "stocks", "banking", "budgeting", "personal finance", "credit cards", "mutual funds", "taxes",
-    "jazz", "guitar", "rock music", "hip hop", "orchestra", "concerts", "piano", "classical music",
-    "travel", "cruises", "hotels", "backpacking", "airlines", "vacations", "sightseeing", "beach holidays",
-    "cooking", "baking", "cheese", "coffee", "recipes", "barbecue", "vegan food", "restaurants",
-    "cars", "trucks", "motorcycles", "pickup trucks", "auto repair", "classic cars", "suvs", "car repair",
-    "fashion", "shoes", "handbags", "streetwear", "jewelry", "dresses", "cardigans", "designer clothes",
-    "dogs", "cats", "aquariums", "dog training", "horses", "hamsters", "puppies", "pet care",
-    "video games", "nintendo switch", "playstation", "xbox", "nintendo", "board games", "minecraft", "role playing games",
+    "cricket",
+    "football",
+    "basketball",
+    "tennis",
+    "rugby",
+    "volleyball",
+    "badminton",
+    "ice hockey",
+    "web development",
+    "programming",
+    "software",
+    "gadgets",
+    "smartphones",
+    "cybersecurity",
+    "laptops",
+    "cloud computing",
+    "investing",
+    "stocks",
+    "banking",
+    "budgeting",
+    "personal finance",
+    "credit cards",
+    "mutual funds",
+    "taxes",
+    "jazz",
+    "guitar",
+    "rock music",
+    "hip hop",
+    "orchestra",
+    "concerts",
+    "piano",
+    "classical music",
+    "travel",
+    "cruises",
+    "hotels",
+    "backpacking",
+    "airlines",
+    "vacations",
+    "sightseeing",
+    "beach holidays",
+    "cooking",
+    "baking",
+    "cheese",
+    "coffee",
+    "recipes",
+    "barbecue",
+    "vegan food",
+    "restaurants",
+    "cars",
+    "trucks",
+    "motorcycles",
+    "pickup trucks",
+    "auto repair",
+    "classic cars",
+    "suvs",
+    "car repair",
+    "fashion",
+    "shoes",
+    "handbags",
+    "streetwear",
+    "jewelry",
+    "dresses",
+    "cardigans",
+    "designer clothes",
+    "dogs",
+    "cats",
+    "aquariums",
+    "dog training",
+    "horses",
+    "hamsters",
+    "puppies",
+    "pet care",
+    "video games",
+    "nintendo switch",
+    "playstation",
+    "xbox",
+    "nintendo",
+    "board games",
+    "minecraft",
+    "role playing games",
 };
 
-/* The rare ones are a word of the first list and one of the second: things that a person here and there is fond of. */
+/* The rare ones are a word of the first list and one of the second: things that a person here and
+ * there is fond of. */
 static const char *const rare_first[] = {
-    "antique", "norwegian", "miniature", "wooden", "victorian", "handmade", "forgotten", "bavarian", "medieval", "japanese",
-    "painted", "rural", "abandoned", "giant", "edwardian", "copper", "porcelain", "baltic", "celtic", "tropical",
-    "alpine", "urban", "ottoman", "desert", "coastal", "woven", "enamel", "lunar", "arctic", "brass",
-    "soviet", "folding", "scottish", "marble", "roman", "silent", "glowing", "hanging", "peruvian", "floating"};
+    "antique",   "norwegian", "miniature", "wooden",   "victorian", "handmade",  "forgotten",
+    "bavarian",  "medieval",  "japanese",  "painted",  "rural",     "abandoned", "giant",
+    "edwardian", "copper",    "porcelain", "baltic",   "celtic",    "tropical",  "alpine",
+    "urban",     "ottoman",   "desert",    "coastal",  "woven",     "enamel",    "lunar",
+    "arctic",    "brass",     "soviet",    "folding",  "scottish",  "marble",    "roman",
+    "silent",    "glowing",   "hanging",   "peruvian", "floating"};
 static const char *const rare_second[] = {
-    "lanterns", "lighthouses", "teapots", "bridges", "clocks", "fountains", "kites", "puppets", "windmills", "stamps",
-    "carvings", "chandeliers", "locks", "maps", "mirrors", "mosaics", "umbrellas", "quilts", "barometers", "typewriters",
-    "fossils", "orchids", "mosses", "ferns", "beetles", "moths", "owls", "herons", "tortoises", "salamanders",
-    "volcanoes", "glaciers", "caves", "meteorites", "comets", "sundials", "telescopes", "microscopes", "balloons", "gliders",
-    "railways", "trams", "funiculars", "canals", "ferries", "tugboats", "submarines", "anchors", "harbours", "castles",
-    "ruins", "cathedrals", "monasteries", "gargoyles", "gardens", "hedges", "greenhouses", "orchards", "vineyards", "beehives",
-    "recipes", "breads", "cheeses", "pickles", "teas", "spices", "pastries", "liqueurs", "soups", "noodles",
-    "ballads", "flutes", "accordions", "organs", "drums", "operas", "choirs", "dances", "festivals", "carnivals",
-    "poems", "legends", "proverbs", "manuscripts", "bookbinding", "calligraphy", "posters", "postcards", "photographs", "films",
-    "comics", "puzzles", "chess sets", "card games", "marbles", "dolls", "trains", "boats", "rockets", "robots",
-    "coins", "medals", "buttons", "ribbons", "hats", "boots", "scarves", "gloves", "kilts", "kimonos",
-    "rings", "brooches", "beads", "perfumes", "soaps", "candles", "baskets", "barrels", "bottles", "spoons",
-    "knives", "swords", "shields", "armour", "flags", "uniforms", "badges", "tattoos", "masks", "statues",
-    "radios", "gramophones", "cameras", "calculators", "batteries", "engines", "tractors", "bicycles", "scooters", "caravans",
-    "tents", "saddles", "sledges", "canoes", "snowshoes", "compasses", "ropes", "hammocks", "campfires", "waterfalls",
-    "springs", "marshes", "dunes", "reefs", "islands", "forests", "meadows", "trails", "passes", "summits",
-    "alphabets", "dialects", "grammars", "ciphers", "calendars", "paradoxes", "theorems", "fractals", "tilings", "polyhedra",
-    "furniture", "cabinets", "cupboards", "carpets", "curtains", "wallpapers", "tiles", "bricks", "roofs", "doors",
-    "chimneys", "stoves", "kettles", "jugs", "bowls", "plates", "vases", "pipes", "pens", "inks",
-    "pigments", "dyes", "textiles", "laces", "looms", "threads", "needles", "thimbles", "scissors", "whistles"};
+    "lanterns",    "lighthouses", "teapots",     "bridges",    "clocks",      "fountains",
+    "kites",       "puppets",     "windmills",   "stamps",     "carvings",    "chandeliers",
+    "locks",       "maps",        "mirrors",     "mosaics",    "umbrellas",   "quilts",
+    "barometers",  "typewriters", "fossils",     "orchids",    "mosses",      "ferns",
+    "beetles",     "moths",       "owls",        "herons",     "tortoises",   "salamanders",
+    "volcanoes",   "glaciers",    "caves",       "meteorites", "comets",      "sundials",
+    "telescopes",  "microscopes", "balloons",    "gliders",    "railways",    "trams",
+    "funiculars",  "canals",      "ferries",     "tugboats",   "submarines",  "anchors",
+    "harbours",    "castles",     "ruins",       "cathedrals", "monasteries", "gargoyles",
+    "gardens",     "hedges",      "greenhouses", "orchards",   "vineyards",   "beehives",
+    "recipes",     "breads",      "cheeses",     "pickles",    "teas",        "spices",
+    "pastries",    "liqueurs",    "soups",       "noodles",    "ballads",     "flutes",
+    "accordions",  "organs",      "drums",       "operas",     "choirs",      "dances",
+    "festivals",   "carnivals",   "poems",       "legends",    "proverbs",    "manuscripts",
+    "bookbinding", "calligraphy", "posters",     "postcards",  "photographs", "films",
+    "comics",      "puzzles",     "chess sets",  "card games", "marbles",     "dolls",
+    "trains",      "boats",       "rockets",     "robots",     "coins",       "medals",
+    "buttons",     "ribbons",     "hats",        "boots",      "scarves",     "gloves",
+    "kilts",       "kimonos",     "rings",       "brooches",   "beads",       "perfumes",
+    "soaps",       "candles",     "baskets",     "barrels",    "bottles",     "spoons",
+    "knives",      "swords",      "shields",     "armour",     "flags",       "uniforms",
+    "badges",      "tattoos",     "masks",       "statues",    "radios",      "gramophones",
+    "cameras",     "calculators", "batteries",   "engines",    "tractors",    "bicycles",
+    "scooters",    "caravans",    "tents",       "saddles",    "sledges",     "canoes",
+    "snowshoes",   "compasses",   "ropes",       "hammocks",   "campfires",   "waterfalls",
+    "springs",     "marshes",     "dunes",       "reefs",      "islands",     "forests",
+    "meadows",     "trails",      "passes",      "summits",    "alphabets",   "dialects",
+    "grammars",    "ciphers",     "calendars",   "paradoxes",  "theorems",    "fractals",
+    "tilings",     "polyhedra",   "furniture",   "cabinets",   "cupboards",   "carpets",
+    "curtains",    "wallpapers",  "tiles",       "bricks",     "roofs",       "doors",
+    "chimneys",    "stoves",      "kettles",     "jugs",       "bowls",       "plates",
+    "vases",       "pipes",       "pens",        "inks",       "pigments",    "dyes",
+    "textiles",    "laces",       "looms",       "threads",    "needles",     "thimbles",
+    "scissors",    "whistles"};
 enum {
     RARE_SECOND_COUNT = sizeof(rare_second) / sizeof(rare_second[0]),
     RARE_COUNT = sizeof(rare_first) / sizeof(rare_first[0]) * RARE_SECOND_COUNT,
     INTEREST_COUNT = FREQUENT_COUNT + RARE_COUNT,
-    /* One person in so many has a rare one; they have 2.4 others on average, so 1.3 % of all interests are rare. */
+    /* One person in so many has a rare one; they have 2.4 others on average, so 1.3 % of all
+     * interests are rare. */
     RARE_EVERY = 32,
     COHORTS_EACH_MAX = 6,
 };
 
-/* ---- what the interests lead to, as the server under test says ---------------------------------- */
+/* ---- what the interests lead to, as the server under test says ------------------------------- */
 
 static struct {
     char names[COHORT_NAMES_MAX][64];
@@ -152,7 +261,7 @@ bool people_read_cohorts(FILE *in)
     return fgetc(in) == EOF;
 }
 
-/* ---- people ------------------------------------------------------------------------------------- */
+/* ---- people ---------------------------------------------------------------------------------- */
 
 void person_cookie(uint64_t i, char out[COOKIE_LENGTH])
 {
@@ -204,7 +313,8 @@ static void add_interests(uint64_t i, struct person *person)
     unsigned wanted = 1 + (unsigned)(mix64(i * 7 + 5) % 4);
     for (unsigned k = 0; k < wanted; k++) {
         uint64_t random = mix64(i * 7 + 6 + ((uint64_t)k << 40));
-        unsigned interest = skewed(random, SUBJECT_COUNT) * SUBJECT_INTERESTS + skewed(random >> 16, SUBJECT_INTERESTS);
+        unsigned interest = skewed(random, SUBJECT_COUNT) * SUBJECT_INTERESTS +
+                            skewed(random >> 16, SUBJECT_INTERESTS);
         add_interest(person, interest, frequent[interest]);
     }
     uint64_t random = mix64(i * 7 + 11);
@@ -225,7 +335,8 @@ void person_make(uint64_t i, struct person *out)
     snprintf(out->email, sizeof(out->email), "%s.%s%llu@example.com", PICK(first_names, random),
              PICK(last_names, random >> 8), (unsigned long long)i);
     /* A bijection of i below 2^27 to (area code, exchange 200 to 999, line): all distinct. */
-    static const unsigned area_codes[] = {212, 213, 312, 713, 602, 215, 210, 619, 214, 904, 512, 614, 704, 317, 206, 303, 617};
+    static const unsigned area_codes[] = {212, 213, 312, 713, 602, 215, 210, 619, 214,
+                                          904, 512, 614, 704, 317, 206, 303, 617};
     uint64_t mixed = (i * UINT64_C(0x5851f42d)) & ((UINT64_C(1) << 27) - 1);
     snprintf(out->phone, sizeof(out->phone), "+1%u%07llu", area_codes[mixed / 8000000],
              (unsigned long long)(2000000 + mixed % 8000000));
@@ -270,7 +381,7 @@ void person_write_json(const struct person *person, struct buffer *out)
     buffer_append_cstr(out, "]}");
 }
 
-/* ---- a wide table -------------------------------------------------------------------------------- */
+/* ---- a wide table ---------------------------------------------------------------------------- */
 
 enum { TABLE_DATES = 10, TABLE_AMOUNTS = 10, TABLE_NAMES = 10 };
 
@@ -291,29 +402,32 @@ void person_write_table_head(struct buffer *out)
 
 void person_write_table_row(uint64_t i, const struct person *person, struct buffer *out)
 {
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    buffer_append_format(out, "r%llu,%s, %s ,%s,%s,%s,%s,%u,%s,\"%s\",\"%s\"", (unsigned long long)i, person->cookie,
-                         person->email, person->phone, person->city, person->state, person->country, person->age,
-                         person->gender, person->income, person->education);
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    buffer_append_format(out, "r%llu,%s, %s ,%s,%s,%s,%s,%u,%s,\"%s\",\"%s\"",
+                         (unsigned long long)i, person->cookie, person->email, person->phone,
+                         person->city, person->state, person->country, person->age, person->gender,
+                         person->income, person->education);
     uint64_t random = i;
     for (unsigned k = 0; k < TABLE_DATES; k++) {
         random = mix64(random);
-        buffer_append_format(out, ",%u %s %u", 1 + (unsigned)(random % 28), PICK(months, random >> 8),
-                             1990 + (unsigned)((random >> 16) % 35));
+        buffer_append_format(out, ",%u %s %u", 1 + (unsigned)(random % 28),
+                             PICK(months, random >> 8), 1990 + (unsigned)((random >> 16) % 35));
     }
     for (unsigned k = 0; k < TABLE_AMOUNTS; k++) {
         random = mix64(random);
-        buffer_append_format(out, ",\"%u.%03u,%02u\"", 1 + (unsigned)(random % 9), (unsigned)((random >> 8) % 1000),
-                             (unsigned)((random >> 24) % 100));
+        buffer_append_format(out, ",\"%u.%03u,%02u\"", 1 + (unsigned)(random % 9),
+                             (unsigned)((random >> 8) % 1000), (unsigned)((random >> 24) % 100));
     }
     for (unsigned k = 0; k < TABLE_NAMES; k++) {
         random = mix64(random);
-        buffer_append_format(out, ", %s  %s ", PICK(rare_first, random), PICK(rare_second, random >> 20));
+        buffer_append_format(out, ", %s  %s ", PICK(rare_first, random),
+                             PICK(rare_second, random >> 20));
     }
     buffer_append_char(out, '\n');
 }
 
-/* ---- Redis ------------------------------------------------------------------------------------ */
+/* ---- Redis ----------------------------------------------------------------------------------- */
 
 static void bulk(struct buffer *out, const char *text, size_t length)
 {
@@ -336,11 +450,13 @@ static void bulk_pair(struct buffer *out, const char *prefix, const char *text)
     bulk(out, joined, (size_t)length);
 }
 
-static size_t join(const char *const *texts, unsigned count, const char *separator, char *out, size_t size)
+static size_t join(const char *const *texts, unsigned count, const char *separator, char *out,
+                   size_t size)
 {
     size_t length = 0;
     for (unsigned k = 0; k < count; k++) {
-        length += (size_t)snprintf(out + length, size - length, "%s%s", k == 0 ? "" : separator, texts[k]);
+        length += (size_t)snprintf(out + length, size - length, "%s%s", k == 0 ? "" : separator,
+                                   texts[k]);
     }
     out[length] = '\0';
     return length;
@@ -401,7 +517,7 @@ unsigned person_write_redis_sorted(uint64_t i, const struct person *person, stru
     return 1;
 }
 
-/* ---- PostgreSQL ------------------------------------------------------------------------------- */
+/* ---- PostgreSQL ------------------------------------------------------------------------------ */
 
 enum { COLUMN_COUNT = 12 };
 
@@ -409,7 +525,8 @@ static void array_literal(const char *const *texts, unsigned count, char *out, s
 {
     size_t length = (size_t)snprintf(out, size, "{");
     for (unsigned k = 0; k < count; k++) {
-        length += (size_t)snprintf(out + length, size - length, "%s\"%s\"", k == 0 ? "" : ",", texts[k]);
+        length +=
+            (size_t)snprintf(out + length, size - length, "%s\"%s\"", k == 0 ? "" : ",", texts[k]);
     }
     snprintf(out + length, size - length, "}");
 }
@@ -423,11 +540,14 @@ struct columns {
 static void fill_columns(const struct person *person, struct columns *columns)
 {
     snprintf(columns->age, sizeof(columns->age), "%u", person->age);
-    array_literal(person->interests, person->interest_count, columns->interests, sizeof(columns->interests));
-    array_literal(person->cohorts, person->cohort_count, columns->cohorts, sizeof(columns->cohorts));
-    const char *values[COLUMN_COUNT] = {person->cookie, person->email,  person->phone,      person->city,
-                                        person->state,  person->country, columns->age,       person->gender,
-                                        person->income, person->education, columns->interests, columns->cohorts};
+    array_literal(person->interests, person->interest_count, columns->interests,
+                  sizeof(columns->interests));
+    array_literal(person->cohorts, person->cohort_count, columns->cohorts,
+                  sizeof(columns->cohorts));
+    const char *values[COLUMN_COUNT] = {person->cookie,    person->email,      person->phone,
+                                        person->city,      person->state,      person->country,
+                                        columns->age,      person->gender,     person->income,
+                                        person->education, columns->interests, columns->cohorts};
     for (unsigned k = 0; k < COLUMN_COUNT; k++) {
         columns->values[k] = values[k];
         columns->lengths[k] = strlen(values[k]);
@@ -456,7 +576,8 @@ void pg_append_u32(struct buffer *out, uint32_t value)
     big_endian(out, value, 4);
 }
 
-void pg_bind_execute_sync(const char *const *values, const size_t *lengths, unsigned count, struct buffer *out)
+void pg_bind_execute_sync(const char *const *values, const size_t *lengths, unsigned count,
+                          struct buffer *out)
 {
     /* Bind: portal "", statement "s", all parameters and results as text. */
     size_t size = 4 + 1 + 2 + 2 + 2 + 2;

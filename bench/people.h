@@ -2,15 +2,17 @@
  *
  *   number i ─▶ cookie, e-mail, phone, place, demographics, interests, cohorts
  *
- * All cookies, e-mails and phones are distinct and look random, so a lookup of a random i touches random memory on every
- * side. The same person is written as JSON for Kindred, as Redis commands, and as parameters for PostgreSQL.
+ * All cookies, e-mails and phones are distinct and look random, so a lookup of a random i touches
+ * random memory on every side. The same person is written as JSON for Kindred, as Redis commands,
+ * and as parameters for PostgreSQL.
  *
- * Interests: one to four of eighty frequent ones, the first of a list far more often than the last; and one person in 32 has one
- * of 8,000 rare ones, of which the classifier knows some and others not: they are what makes the table of phrases grow.
+ * Interests: one to four of eighty frequent ones, the first of a list far more often than the last;
+ * and one person in 32 has one of 8,000 rare ones, of which the classifier knows some and others
+ * not: they are what makes the table of phrases grow.
  *
- * Cohorts are part of what the peers are given. What an interest leads to is Kindred's own answer (POST /api/classify), read
- * from a file; without one nobody is in any cohort. Kindred itself works them out from the interests once more, and bench/run.py
- * checks that it comes to the same sizes.
+ * Cohorts are part of what the peers are given. What an interest leads to is Kindred's own answer
+ * (POST /api/classify), read from a file; without one nobody is in any cohort. Kindred itself works
+ * them out from the interests once more, and bench/run.py checks that it comes to the same sizes.
  *
  * Threading: people_read_cohorts first, then any. */
 #ifndef KINDRED_BENCH_PEOPLE_H
@@ -56,7 +58,8 @@ static inline uint64_t mix64(uint64_t x)
 
 /* Every interest that anybody may have, one a line. */
 void people_write_interests(FILE *out);
-/* The same lines, each followed by the cohorts it leads to, tabs between; false: it is not such a file. */
+/* The same lines, each followed by the cohorts it leads to, tabs between; false: it is not such a
+ * file. */
 bool people_read_cohorts(FILE *in);
 
 /* 20 characters, no NUL. */
@@ -65,12 +68,15 @@ void person_make(uint64_t i, struct person *out);
 
 /* One JSON object as the mission's example has it. */
 void person_write_json(const struct person *person, struct buffer *out);
-/* A row of a table as a shop's back office exports it, with 41 columns, dates and amounts as people write them; and its header. */
+/* A row of a table as a shop's back office exports it, with 41 columns, dates and amounts as people
+ * write them; and its header. */
 void person_write_table_head(struct buffer *out);
 void person_write_table_row(uint64_t i, const struct person *person, struct buffer *out);
-/* HSET of the fields, SADD of each cohort, SET of the two index keys; returns how many replies they will get. */
+/* HSET of the fields, SADD of each cohort, SET of the two index keys; returns how many replies they
+ * will get. */
 unsigned person_write_redis(const struct person *person, struct buffer *out);
-/* ZADD "z:Grown-ups" i cookie for those of that age: what paging in a stable order needs; returns how many replies. */
+/* ZADD "z:Grown-ups" i cookie for those of that age: what paging in a stable order needs; returns
+ * how many replies. */
 unsigned person_write_redis_sorted(uint64_t i, const struct person *person, struct buffer *out);
 /* Tab-separated line of COPY's text format, in the order of the table's columns. */
 void person_write_copy(const struct person *person, struct buffer *out);
@@ -79,6 +85,7 @@ void person_write_upsert(const struct person *person, struct buffer *out);
 
 /* Pieces of PostgreSQL's wire protocol (version 3), also used by work.c and load.c. */
 void pg_append_u32(struct buffer *out, uint32_t value);
-void pg_bind_execute_sync(const char *const *values, const size_t *lengths, unsigned count, struct buffer *out);
+void pg_bind_execute_sync(const char *const *values, const size_t *lengths, unsigned count,
+                          struct buffer *out);
 
 #endif

@@ -17,7 +17,7 @@ static long decimal(const char *at, const char *end)
     return negative ? -value : value;
 }
 
-/* ---- HTTP ------------------------------------------------------------------------------------- */
+/* ---- HTTP ------------------------------------------------------------------------------------ */
 
 static long chunked_end(const char *body, const char *end)
 {
@@ -66,7 +66,8 @@ static long http_answer(const char *data, size_t length, bool *good)
         size_t left = (size_t)(end - line);
         if ((*line | 32) == 'c' && left > 15 && strncasecmp(line, "content-length:", 15) == 0) {
             content = decimal(line + 15, end);
-        } else if ((*line | 32) == 't' && left > 26 && strncasecmp(line, "transfer-encoding: chunked", 26) == 0) {
+        } else if ((*line | 32) == 't' && left > 26 &&
+                   strncasecmp(line, "transfer-encoding: chunked", 26) == 0) {
             chunked = true;
         }
     }
@@ -84,7 +85,7 @@ static long http_answer(const char *data, size_t length, bool *good)
     return end - body < content ? 0 : body - data + content;
 }
 
-/* ---- Redis ------------------------------------------------------------------------------------ */
+/* ---- Redis ----------------------------------------------------------------------------------- */
 
 static long redis_answer(const char *data, size_t length, bool *good)
 {
@@ -127,7 +128,7 @@ static long redis_answer(const char *data, size_t length, bool *good)
     return at - data;
 }
 
-/* ---- PostgreSQL ------------------------------------------------------------------------------- */
+/* ---- PostgreSQL ------------------------------------------------------------------------------ */
 
 static long postgres_answer(const char *data, size_t length, bool *good)
 {
@@ -135,7 +136,8 @@ static long postgres_answer(const char *data, size_t length, bool *good)
     bool error = false, complete = false;
     while (length - at >= 5) {
         const unsigned char *head = (const unsigned char *)data + at;
-        size_t size = 1 + ((size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4]);
+        size_t size =
+            1 + ((size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4]);
         if (size < 5) {
             return -1;
         }

@@ -11,8 +11,9 @@
 
 enum protocol { PROTOCOL_HTTP, PROTOCOL_REDIS, PROTOCOL_POSTGRES };
 
-/* Bytes of the first answer in `data`; 0 when it is not whole yet; -1 when this is not the protocol. *good: a 2xx, no
- * error reply, no ErrorResponse; for reads also that something was found. */
+/* Bytes of the first answer in `data`; 0 when it is not whole yet; -1 when this is not the
+ * protocol. *good: a 2xx, no error reply, no ErrorResponse; for reads also that something was
+ * found. */
 long protocol_answer(enum protocol protocol, const char *data, size_t length, bool *good);
 
 #endif

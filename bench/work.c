@@ -51,10 +51,10 @@ bool work_is_finite(enum work_kind kind)
     return kind >= WORK_INGEST && kind <= WORK_PG_COPY;
 }
 
-#define ON_CONFLICT                                                                                                    \
-    " ON CONFLICT (cookie) DO UPDATE SET email = excluded.email, phone = excluded.phone, city = excluded.city,"        \
-    " state = excluded.state, country = excluded.country, age = excluded.age, gender = excluded.gender,"               \
-    " income = excluded.income, education = excluded.education, interests = excluded.interests,"                       \
+#define ON_CONFLICT                                                                                             \
+    " ON CONFLICT (cookie) DO UPDATE SET email = excluded.email, phone = excluded.phone, city = excluded.city," \
+    " state = excluded.state, country = excluded.country, age = excluded.age, gender = excluded.gender,"        \
+    " income = excluded.income, education = excluded.education, interests = excluded.interests,"                \
     " cohorts = excluded.cohorts"
 
 const char *work_sql(enum work_kind kind)
@@ -69,13 +69,15 @@ const char *work_sql(enum work_kind kind)
     }
 }
 
-/* ---- prepared requests ------------------------------------------------------------------------ */
+/* ---- prepared requests ----------------------------------------------------------------------- */
 
-static void append_post(struct work *work, const char *path, const char *type, const char *body, size_t length)
+static void append_post(struct work *work, const char *path, const char *type, const char *body,
+                        size_t length)
 {
-    buffer_append_format(&work->bytes,
-                         "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", path,
-                         type, length);
+    buffer_append_format(
+        &work->bytes,
+        "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+        path, type, length);
     buffer_append(&work->bytes, body, length);
 }
 
@@ -87,7 +89,8 @@ static bool append_table(struct work *work, const struct buffer *rows)
     buffer_init(&packed, SIZE_MAX / 4);
     size_t room_bytes = compressBound((uLong)rows->length) + 64;
     char *room = buffer_reserve(&packed, room_bytes);
-    bool good = room != NULL && deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+    bool good = room != NULL &&
+                deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
     if (good) {
         stream.next_in = (Bytef *)rows->data;
         stream.avail_in = (uInt)rows->length;
@@ -106,7 +109,8 @@ static bool append_table(struct work *work, const struct buffer *rows)
 static void append_copy(struct work *work, const struct buffer *rows)
 {
     static const char copy[] = "COPY staging FROM STDIN";
-    static const char merge[] = "INSERT INTO person SELECT * FROM staging" ON_CONFLICT "; TRUNCATE staging";
+    static const char merge[] =
+        "INSERT INTO person SELECT * FROM staging" ON_CONFLICT "; TRUNCATE staging";
     buffer_append_char(&work->bytes, 'Q');
     pg_append_u32(&work->bytes, 4 + sizeof(copy));
     buffer_append(&work->bytes, copy, sizeof(copy));
@@ -119,7 +123,8 @@ static void append_copy(struct work *work, const struct buffer *rows)
 }
 
 /* The records first .. last - 1 as one request. */
-static uint32_t append_request(struct work *work, uint64_t first, uint64_t last, struct buffer *body)
+static uint32_t append_request(struct work *work, uint64_t first, uint64_t last,
+                               struct buffer *body)
 {
     uint32_t answers = 0;
     buffer_clear(body);
@@ -140,7 +145,9 @@ static uint32_t append_request(struct work *work, uint64_t first, uint64_t last,
             break;
         case WORK_INGEST_TABLE: person_write_table_row(i, &person, body); break;
         case WORK_REDIS_INGEST: answers += person_write_redis(&person, &work->bytes); break;
-        case WORK_REDIS_SORTED: answers += person_write_redis_sorted(i, &person, &work->bytes); break;
+        case WORK_REDIS_SORTED:
+            answers += person_write_redis_sorted(i, &person, &work->bytes);
+            break;
         case WORK_PG_COPY: person_write_copy(&person, body); break;
         default:
             person_write_upsert(&person, &work->bytes);
@@ -187,12 +194,14 @@ bool work_prepare(struct work *work)
     struct buffer body;
     buffer_init(&body, SIZE_MAX / 4);
     bool enough = work->ends != NULL && work->answers != NULL;
-    uint64_t cycle = work->again > 0 ? (work->again + work->per_body - 1) / work->per_body : requests;
+    uint64_t cycle =
+        work->again > 0 ? (work->again + work->per_body - 1) / work->per_body : requests;
     for (uint64_t k = 0; enough && k < requests; k++) {
         uint64_t first = work->first + k * work->per_body;
         uint64_t last = first + work->per_body;
         last = last < work->first + work->count ? last : work->first + work->count;
-        work->answers[k] = k < cycle ? append_request(work, first, last, &body) : repeat_request(work, k - cycle);
+        work->answers[k] =
+            k < cycle ? append_request(work, first, last, &body) : repeat_request(work, k - cycle);
         enough = work->answers[k] > 0;
         work->ends[k] = work->bytes.length;
     }
@@ -220,7 +229,7 @@ static bool next_prepared(struct work *work, struct request *request)
     return true;
 }
 
-/* ---- made on the spot ------------------------------------------------------------------------- */
+/* ---- made on the spot ------------------------------------------------------------------------ */
 
 static uint64_t random_person(struct work *work)
 {
@@ -260,7 +269,8 @@ bool work_next(struct work *work, struct buffer *out, struct request *request)
         return true;
     }
     case WORK_REDIS_PAGE:
-        buffer_append_format(out, "*4\r\n$6\r\nZRANGE\r\n$%zu\r\n%s\r\n", strlen(work->path), work->path);
+        buffer_append_format(out, "*4\r\n$6\r\nZRANGE\r\n$%zu\r\n%s\r\n", strlen(work->path),
+                             work->path);
         for (uint64_t edge = work->offset; edge <= work->offset + 99; edge += 99) {
             char digits[24];
             int length = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)edge);

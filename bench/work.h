@@ -39,12 +39,13 @@ enum work_kind {
 
 struct work {
     enum work_kind kind;
-    const char *path;    /* get, ingest-table; redis-page: the key of the sorted set */
-    uint64_t people;     /* lookups go over 0 .. people - 1 */
-    uint64_t offset;     /* redis-page */
+    const char *path; /* get, ingest-table; redis-page: the key of the sorted set */
+    uint64_t people;  /* lookups go over 0 .. people - 1 */
+    uint64_t offset;  /* redis-page */
     uint64_t first, count, per_body;
-    uint64_t again;      /* finite works: not count people but the first so many, over and over; 0: everybody once */
-    uint64_t random;     /* state */
+    /* finite works: not count people but the first so many, over and over; 0: everybody once */
+    uint64_t again;
+    uint64_t random; /* state */
     /* prepared requests, so that making them costs nothing while measuring */
     struct buffer bytes;
     size_t *ends;

@@ -14,15 +14,19 @@ static err open_layer(struct encoder_layer *layer, unsigned number, const struct
         const char *name;
         const float **to;
         size_t length;
-    } vectors[] = {{"norm1", &layer->norm1, in}, {"norm1_bias", &layer->norm1_bias, in},
-                   {"norm2", &layer->norm2, ENCODER_WIDTH}, {"norm2_bias", &layer->norm2_bias, ENCODER_WIDTH}};
+    } vectors[] = {{"norm1", &layer->norm1, in},
+                   {"norm1_bias", &layer->norm1_bias, in},
+                   {"norm2", &layer->norm2, ENCODER_WIDTH},
+                   {"norm2_bias", &layer->norm2_bias, ENCODER_WIDTH}};
     const struct {
         const char *name;
         struct kernel_matrix *to;
         size_t rows;
         size_t columns;
-    } matrices[] = {{"qkv", &layer->qkv, 3 * in, in}, {"out", &layer->out, ENCODER_WIDTH, in},
-                    {"up", &layer->up, ENCODER_FEED, ENCODER_WIDTH}, {"down", &layer->down, ENCODER_WIDTH, ENCODER_FEED},
+    } matrices[] = {{"qkv", &layer->qkv, 3 * in, in},
+                    {"out", &layer->out, ENCODER_WIDTH, in},
+                    {"up", &layer->up, ENCODER_FEED, ENCODER_WIDTH},
+                    {"down", &layer->down, ENCODER_WIDTH, ENCODER_FEED},
                     {"widen", &layer->widen, ENCODER_WIDTH, in}};
     char name[TENSOR_NAME_MAX];
     err e = ERR_OK;
@@ -32,29 +36,35 @@ static err open_layer(struct encoder_layer *layer, unsigned number, const struct
     }
     for (size_t i = 0; e == ERR_OK && i < ARRAY_COUNT(matrices) - (number > 0); i++) {
         (void)snprintf(name, sizeof name, "encoder.%u.%s", number, matrices[i].name);
-        e = matrix_open(matrices[i].to, file, kernel, name, matrices[i].rows, matrices[i].columns, error);
+        e = matrix_open(matrices[i].to, file, kernel, name, matrices[i].rows, matrices[i].columns,
+                        error);
     }
     return e;
 }
 
-err encoder_open(struct encoder *encoder, const struct model_file *file, const struct kernel *kernel, struct error *error)
+err encoder_open(struct encoder *encoder, const struct model_file *file,
+                 const struct kernel *kernel, struct error *error)
 {
     struct tensor pieces = {0};
     encoder->kernel = kernel;
-    err e = model_file_tensor(file, "encoder.pieces", TENSOR_I8, 2, (uint32_t[]){0, ENCODER_NARROW}, &pieces, error);
+    err e = model_file_tensor(file, "encoder.pieces", TENSOR_I8, 2, (uint32_t[]){0, ENCODER_NARROW},
+                              &pieces, error);
     encoder->pieces = pieces.data;
     encoder->piece_count = pieces.shape[0];
     if (e == ERR_OK) {
-        e = model_file_floats(file, "encoder.pieces.scale", 0, pieces.shape[0], &encoder->piece_scale, error);
+        e = model_file_floats(file, "encoder.pieces.scale", 0, pieces.shape[0],
+                              &encoder->piece_scale, error);
     }
     if (e == ERR_OK) {
-        e = model_file_floats(file, "encoder.timing", TOKENS_MAX, ENCODER_NARROW, &encoder->timing, error);
+        e = model_file_floats(file, "encoder.timing", TOKENS_MAX, ENCODER_NARROW, &encoder->timing,
+                              error);
     }
     for (unsigned i = 0; e == ERR_OK && i < ENCODER_LAYERS; i++) {
         e = open_layer(&encoder->layers[i], i, file, kernel, error);
     }
     if (e == ERR_OK) {
-        e = matrix_open(&encoder->tanh, file, kernel, "encoder.tanh", ENCODER_WIDTH, ENCODER_WIDTH, error);
+        e = matrix_open(&encoder->tanh, file, kernel, "encoder.tanh", ENCODER_WIDTH, ENCODER_WIDTH,
+                        error);
     }
     return e;
 }
@@ -99,14 +109,16 @@ static void embed(struct run *run)
 }
 
 /* to = from times the matrix, by row; from and to may be the same memory. */
-static void multiply(const struct run *run, const struct kernel_matrix *matrix, const float *from, size_t from_stride,
-                     bool positive, float *to, size_t to_stride)
+static void multiply(const struct run *run, const struct kernel_matrix *matrix, const float *from,
+                     size_t from_stride, bool positive, float *to, size_t to_stride)
 {
     struct encoder_scratch *s = run->s;
     for (size_t r = 0; r < run->rows; r++) {
-        s->scale[r] = run->encoder->kernel->quantise(from + r * from_stride, matrix->columns, s->quantised[r]);
+        s->scale[r] = run->encoder->kernel->quantise(from + r * from_stride, matrix->columns,
+                                                     s->quantised[r]);
     }
-    run->encoder->kernel->multiply(matrix, s->quantised[0], ENCODER_FEED, s->scale, run->rows, positive, to, to_stride);
+    run->encoder->kernel->multiply(matrix, s->quantised[0], ENCODER_FEED, s->scale, run->rows,
+                                   positive, to, to_stride);
 }
 
 static void norm_rows(const struct run *run, size_t width, const float *scale, const float *bias)
@@ -132,7 +144,8 @@ static void run_layer(const struct run *run, const struct encoder_layer *layer)
     size_t row = 0;
     for (size_t p = 0; p < run->phrase_count; p++) {
         const size_t count = run->phrases[p].count;
-        run->encoder->kernel->attend(s->wide + row * 3 * in, count, in, ENCODER_HEADS, s->seen + row * in);
+        run->encoder->kernel->attend(s->wide + row * 3 * in, count, in, ENCODER_HEADS,
+                                     s->seen + row * in);
         row += count;
     }
     if (layer->widen.rows > 0) {
@@ -164,8 +177,8 @@ static void average(struct run *run)
     }
 }
 
-static void run_group(const struct encoder *encoder, struct encoder_scratch *scratch, const struct encoder_phrase *phrases,
-                      size_t count)
+static void run_group(const struct encoder *encoder, struct encoder_scratch *scratch,
+                      const struct encoder_phrase *phrases, size_t count)
 {
     struct run run = {encoder, scratch, phrases, count, 0};
     embed(&run);
@@ -174,20 +187,22 @@ static void run_group(const struct encoder *encoder, struct encoder_scratch *scr
     }
     average(&run);
     run.rows = count;
-    multiply(&run, &encoder->tanh, scratch->y[0], ENCODER_WIDTH, false, scratch->x[0], ENCODER_WIDTH);
+    multiply(&run, &encoder->tanh, scratch->y[0], ENCODER_WIDTH, false, scratch->x[0],
+             ENCODER_WIDTH);
     for (size_t p = 0; p < count; p++) {
         float *x = scratch->x[p];
         encoder->kernel->tanh(x, ENCODER_WIDTH);
         const float squares = encoder->kernel->dot(x, x, ENCODER_WIDTH);
-        const float factor = phrases[p].count == 0 ? 0 : 1.0f / sqrtf(squares > 1e-12f ? squares : 1e-12f);
+        const float factor =
+            phrases[p].count == 0 ? 0 : 1.0f / sqrtf(squares > 1e-12f ? squares : 1e-12f);
         for (size_t i = 0; i < ENCODER_WIDTH; i++) {
             phrases[p].to[i] = factor * x[i];
         }
     }
 }
 
-void encoder_run(const struct encoder *encoder, struct encoder_scratch *scratch, const struct encoder_phrase *phrases,
-                 size_t count)
+void encoder_run(const struct encoder *encoder, struct encoder_scratch *scratch,
+                 const struct encoder_phrase *phrases, size_t count)
 {
     for (size_t from = 0; from < count;) {
         size_t rows = 0;

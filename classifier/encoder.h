@@ -1,13 +1,16 @@
-/* encoder.h: the transformer that turns pieces into 512 numbers: the Universal Sentence Encoder's "lite" one (model.h).
+/* encoder.h: the transformer that turns pieces into 512 numbers: the Universal Sentence Encoder's
+ * "lite" one (model.h).
  *
  *   pieces ─▶ 2 * vector + place ─▶ layer 0 (256 wide, made 512) ─▶ layer 1 ─▶ mean ─▶ tanh layer ─▶ unit length
  *
  *   a layer:  x ─norm─▶ query, key, value ─▶ 4 heads of attention ─▶ out, added to x (layer 0: to x widened)
  *             x ─norm─▶ up, relu ─▶ down, added to x
  *
- * The pieces of all phrases of a batch go through a matrix together, so that its weights come through the cache once.
+ * The pieces of all phrases of a batch go through a matrix together, so that its weights come
+ * through the cache once.
  *
- * Threading: immutable, any thread, each with its own scratch. Failure of opening: ERR_CORRUPT, ERR_MEMORY. */
+ * Threading: immutable, any thread, each with its own scratch. Failure of opening: ERR_CORRUPT,
+ * ERR_MEMORY. */
 #ifndef KINDRED_CLASSIFIER_ENCODER_H
 #define KINDRED_CLASSIFIER_ENCODER_H
 
@@ -15,8 +18,15 @@
 #include "matrix.h"
 #include "pieces.h"
 
-enum { ENCODER_LAYERS = 2, ENCODER_NARROW = 256, ENCODER_WIDTH = 512, ENCODER_FEED = 1536, ENCODER_HEADS = 4 };
-enum { ENCODER_ROWS = 4 * TOKENS_MAX }; /* pieces that go through together; no less than one phrase's */
+enum {
+    ENCODER_LAYERS = 2,
+    ENCODER_NARROW = 256,
+    ENCODER_WIDTH = 512,
+    ENCODER_FEED = 1536,
+    ENCODER_HEADS = 4
+};
+/* pieces that go through together; no less than one phrase's */
+enum { ENCODER_ROWS = 4 * TOKENS_MAX };
 
 struct encoder {
     const struct kernel *kernel;
@@ -47,12 +57,12 @@ struct encoder_phrase {
     float *to; /* [ENCODER_WIDTH]; zeros when count is 0 */
 };
 
-err encoder_open(struct encoder *encoder, const struct model_file *file, const struct kernel *kernel,
-                 struct error *error) MUST_USE;
+err encoder_open(struct encoder *encoder, const struct model_file *file,
+                 const struct kernel *kernel, struct error *error) MUST_USE;
 void encoder_close(struct encoder *encoder);
 
 /* count <= CLASSIFIER_BATCH_MAX. Every token is below piece_count. */
-void encoder_run(const struct encoder *encoder, struct encoder_scratch *scratch, const struct encoder_phrase *phrases,
-                 size_t count);
+void encoder_run(const struct encoder *encoder, struct encoder_scratch *scratch,
+                 const struct encoder_phrase *phrases, size_t count);
 
 #endif

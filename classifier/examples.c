@@ -32,11 +32,13 @@ static float dot(const float *weights, const int8_t *embedding)
             sums[lane] += weights[i + lane] * (float)embedding[i + lane];
         }
     }
-    float sum = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+    float sum =
+        ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
     return sum / (float)EMBEDDING_SCALE;
 }
 
-static void add_mean(float *weights, const int8_t (*examples)[EMBEDDING_SIZE], size_t count, float share)
+static void add_mean(float *weights, const int8_t (*examples)[EMBEDDING_SIZE], size_t count,
+                     float share)
 {
     if (count == 0) {
         return;
@@ -49,9 +51,10 @@ static void add_mean(float *weights, const int8_t (*examples)[EMBEDDING_SIZE], s
     }
 }
 
-/* The score that all but `passing` of the background stay below: the smallest of the largest ones, kept in order. */
-static float background_threshold(const float *weights, const int8_t (*background)[EMBEDDING_SIZE], size_t count,
-                                  size_t per_thousand)
+/* The score that all but `passing` of the background stay below: the smallest of the largest ones,
+ * kept in order. */
+static float background_threshold(const float *weights, const int8_t (*background)[EMBEDDING_SIZE],
+                                  size_t count, size_t per_thousand)
 {
     float largest[EXAMPLES_BACKGROUND_MAX / 50 + 1]; /* 19 of a thousand, and one */
     size_t wanted = count * per_thousand / 1000 + 1;
@@ -70,8 +73,9 @@ static float background_threshold(const float *weights, const int8_t (*backgroun
     return largest[kept - 1];
 }
 
-void examples_fit(const struct classifier *classifier, const int8_t (*positives)[EMBEDDING_SIZE], size_t positive_count,
-                  const int8_t (*negatives)[EMBEDDING_SIZE], size_t negative_count, struct examples_scorer *out)
+void examples_fit(const struct classifier *classifier, const int8_t (*positives)[EMBEDDING_SIZE],
+                  size_t positive_count, const int8_t (*negatives)[EMBEDDING_SIZE],
+                  size_t negative_count, struct examples_scorer *out)
 {
     memset(out, 0, sizeof *out);
     add_mean(out->weights, positives, positive_count, 1.0f);
@@ -87,9 +91,10 @@ void examples_fit(const struct classifier *classifier, const int8_t (*positives)
     }
     size_t background = classifier == NULL ? 0 : classifier->background_count;
     background = background < EXAMPLES_BACKGROUND_MAX ? background : EXAMPLES_BACKGROUND_MAX;
-    out->threshold = background == 0 ? normal_quantile(positive_count) * length
-                                     : background_threshold(out->weights, classifier->background, background,
-                                                            passing_per_thousand(positive_count));
+    out->threshold = background == 0
+                         ? normal_quantile(positive_count) * length
+                         : background_threshold(out->weights, classifier->background, background,
+                                                passing_per_thousand(positive_count));
     out->slope = SLOPE / length;
 }
 

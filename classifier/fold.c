@@ -7,7 +7,8 @@
 #include "base/utf8.h"
 #include "fold_internal.h"
 
-/* Where the folded bytes go. A space is owed until the next word begins, so that none stands at the ends. */
+/* Where the folded bytes go. A space is owed until the next word begins, so that none stands at the
+ * ends. */
 struct fold_out {
     char *out;
     size_t length;
@@ -98,8 +99,9 @@ static const char *plain_spelling(uint32_t c)
 
 static bool is_accent(uint32_t c)
 {
-    return (c >= 0x0300 && c <= 0x036F) || (c >= 0x1AB0 && c <= 0x1AFF) || (c >= 0x1DC0 && c <= 0x1DFF) ||
-           (c >= 0x20D0 && c <= 0x20FF) || (c >= 0xFE00 && c <= 0xFE0F) || (c >= 0xFE20 && c <= 0xFE2F);
+    return (c >= 0x0300 && c <= 0x036F) || (c >= 0x1AB0 && c <= 0x1AFF) ||
+           (c >= 0x1DC0 && c <= 0x1DFF) || (c >= 0x20D0 && c <= 0x20FF) ||
+           (c >= 0xFE00 && c <= 0xFE0F) || (c >= 0xFE20 && c <= 0xFE2F);
 }
 
 static bool is_word_character(uint32_t c)
@@ -151,8 +153,9 @@ static size_t put_sequence(struct fold_out *to, struct slice text, size_t at)
     }
     utf8proc_int32_t parts[32];
     int boundary = 0;
-    utf8proc_ssize_t count = utf8proc_decompose_char(c, parts, (utf8proc_ssize_t)ARRAY_COUNT(parts),
-                                                     UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_DECOMPOSE, &boundary);
+    utf8proc_ssize_t count = utf8proc_decompose_char(
+        c, parts, (utf8proc_ssize_t)ARRAY_COUNT(parts),
+        UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_DECOMPOSE, &boundary);
     if (count < 0 || (size_t)count > ARRAY_COUNT(parts)) {
         put_space(to);
         return length;
@@ -163,7 +166,8 @@ static size_t put_sequence(struct fold_out *to, struct slice text, size_t at)
     return length;
 }
 
-/* Letters and digits of one ASCII word, which is nearly all that ever comes. Returns where it stopped. */
+/* Letters and digits of one ASCII word, which is nearly all that ever comes. Returns where it
+ * stopped. */
 static size_t fold_run(struct fold_out *to, struct slice text, size_t at)
 {
     char *out = to->out + to->length;
@@ -263,8 +267,8 @@ static size_t fold_case_of(struct slice text, size_t at, char *out, size_t room,
     (void)utf8proc_iterate((const utf8proc_uint8_t *)text.data + at, (utf8proc_ssize_t)length, &c);
     utf8proc_int32_t parts[8];
     int boundary = 0;
-    utf8proc_ssize_t count =
-        utf8proc_decompose_char(c, parts, (utf8proc_ssize_t)ARRAY_COUNT(parts), UTF8PROC_CASEFOLD, &boundary);
+    utf8proc_ssize_t count = utf8proc_decompose_char(c, parts, (utf8proc_ssize_t)ARRAY_COUNT(parts),
+                                                     UTF8PROC_CASEFOLD, &boundary);
     size_t written = 0;
     for (utf8proc_ssize_t i = 0; i < count && (size_t)count <= ARRAY_COUNT(parts); i++) {
         utf8proc_uint8_t bytes[4];

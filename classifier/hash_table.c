@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-err hash_table_open(struct hash_table *table, const struct model_file *file, const char *prefix, struct error *error)
+err hash_table_open(struct hash_table *table, const struct model_file *file, const char *prefix,
+                    struct error *error)
 {
     char start_name[TENSOR_NAME_MAX];
     char tag_name[TENSOR_NAME_MAX];
@@ -25,7 +26,8 @@ err hash_table_open(struct hash_table *table, const struct model_file *file, con
     if (!model_file_ascending(start.data, start.count, (uint32_t)tag.count)) {
         return model_file_error(error, start_name, "does not ascend to the number of rows");
     }
-    *table = (struct hash_table){.start = start.data, .tag = tag.data, .rows = (uint32_t)tag.count, .shift = 64};
+    *table = (struct hash_table){
+        .start = start.data, .tag = tag.data, .rows = (uint32_t)tag.count, .shift = 64};
     for (size_t left = buckets; left > 1; left /= 2) {
         table->shift--;
     }

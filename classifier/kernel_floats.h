@@ -1,6 +1,6 @@
-/* kernel_floats.h: the float half of a kernel, included by each kernel_*.c, which is compiled for its instruction set.
- * VECTOR_BYTES (16, 32 or 64) is the width to write it in; the order of every sum is that of KERNEL_LANES lanes whatever the
- * width, so that all kernels give the same bytes.
+/* kernel_floats.h: the float half of a kernel, included by each kernel_*.c, which is compiled for
+ * its instruction set. VECTOR_BYTES (16, 32 or 64) is the width to write it in; the order of every
+ * sum is that of KERNEL_LANES lanes whatever the width, so that all kernels give the same bytes.
  *
  * Threading: any. */
 #ifndef KINDRED_CLASSIFIER_KERNEL_FLOATS_H
@@ -18,8 +18,9 @@ enum { VECTOR_LANES = VECTOR_BYTES / 4, PARTS = KERNEL_LANES / VECTOR_LANES };
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Adding this to a float of less than 2^22 rounds it to an integer, to even, which then lies in the low bits. */
-#define ROUNDER 12582912.0f
+/* Adding this to a float of less than 2^22 rounds it to an integer, to even, which then lies in the
+ * low bits. */
+#define ROUNDER      12582912.0f
 #define ROUNDER_BITS 0x4B400000
 
 INLINE vector load(const float *from)
@@ -59,7 +60,8 @@ INLINE float add_lanes(const vector sums[PARTS])
 
 /* ---- exp ---- */
 
-/* exp(x) = 2^k * exp(r), |r| <= ln 2 / 2; the polynomial is Cephes' (Moshier 1992). Below -87 it is 0, above 88 as of 88. */
+/* exp(x) = 2^k * exp(r), |r| <= ln 2 / 2; the polynomial is Cephes' (Moshier 1992). Below -87 it is
+ * 0, above 88 as of 88. */
 INLINE vector exp_of(vector x)
 {
     const int_vector tiny = x < -87.0f;
@@ -176,7 +178,8 @@ INLINE float quantise_with(const float *x, size_t n, int8_t *to, uint8_t flip)
 
 /* ---- attention ---- */
 
-/* Scores of one token's query in one head, made to weights that add up to 1. Unused places get weight 0. */
+/* Scores of one token's query in one head, made to weights that add up to 1. Unused places get
+ * weight 0. */
 INLINE void softmax(float weights[KERNEL_KEYS_MAX], size_t count)
 {
     float most = weights[0];

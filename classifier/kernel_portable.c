@@ -16,8 +16,9 @@ static int32_t dot_bytes(const int8_t *a, const int8_t *b, size_t n)
     return sum;
 }
 
-static void multiply(const struct kernel_matrix *matrix, const int8_t *x, size_t x_stride, const float *x_scale,
-                     size_t tokens, bool positive, float *out, size_t out_stride)
+static void multiply(const struct kernel_matrix *matrix, const int8_t *x, size_t x_stride,
+                     const float *x_scale, size_t tokens, bool positive, float *out,
+                     size_t out_stride)
 {
     for (size_t row = 0; row < matrix->rows; row++) {
         const int8_t *weights = matrix->weights + row * matrix->columns;

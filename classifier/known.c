@@ -19,10 +19,12 @@ static err open_nearest(struct known *known, const struct model_file *file, stru
         e = model_file_tensor(file, "known.text.end", TENSOR_U32, 1, (uint32_t[]){0}, &end, error);
     }
     if (e == ERR_OK) {
-        e = model_file_tensor(file, "known.code", TENSOR_U8, 2, (uint32_t[]){(uint32_t)end.count, 0}, &code, error);
+        e = model_file_tensor(file, "known.code", TENSOR_U8, 2,
+                              (uint32_t[]){(uint32_t)end.count, 0}, &code, error);
     }
     if (e == ERR_OK) {
-        e = model_file_tensor(file, "known.book", TENSOR_F32, 3, (uint32_t[]){code.shape[1], 256, 0}, &book, error);
+        e = model_file_tensor(file, "known.book", TENSOR_F32, 3,
+                              (uint32_t[]){code.shape[1], 256, 0}, &book, error);
     }
     if (e != ERR_OK) {
         return e;
@@ -31,7 +33,8 @@ static err open_nearest(struct known *known, const struct model_file *file, stru
         return model_file_error(error, "known.text.end", "does not ascend to the end of the text");
     }
     if (text.count >= (1 << 27) || end.count >= (1 << 26)) {
-        return model_file_error(error, "known.text", "is larger than this version of Kindred reads");
+        return model_file_error(error, "known.text",
+                                "is larger than this version of Kindred reads");
     }
     if ((size_t)book.shape[0] * book.shape[2] != EMBEDDING_SIZE) {
         return model_file_error(error, "known.book", "is for another size of embedding");
@@ -45,14 +48,16 @@ static err open_nearest(struct known *known, const struct model_file *file, stru
     return ERR_OK;
 }
 
-err known_open(struct known *known, const struct model_file *file, size_t topic_count, struct error *error)
+err known_open(struct known *known, const struct model_file *file, size_t topic_count,
+               struct error *error)
 {
     struct tensor topics = {0};
     struct tensor row = {0};
     err e = hash_table_open(&known->table, file, "known", error);
     const uint32_t rows = e == ERR_OK ? known->table.rows : 0;
     if (e == ERR_OK) {
-        e = model_file_tensor(file, "known.topics", TENSOR_U32, 1, (uint32_t[]){rows}, &topics, error);
+        e = model_file_tensor(file, "known.topics", TENSOR_U32, 1, (uint32_t[]){rows}, &topics,
+                              error);
     }
     if (e == ERR_OK) {
         e = model_file_tensor(file, "known.row", TENSOR_U32, 1, (uint32_t[]){rows}, &row, error);
@@ -114,7 +119,8 @@ void known_votes(const struct known *known, struct slice folded, size_t topic_co
     }
     for (size_t length = 1; length < words && length <= PART_WORDS_MAX; length++) {
         for (size_t start = 0; start + length <= words; start++) {
-            const struct slice part = slice_of(folded.data + begin[start], end[start + length - 1] - begin[start]);
+            const struct slice part =
+                slice_of(folded.data + begin[start], end[start + length - 1] - begin[start]);
             const uint32_t mask = known_topics(known, part);
             if (mask == 0 || (length == 1 && fewer_letters_than(part, LONE_LETTERS_MIN))) {
                 continue;
@@ -127,7 +133,8 @@ void known_votes(const struct known *known, struct slice folded, size_t topic_co
 
 /* ---- embedding ---- */
 
-bool known_embedding(const struct known *known, struct slice folded, float embedding[EMBEDDING_SIZE])
+bool known_embedding(const struct known *known, struct slice folded,
+                     float embedding[EMBEDDING_SIZE])
 {
     const uint32_t entry = hash_table_find(&known->table, folded);
     if (entry == TABLE_NONE || known->row[entry] == TABLE_NONE) {
@@ -167,8 +174,8 @@ static void keep(struct known_near *out, size_t *count, size_t max, struct known
     out[at] = candidate;
 }
 
-size_t known_nearest(const struct known *known, const float embedding[EMBEDDING_SIZE], struct slice except,
-                     struct known_near *out, size_t max)
+size_t known_nearest(const struct known *known, const float embedding[EMBEDDING_SIZE],
+                     struct slice except, struct known_near *out, size_t max)
 {
     /* What each byte of a code adds to the product with the embedding and to the squared length. */
     float products[EMBEDDING_SIZE][256];
@@ -199,7 +206,8 @@ size_t known_nearest(const struct known *known, const float embedding[EMBEDDING_
         }
         const float both = sqrtf(own * square);
         const float similarity = both > 0 ? product / both : 0;
-        if ((count < max || similarity > out[count - 1].similarity) && !slice_equal(known_text(known, row), except)) {
+        if ((count < max || similarity > out[count - 1].similarity) &&
+            !slice_equal(known_text(known, row), except)) {
             keep(out, &count, max, (struct known_near){row, similarity});
         }
     }

@@ -6,7 +6,8 @@
  *             cannot know; product-quantised (Jégou et al. 2011)
  *   nearest   known phrases by the angle between embeddings
  *
- * Phrases written by hand ("curated") have their text and embedding here, by row of text; others only an entry in the table.
+ * Phrases written by hand ("curated") have their text and embedding here, by row of text; others
+ * only an entry in the table.
  *
  * Threading: immutable, any thread. Failure of opening: ERR_CORRUPT. */
 #ifndef KINDRED_CLASSIFIER_KNOWN_H
@@ -27,7 +28,8 @@ struct known {
     size_t parts;
 };
 
-err known_open(struct known *known, const struct model_file *file, size_t topic_count, struct error *error) MUST_USE;
+err known_open(struct known *known, const struct model_file *file, size_t topic_count,
+               struct error *error) MUST_USE;
 
 /* The topics of a folded phrase; 0 when it is not known. */
 static inline uint32_t known_topics(const struct known *known, struct slice folded)
@@ -45,15 +47,17 @@ static inline struct slice known_text(const struct known *known, uint32_t row)
 /* votes [2 * topic_count]: by known parts of several words, then by known words. */
 void known_votes(const struct known *known, struct slice folded, size_t topic_count, float *votes);
 
-/* The embedding of a folded phrase that has one here, length sqrt(EMBEDDING_SIZE); false, and nothing changed, otherwise. */
-bool known_embedding(const struct known *known, struct slice folded, float embedding[EMBEDDING_SIZE]) MUST_USE;
+/* The embedding of a folded phrase that has one here, length sqrt(EMBEDDING_SIZE); false, and
+ * nothing changed, otherwise. */
+bool known_embedding(const struct known *known, struct slice folded,
+                     float embedding[EMBEDDING_SIZE]) MUST_USE;
 
 struct known_near {
     uint32_t row;
     float similarity;
 };
 /* At most `max` of them, nearest first, without the phrase `except`; returns how many. */
-size_t known_nearest(const struct known *known, const float embedding[EMBEDDING_SIZE], struct slice except,
-                     struct known_near *out, size_t max);
+size_t known_nearest(const struct known *known, const float embedding[EMBEDDING_SIZE],
+                     struct slice except, struct known_near *out, size_t max);
 
 #endif

@@ -32,8 +32,9 @@ static err pack(struct kernel_matrix *matrix, uint8_t flip, struct error *error)
     return ERR_OK;
 }
 
-err matrix_open(struct kernel_matrix *matrix, const struct model_file *file, const struct kernel *kernel, const char *name,
-                size_t rows, size_t columns, struct error *error)
+err matrix_open(struct kernel_matrix *matrix, const struct model_file *file,
+                const struct kernel *kernel, const char *name, size_t rows, size_t columns,
+                struct error *error)
 {
     char full[3][TENSOR_NAME_MAX + 8];
     struct tensor weights = {0};
@@ -42,7 +43,8 @@ err matrix_open(struct kernel_matrix *matrix, const struct model_file *file, con
     (void)snprintf(full[2], sizeof full[2], "%s.bias", name);
     *matrix = (struct kernel_matrix){0};
     CHECK(columns <= KERNEL_COLUMNS_MAX);
-    err e = model_file_tensor(file, full[0], TENSOR_I8, 2, (uint32_t[]){(uint32_t)rows, (uint32_t)columns}, &weights, error);
+    err e = model_file_tensor(file, full[0], TENSOR_I8, 2,
+                              (uint32_t[]){(uint32_t)rows, (uint32_t)columns}, &weights, error);
     if (e == ERR_OK) {
         e = model_file_floats(file, full[1], 0, weights.shape[0], &matrix->scale, error);
     }
@@ -57,7 +59,8 @@ err matrix_open(struct kernel_matrix *matrix, const struct model_file *file, con
     matrix->padded_columns = (columns + 3) / 4 * 4;
     matrix->weights = weights.data;
     if (matrix->rows % 16 != 0 || memchr(weights.data, 0x80, weights.count) != NULL) {
-        return model_file_error(error, full[0], "has a number of rows, or a weight, that is not allowed");
+        return model_file_error(error, full[0],
+                                "has a number of rows, or a weight, that is not allowed");
     }
     return kernel->packs ? pack(matrix, kernel->flip, error) : ERR_OK;
 }

@@ -7,10 +7,11 @@
 #include "kernel.h"
 #include "model_file.h"
 
-/* From <name>.weight [rows][columns], <name>.scale and <name>.bias; rows 0: as many as there are. What was made stays in
- * *matrix to be given to matrix_close, also after a failure. */
-err matrix_open(struct kernel_matrix *matrix, const struct model_file *file, const struct kernel *kernel, const char *name,
-                size_t rows, size_t columns, struct error *error) MUST_USE;
+/* From <name>.weight [rows][columns], <name>.scale and <name>.bias; rows 0: as many as there are.
+ * What was made stays in *matrix to be given to matrix_close, also after a failure. */
+err matrix_open(struct kernel_matrix *matrix, const struct model_file *file,
+                const struct kernel *kernel, const char *name, size_t rows, size_t columns,
+                struct error *error) MUST_USE;
 void matrix_close(struct kernel_matrix *matrix);
 
 #endif

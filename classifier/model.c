@@ -1,5 +1,5 @@
-/* model.c: opening the model and the way of a phrase through it: read (reading.c), features (pieces.c and encoder.c, words.c,
- * known.c), trunk (trunk.c), verdict. */
+/* model.c: opening the model and the way of a phrase through it: read (reading.c), features
+ * (pieces.c and encoder.c, words.c, known.c), trunk (trunk.c), verdict. */
 #include "model_internal.h"
 
 #include <math.h>
@@ -7,7 +7,8 @@
 
 #include "base/memory.h"
 
-/* Added to the file's digest for the classifier's version: to be raised whenever this code changes a verdict. */
+/* Added to the file's digest for the classifier's version: to be raised whenever this code changes
+ * a verdict. */
 static const uint64_t CODE_VERSION = 0;
 
 struct scratch {
@@ -79,7 +80,8 @@ static err open_parts(struct model *model, const struct model_file *file, struct
         e = model_file_floats(file, "thresholds", 0, 2, &model->thresholds, error);
     }
     if (e == ERR_OK) {
-        e = model_file_tensor(file, "background", TENSOR_I8, 2, (uint32_t[]){0, EMBEDDING_SIZE}, &background, error);
+        e = model_file_tensor(file, "background", TENSOR_I8, 2, (uint32_t[]){0, EMBEDDING_SIZE},
+                              &background, error);
     }
     model->classifier.background = (const int8_t(*)[EMBEDDING_SIZE])(uintptr_t)background.data;
     model->classifier.background_count = background.shape[0];
@@ -92,7 +94,8 @@ static err open_parts(struct model *model, const struct model_file *file, struct
 static void classify(const void *context, void *scratch, const struct slice *phrases, size_t count,
                      struct verdict *verdicts);
 
-err model_open_with(struct slice bytes, const struct kernel *kernel, struct model **out, struct error *error)
+err model_open_with(struct slice bytes, const struct kernel *kernel, struct model **out,
+                    struct error *error)
 {
     struct model_file file;
     *out = NULL;
@@ -152,7 +155,8 @@ const char *model_kernel(const struct model *model)
 /* ---- running ---- */
 
 /* The encoder knows names by their capitals: "tom brady" ─▶ "Tom Brady". */
-static void cut_titled(const struct model *model, const struct reading *reading, struct encoder_phrase *phrase)
+static void cut_titled(const struct model *model, const struct reading *reading,
+                       struct encoder_phrase *phrase)
 {
     char titled[PHRASE_FOLD_MAX];
     for (size_t i = 0; i < reading->length; i++) {
@@ -160,11 +164,14 @@ static void cut_titled(const struct model *model, const struct reading *reading,
         const bool first = i == 0 || reading->text[i - 1] == ' ';
         titled[i] = (char)(first && c >= 'a' && c <= 'z' ? c - ('a' - 'A') : c);
     }
-    phrase->count = reading->length == 0 ? 0 : pieces_cut(&model->pieces, slice_of(titled, reading->length), phrase->tokens);
+    phrase->count =
+        reading->length == 0
+            ? 0
+            : pieces_cut(&model->pieces, slice_of(titled, reading->length), phrase->tokens);
 }
 
-void model_run(const struct model *model, void *scratch, const struct reading *readings, size_t count,
-               struct trunk_result *results, struct model_tokens *tokens)
+void model_run(const struct model *model, void *scratch, const struct reading *readings,
+               size_t count, struct trunk_result *results, struct model_tokens *tokens)
 {
     struct scratch *s = scratch;
     CHECK(count <= CLASSIFIER_BATCH_MAX);
@@ -189,7 +196,8 @@ void model_run(const struct model *model, void *scratch, const struct reading *r
     trunk_run(&model->trunk, s->trunk, count, results);
     for (size_t i = 0; i < count; i++) {
         /* Where there is none, the trunk's stays. */
-        (void)!known_embedding(&model->known, slice_of(readings[i].text, readings[i].length), results[i].embedding);
+        (void)!known_embedding(&model->known, slice_of(readings[i].text, readings[i].length),
+                               results[i].embedding);
     }
 }
 
@@ -201,17 +209,18 @@ static float sigmoid(const struct model *model, float x)
     return 1.0f / (1.0f + model->kernel->exp(-x));
 }
 
-static float probability(const struct model *model, const struct reading *reading, const struct trunk_result *result,
-                         size_t topic)
+static float probability(const struct model *model, const struct reading *reading,
+                         const struct trunk_result *result, size_t topic)
 {
     static const float INTEREST_CEILING = 6; /* as in train/train.py */
-    const size_t row = reading->topics == 0                   ? CALIBRATION_UNKNOWN
+    const size_t row = reading->topics == 0                  ? CALIBRATION_UNKNOWN
                        : (reading->topics >> topic & 1) != 0 ? CALIBRATION_LISTED
                                                              : CALIBRATION_NOT_LISTED;
     const float *c = model->calibration + row * 3;
     const float interest = result->logits[model->classifier.topic_count];
-    const float p = sigmoid(model, c[0] * result->logits[topic] +
-                                       c[1] * (interest < INTEREST_CEILING ? interest : INTEREST_CEILING) + c[2]);
+    const float p = sigmoid(
+        model, c[0] * result->logits[topic] +
+                   c[1] * (interest < INTEREST_CEILING ? interest : INTEREST_CEILING) + c[2]);
     return p >= 0 ? p : 0; /* 0 for what is not a number */
 }
 
@@ -233,8 +242,8 @@ static void put_topic(struct verdict *verdict, size_t topic, uint16_t confidence
     verdict->topics[at] = (struct verdict_topic){confidence, (uint8_t)topic};
 }
 
-static void put_verdict(const struct model *model, const struct reading *reading, const struct trunk_result *result,
-                        struct verdict *verdict, float *scores)
+static void put_verdict(const struct model *model, const struct reading *reading,
+                        const struct trunk_result *result, struct verdict *verdict, float *scores)
 {
     const size_t count = model->classifier.topic_count;
     size_t best = 0;
@@ -250,7 +259,8 @@ static void put_verdict(const struct model *model, const struct reading *reading
     for (size_t topic = 0; topic < count; topic++) {
         const float needed = model->thresholds[topic == best ? 0 : 1];
         if (scores[topic] >= needed || scores[topic] >= model->thresholds[1]) {
-            put_topic(verdict, topic, (uint16_t)(scores[topic] * (float)VERDICT_CONFIDENCE_ONE + 0.5f));
+            put_topic(verdict, topic,
+                      (uint16_t)(scores[topic] * (float)VERDICT_CONFIDENCE_ONE + 0.5f));
         }
     }
     for (size_t i = 0; i < EMBEDDING_SIZE; i++) {
@@ -261,16 +271,17 @@ static void put_verdict(const struct model *model, const struct reading *reading
     }
 }
 
-/* A phrase that no list has and that the model is unsure about is looked at once more, as the known phrase one edit away.
- * A lone word is one edit from more words than several words are from known phrases: there the model must be less sure, and
- * so is the answer. What looks like no interest at all is left alone. */
+/* A phrase that no list has and that the model is unsure about is looked at once more, as the known
+ * phrase one edit away. A lone word is one edit from more words than several words are from known
+ * phrases: there the model must be less sure, and so is the answer. What looks like no interest at
+ * all is left alone. */
 static const float UNSURE_LONE = 0.5f;
 static const float UNSURE_SEVERAL = 0.85f;
 static const float GUESSED_LONE = 0.6f; /* what is left of a confidence */
 static const float GUESSED_SEVERAL = 0.85f;
 
-static bool read_again(const struct model *model, const float *scores, const struct trunk_result *result,
-                       struct reading *reading)
+static bool read_again(const struct model *model, const float *scores,
+                       const struct trunk_result *result, struct reading *reading)
 {
     char better[PHRASE_FOLD_MAX];
     if (reading->topics != 0 || reading->length == 0 ||
@@ -283,7 +294,8 @@ static bool read_again(const struct model *model, const float *scores, const str
             return false;
         }
     }
-    const size_t length = spelling_guess(&model->spelling, slice_of(reading->text, reading->length), SLICE_NONE, better);
+    const size_t length = spelling_guess(&model->spelling, slice_of(reading->text, reading->length),
+                                         SLICE_NONE, better);
     if (length == 0) {
         return false;
     }
@@ -295,8 +307,8 @@ static bool read_again(const struct model *model, const float *scores, const str
     return true;
 }
 
-/* The matrices are larger than the cache: one way through them for a whole batch costs little more than for one phrase, so the
- * second looks wait for each other, too. */
+/* The matrices are larger than the cache: one way through them for a whole batch costs little more
+ * than for one phrase, so the second looks wait for each other, too. */
 static void classify(const void *context, void *scratch, const struct slice *phrases, size_t count,
                      struct verdict *verdicts)
 {
@@ -338,8 +350,8 @@ static void copy_text(char to[EXPLAIN_TEXT_MAX], struct slice text)
     to[length] = 0;
 }
 
-void model_explain(const struct model *model, void *scratch, struct slice phrase, struct verdict *verdict,
-                   struct model_explanation *out)
+void model_explain(const struct model *model, void *scratch, struct slice phrase,
+                   struct verdict *verdict, struct model_explanation *out)
 {
     struct scratch *s = scratch;
     struct reading *reading = &s->readings[0];
@@ -361,7 +373,8 @@ void model_explain(const struct model *model, void *scratch, struct slice phrase
     out->corrected = reading->corrected;
     copy_text(out->read_as, text);
     struct known_near near[EXPLAIN_NEAREST_MAX];
-    out->nearest_count = known_nearest(&model->known, result->embedding, text, near, EXPLAIN_NEAREST_MAX);
+    out->nearest_count =
+        known_nearest(&model->known, result->embedding, text, near, EXPLAIN_NEAREST_MAX);
     for (size_t i = 0; i < out->nearest_count; i++) {
         copy_text(out->nearest[i].phrase, known_text(&model->known, near[i].row));
         out->nearest[i].similarity = near[i].similarity;

@@ -17,7 +17,8 @@ struct descriptor {
 
 err model_file_error(struct error *error, const char *name, const char *what)
 {
-    return error_set(error, ERR_CORRUPT, "model_corrupt", 0, "the model file's %.32s %s", name, what);
+    return error_set(error, ERR_CORRUPT, "model_corrupt", 0, "the model file's %.32s %s", name,
+                     what);
 }
 
 static size_t element_bytes(uint8_t type)
@@ -38,7 +39,8 @@ static bool all_zero(const char *bytes, size_t count)
 static struct descriptor read_descriptor(struct slice file, uint32_t number)
 {
     const char *at = file.data + HEADER_BYTES + (size_t)number * DESCRIPTOR_BYTES;
-    struct descriptor d = {.name = at, .type = (uint8_t)at[32], .rank = (uint8_t)at[33], .offset = load_u64(at + 56)};
+    struct descriptor d = {
+        .name = at, .type = (uint8_t)at[32], .rank = (uint8_t)at[33], .offset = load_u64(at + 56)};
     d.count = 1;
     for (size_t i = 0; i < TENSOR_RANK_MAX; i++) {
         d.shape[i] = load_u32(at + 40 + 4 * i);
@@ -51,7 +53,8 @@ static struct descriptor read_descriptor(struct slice file, uint32_t number)
 static bool name_is_sound(const char *name)
 {
     const size_t length = strnlen(name, TENSOR_NAME_MAX);
-    return length > 0 && length < TENSOR_NAME_MAX && all_zero(name + length, TENSOR_NAME_MAX - length);
+    return length > 0 && length < TENSOR_NAME_MAX &&
+           all_zero(name + length, TENSOR_NAME_MAX - length);
 }
 
 static bool floats_are_finite(const void *data, uint64_t count)
@@ -70,9 +73,11 @@ static err check_descriptor(const struct model_file *file, uint32_t number, stru
     const struct descriptor d = read_descriptor(file->bytes, number);
     const size_t tensors_from = HEADER_BYTES + (size_t)file->tensor_count * DESCRIPTOR_BYTES;
     if (!name_is_sound(d.name) || !all_zero(d.name + 34, 6)) {
-        return error_set(error, ERR_CORRUPT, "model_corrupt", number, "descriptor %u of the model file is damaged", number);
+        return error_set(error, ERR_CORRUPT, "model_corrupt", number,
+                         "descriptor %u of the model file is damaged", number);
     }
-    if (d.type < TENSOR_U8 || d.type > TENSOR_F32 || d.rank < 1 || d.rank > TENSOR_RANK_MAX || d.count == 0) {
+    if (d.type < TENSOR_U8 || d.type > TENSOR_F32 || d.rank < 1 || d.rank > TENSOR_RANK_MAX ||
+        d.count == 0) {
         return model_file_error(error, d.name, "has no such type or shape");
     }
     for (size_t i = d.rank; i < TENSOR_RANK_MAX; i++) {
@@ -80,7 +85,8 @@ static err check_descriptor(const struct model_file *file, uint32_t number, stru
             return model_file_error(error, d.name, "has more dimensions than its rank");
         }
     }
-    if (d.offset % TENSOR_ALIGNMENT != 0 || d.offset < tensors_from || d.offset > file->bytes.length ||
+    if (d.offset % TENSOR_ALIGNMENT != 0 || d.offset < tensors_from ||
+        d.offset > file->bytes.length ||
         d.count > (file->bytes.length - d.offset) / element_bytes(d.type)) {
         return model_file_error(error, d.name, "lies outside of the file");
     }
@@ -100,18 +106,23 @@ err model_file_open(struct slice bytes, struct model_file *out, struct error *er
     CHECK((uintptr_t)bytes.data % MODEL_FILE_ALIGNMENT == 0);
     *out = (struct model_file){.bytes = bytes};
     if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) {
-        return error_set(error, ERR_UNSUPPORTED, "model_unsupported", 0, "the model runs on little-endian machines only");
+        return error_set(error, ERR_UNSUPPORTED, "model_unsupported", 0,
+                         "the model runs on little-endian machines only");
     }
     if (bytes.length < HEADER_BYTES || memcmp(bytes.data, "KNDRMDL1", 8) != 0) {
-        return error_set(error, ERR_CORRUPT, "model_corrupt", 0, "this is no model file of version 1");
+        return error_set(error, ERR_CORRUPT, "model_corrupt", 0,
+                         "this is no model file of version 1");
     }
     out->tensor_count = load_u32(bytes.data + 8);
     out->digest = load_u64(bytes.data + 16);
-    if (!all_zero(bytes.data + 12, 4) || out->tensor_count == 0 || out->tensor_count > TENSORS_MAX ||
+    if (!all_zero(bytes.data + 12, 4) || out->tensor_count == 0 ||
+        out->tensor_count > TENSORS_MAX ||
         out->tensor_count > (bytes.length - HEADER_BYTES) / DESCRIPTOR_BYTES) {
-        return error_set(error, ERR_CORRUPT, "model_corrupt", 0, "the model file's header is damaged");
+        return error_set(error, ERR_CORRUPT, "model_corrupt", 0,
+                         "the model file's header is damaged");
     }
-    if (hash64(slice_of(bytes.data + HEADER_BYTES, bytes.length - HEADER_BYTES), 0) != out->digest) {
+    if (hash64(slice_of(bytes.data + HEADER_BYTES, bytes.length - HEADER_BYTES), 0) !=
+        out->digest) {
         return error_set(error, ERR_CORRUPT, "model_corrupt", 0,
                          "the model file is damaged or cut: its digest does not match");
     }
@@ -122,8 +133,8 @@ err model_file_open(struct slice bytes, struct model_file *out, struct error *er
     return e;
 }
 
-err model_file_tensor(const struct model_file *file, const char *name, enum tensor_type type, unsigned rank,
-                      const uint32_t *shape, struct tensor *out, struct error *error)
+err model_file_tensor(const struct model_file *file, const char *name, enum tensor_type type,
+                      unsigned rank, const uint32_t *shape, struct tensor *out, struct error *error)
 {
     for (uint32_t i = 0; i < file->tensor_count; i++) {
         const struct descriptor d = read_descriptor(file->bytes, i);
@@ -135,7 +146,8 @@ err model_file_tensor(const struct model_file *file, const char *name, enum tens
             fits = fits && (shape[k] == 0 || shape[k] == d.shape[k]);
         }
         if (!fits) {
-            return model_file_error(error, name, "has another type or shape than this version of Kindred reads");
+            return model_file_error(error, name,
+                                    "has another type or shape than this version of Kindred reads");
         }
         *out = (struct tensor){.data = file->bytes.data + d.offset, .count = (size_t)d.count};
         memcpy(out->shape, d.shape, sizeof out->shape);
@@ -144,8 +156,8 @@ err model_file_tensor(const struct model_file *file, const char *name, enum tens
     return model_file_error(error, name, "is missing");
 }
 
-err model_file_floats(const struct model_file *file, const char *name, size_t rows, size_t columns, const float **out,
-                      struct error *error)
+err model_file_floats(const struct model_file *file, const char *name, size_t rows, size_t columns,
+                      const float **out, struct error *error)
 {
     struct tensor tensor;
     const uint32_t shape[] = {(uint32_t)rows, (uint32_t)columns};

@@ -1,6 +1,8 @@
-/* model_file.h: the tensors of a model file (format: classifier/model.h), checked before anybody reads them.
+/* model_file.h: the tensors of a model file (format: classifier/model.h), checked before anybody
+ * reads them.
  *
- * Threading: any. Tensors are borrowed from the file's bytes. Failure: ERR_CORRUPT with error naming the tensor. */
+ * Threading: any. Tensors are borrowed from the file's bytes. Failure: ERR_CORRUPT with error
+ * naming the tensor. */
 #ifndef KINDRED_CLASSIFIER_MODEL_FILE_H
 #define KINDRED_CLASSIFIER_MODEL_FILE_H
 
@@ -26,12 +28,13 @@ struct model_file {
 err model_file_open(struct slice bytes, struct model_file *out, struct error *error) MUST_USE;
 
 /* The tensor of this name, type, rank and shape [rank]; 0 in `shape` stands for any. */
-err model_file_tensor(const struct model_file *file, const char *name, enum tensor_type type, unsigned rank,
-                      const uint32_t *shape, struct tensor *out, struct error *error) MUST_USE;
+err model_file_tensor(const struct model_file *file, const char *name, enum tensor_type type,
+                      unsigned rank, const uint32_t *shape, struct tensor *out,
+                      struct error *error) MUST_USE;
 
 /* The floats of a tensor of exactly this shape, [rows][columns]; rows 0: [columns]. */
-err model_file_floats(const struct model_file *file, const char *name, size_t rows, size_t columns, const float **out,
-                      struct error *error) MUST_USE;
+err model_file_floats(const struct model_file *file, const char *name, size_t rows, size_t columns,
+                      const float **out, struct error *error) MUST_USE;
 
 /* ERR_CORRUPT, "the model file's <name> <what>". */
 err model_file_error(struct error *error, const char *name, const char *what);

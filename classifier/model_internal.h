@@ -40,7 +40,8 @@ struct reading {
 };
 
 /* As model_open, with a kernel of one's own choice. */
-err model_open_with(struct slice bytes, const struct kernel *kernel, struct model **out, struct error *error) MUST_USE;
+err model_open_with(struct slice bytes, const struct kernel *kernel, struct model **out,
+                    struct error *error) MUST_USE;
 
 /* Folding, taking hashtags apart, spelling. */
 void model_read(const struct model *model, struct slice phrase, struct reading *out);
@@ -50,7 +51,7 @@ struct model_tokens {
     uint16_t tokens[TOKENS_MAX];
     size_t count;
 };
-void model_run(const struct model *model, void *scratch, const struct reading *readings, size_t count,
-               struct trunk_result *results, struct model_tokens *tokens);
+void model_run(const struct model *model, void *scratch, const struct reading *readings,
+               size_t count, struct trunk_result *results, struct model_tokens *tokens);
 
 #endif

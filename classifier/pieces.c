@@ -54,13 +54,14 @@ err pieces_open(struct pieces *pieces, const struct model_file *file, struct err
     if (e != ERR_OK) {
         return e;
     }
-    /* The trie has no more nodes than there are bytes, plus the root; keys have room for 2^24 nodes. */
+    /* The trie has no more nodes than there are bytes, plus the root; keys have room for 2^24
+     * nodes. */
     size_t terminators = 0;
     for (size_t i = 0; i < text.count; i++) {
         terminators += ((const char *)text.data)[i] == 0;
     }
-    if (terminators != score.count || ((const char *)text.data)[text.count - 1] != 0 || score.count > PIECES_MAX ||
-        text.count >= (1 << 22)) {
+    if (terminators != score.count || ((const char *)text.data)[text.count - 1] != 0 ||
+        score.count > PIECES_MAX || text.count >= (1 << 22)) {
         return model_file_error(error, "pieces.text", "does not hold a text for each score");
     }
     uint32_t slots = 1024;

@@ -1,4 +1,5 @@
-/* pieces.h: a phrase cut into the encoder's pieces: the most likely cut under a unigram model (Kudo 2018), by Viterbi.
+/* pieces.h: a phrase cut into the encoder's pieces: the most likely cut under a unigram model (Kudo
+ * 2018), by Viterbi.
  *
  *   "Tom Brady" ─▶ "▁Tom▁Brady" ─▶ ▁Tom | ▁Bra | dy ─▶ 2736 4027 48
  *
@@ -18,7 +19,7 @@ struct pieces {
     struct piece_edge {
         uint32_t key;  /* node * 256 + byte, plus 1; 0: free */
         uint32_t node; /* where it leads */
-    } *edges;
+    } * edges;
     uint32_t edge_mask;
     uint32_t *piece_of; /* by node: piece + 1; 0: no piece ends here */
     const float *score;
@@ -28,7 +29,8 @@ struct pieces {
 err pieces_open(struct pieces *pieces, const struct model_file *file, struct error *error) MUST_USE;
 void pieces_close(struct pieces *pieces);
 
-/* Valid UTF-8 of at most PHRASE_FOLD_MAX bytes; what goes beyond TOKENS_MAX pieces is left off. Returns how many. */
+/* Valid UTF-8 of at most PHRASE_FOLD_MAX bytes; what goes beyond TOKENS_MAX pieces is left off.
+ * Returns how many. */
 size_t pieces_cut(const struct pieces *pieces, struct slice text, uint16_t tokens[TOKENS_MAX]);
 
 #endif

@@ -11,8 +11,9 @@ static bool is_upper(char c)
     return c >= 'A' && c <= 'Z';
 }
 
-/* One ASCII word, perhaps behind '#' or '@', with its capitals inside made starts of words: "TaylorSwift", "NFLDraft". Not
- * where one small letter stands alone in front, which is a name ("iPhone", "eBay"). Returns the length; 0: not so. */
+/* One ASCII word, perhaps behind '#' or '@', with its capitals inside made starts of words:
+ * "TaylorSwift", "NFLDraft". Not where one small letter stands alone in front, which is a name
+ * ("iPhone", "eBay"). Returns the length; 0: not so. */
 static size_t split_capitals(struct slice phrase, char out[2 * PHRASE_FOLD_MAX])
 {
     phrase = slice_trim(phrase);
@@ -30,8 +31,8 @@ static size_t split_capitals(struct slice phrase, char out[2 * PHRASE_FOLD_MAX])
             return 0;
         }
         const bool behind_word = i >= 2 && is_upper(c) && !is_upper(phrase.data[i - 1]);
-        const bool behind_capitals = i >= 2 && i + 1 < phrase.length && is_upper(c) && is_upper(phrase.data[i - 1]) &&
-                                     is_lower(phrase.data[i + 1]);
+        const bool behind_capitals = i >= 2 && i + 1 < phrase.length && is_upper(c) &&
+                                     is_upper(phrase.data[i - 1]) && is_lower(phrase.data[i + 1]);
         if (behind_word || behind_capitals) {
             out[length++] = ' ';
             split = true;
@@ -47,7 +48,8 @@ static void set_text(struct reading *reading, struct slice text)
     reading->length = text.length;
 }
 
-/* Known phrases stay whole, and so do words ("McDonalds") unless what they fall into is a known phrase. */
+/* Known phrases stay whole, and so do words ("McDonalds") unless what they fall into is a known
+ * phrase. */
 static void take_apart(const struct model *model, struct slice phrase, struct reading *reading)
 {
     char spaced[2 * PHRASE_FOLD_MAX];
@@ -58,7 +60,8 @@ static void take_apart(const struct model *model, struct slice phrase, struct re
     }
     const struct slice whole = slice_of(reading->text, reading->length);
     const struct slice parts = slice_of(folded, phrase_fold(slice_of(spaced, length), folded));
-    if (known_topics(&model->known, parts) != 0 || hash_table_find(&model->words.table, whole) == TABLE_NONE) {
+    if (known_topics(&model->known, parts) != 0 ||
+        hash_table_find(&model->words.table, whole) == TABLE_NONE) {
         set_text(reading, parts);
         reading->corrected = true;
     }
@@ -80,8 +83,8 @@ void model_read(const struct model *model, struct slice phrase, struct reading *
     }
     if (out->topics == 0) {
         char better[PHRASE_FOLD_MAX];
-        const size_t length = spelling_correct(&model->spelling, slice_of(out->text, out->length), SLICE_NONE,
-                                               better);
+        const size_t length = spelling_correct(&model->spelling, slice_of(out->text, out->length),
+                                               SLICE_NONE, better);
         if (length > 0) {
             set_text(out, slice_of(better, length));
             out->corrected = true;

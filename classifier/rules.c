@@ -31,22 +31,26 @@ void rules_builder_destroy(struct rules_builder *builder)
     }
 }
 
-static err check_pattern(struct slice pattern, char folded[PHRASE_FOLD_MAX], size_t *length, struct error *error)
+static err check_pattern(struct slice pattern, char folded[PHRASE_FOLD_MAX], size_t *length,
+                         struct error *error)
 {
     bool whole = false;
     if (pattern.length > RULE_PATTERN_MAX) {
-        return error_set(error, ERR_INVALID, "pattern_too_long", 0, "a phrase is longer than %d bytes", RULE_PATTERN_MAX);
+        return error_set(error, ERR_INVALID, "pattern_too_long", 0,
+                         "a phrase is longer than %d bytes", RULE_PATTERN_MAX);
     }
     *length = pattern_fold(pattern, folded, &whole);
     if (!whole) {
-        return error_set(error, ERR_INVALID, "pattern_too_long", 0, "a phrase is too long once it is written out");
+        return error_set(error, ERR_INVALID, "pattern_too_long", 0,
+                         "a phrase is too long once it is written out");
     }
     for (size_t i = 0; i < *length; i++) {
         if (folded[i] != '*' && folded[i] != ' ') {
             return ERR_OK;
         }
     }
-    return error_set(error, ERR_INVALID, "pattern_empty", 0, "a phrase has neither a letter nor a digit");
+    return error_set(error, ERR_INVALID, "pattern_empty", 0,
+                     "a phrase has neither a letter nor a digit");
 }
 
 err rules_pattern_check(struct slice pattern, struct error *error)
@@ -56,8 +60,8 @@ err rules_pattern_check(struct slice pattern, struct error *error)
     return check_pattern(pattern, folded, &length, error);
 }
 
-static err add_pattern(struct rules_builder *builder, uint32_t cohort, struct slice pattern, bool is_not,
-                       struct error *error)
+static err add_pattern(struct rules_builder *builder, uint32_t cohort, struct slice pattern,
+                       bool is_not, struct error *error)
 {
     char folded[PHRASE_FOLD_MAX];
     size_t length = 0;
@@ -94,12 +98,14 @@ static err add_pattern(struct rules_builder *builder, uint32_t cohort, struct sl
     return ERR_OK;
 }
 
-err rules_builder_add(struct rules_builder *builder, uint32_t cohort, struct slice pattern, struct error *error)
+err rules_builder_add(struct rules_builder *builder, uint32_t cohort, struct slice pattern,
+                      struct error *error)
 {
     return add_pattern(builder, cohort, pattern, false, error);
 }
 
-err rules_builder_add_not(struct rules_builder *builder, uint32_t cohort, struct slice pattern, struct error *error)
+err rules_builder_add_not(struct rules_builder *builder, uint32_t cohort, struct slice pattern,
+                          struct error *error)
 {
     return add_pattern(builder, cohort, pattern, true, error);
 }
@@ -108,7 +114,8 @@ err rules_builder_add_not(struct rules_builder *builder, uint32_t cohort, struct
 
 static struct slice folded_of(const struct rules *rules, const struct rules_pattern *pattern)
 {
-    return slice_of(rules->bytes + pattern->typed_at + pattern->typed_length, pattern->folded_length);
+    return slice_of(rules->bytes + pattern->typed_at + pattern->typed_length,
+                    pattern->folded_length);
 }
 
 uint32_t rules_text_hash(struct slice folded)
@@ -120,7 +127,8 @@ static uint32_t probe(const struct rules *rules, struct slice folded, uint32_t h
 {
     uint32_t at = hash & rules->slot_mask;
     while (rules->slots[at].text_plus_1 != 0 &&
-           (rules->slots[at].hash != hash || !slice_equal(rules->texts[rules->slots[at].text_plus_1 - 1], folded))) {
+           (rules->slots[at].hash != hash ||
+            !slice_equal(rules->texts[rules->slots[at].text_plus_1 - 1], folded))) {
         at = (at + 1) & rules->slot_mask;
     }
     return at;
@@ -153,8 +161,8 @@ static err allocate(struct rules *rules, const struct rules_builder *builder)
     rules->slots = alloc_array(slots, sizeof *rules->slots);
     rules->wildcards = alloc_array(count, sizeof *rules->wildcards);
     rules->wildcard_patterns = alloc_array(count, sizeof *rules->wildcard_patterns);
-    bool all = rules->patterns && rules->bytes && rules->texts && rules->owner_starts && rules->owners &&
-               rules->slots && rules->wildcards && rules->wildcard_patterns;
+    bool all = rules->patterns && rules->bytes && rules->texts && rules->owner_starts &&
+               rules->owners && rules->slots && rules->wildcards && rules->wildcard_patterns;
     if (all && count > 0) {
         memcpy(rules->patterns, builder->patterns, count * sizeof *rules->patterns);
         memcpy(rules->bytes, builder->bytes.data, builder->bytes.length);
@@ -237,5 +245,6 @@ struct slice rules_pattern_text(const struct rules *rules, uint32_t pattern)
     if (pattern >= rules->pattern_count) {
         return SLICE_NONE;
     }
-    return slice_of(rules->bytes + rules->patterns[pattern].typed_at, rules->patterns[pattern].typed_length);
+    return slice_of(rules->bytes + rules->patterns[pattern].typed_at,
+                    rules->patterns[pattern].typed_length);
 }

@@ -33,7 +33,7 @@ struct rules {
     struct rules_slot {
         uint32_t hash;
         uint32_t text_plus_1; /* 0: free */
-    } *slots;
+    } * slots;
     uint32_t slot_mask;
 
     struct slice *wildcards;

@@ -1,9 +1,16 @@
 #include "fold_internal.h"
 #include "rules_internal.h"
 
-/* While matching, rule_hit.method holds one of these, the more telling the lower, and NOT says that it takes the cohort
- * out. finish() turns them into the public ones. */
-enum { LEVEL_SAME = 1, LEVEL_PLURAL = 2, LEVEL_WILDCARD = 3, LEVEL_TYPO = 4, LEVEL_MASK = 7, NOT = 8 };
+/* While matching, rule_hit.method holds one of these, the more telling the lower, and NOT says that
+ * it takes the cohort out. finish() turns them into the public ones. */
+enum {
+    LEVEL_SAME = 1,
+    LEVEL_PLURAL = 2,
+    LEVEL_WILDCARD = 3,
+    LEVEL_TYPO = 4,
+    LEVEL_MASK = 7,
+    NOT = 8
+};
 
 struct matching {
     const struct rules *rules;
@@ -12,8 +19,10 @@ struct matching {
     bool known; /* the phrase is somebody's exact pattern */
 };
 
-/* The levels are gone through from telling to less telling, so a hit that is there already stays. */
-static void add_hit(struct matching *matching, uint32_t pattern_index, uint8_t level, float confidence)
+/* The levels are gone through from telling to less telling, so a hit that is there already
+ * stays. */
+static void add_hit(struct matching *matching, uint32_t pattern_index, uint8_t level,
+                    float confidence)
 {
     const struct rules_pattern *pattern = &matching->rules->patterns[pattern_index];
     size_t low = 0;
@@ -71,8 +80,9 @@ static bool is_letter(char c)
 
 static bool takes_es(const char *text, size_t length)
 {
-    return ends_with(text, length, "s") || ends_with(text, length, "x") || ends_with(text, length, "z") ||
-           ends_with(text, length, "o") || ends_with(text, length, "ch") || ends_with(text, length, "sh");
+    return ends_with(text, length, "s") || ends_with(text, length, "x") ||
+           ends_with(text, length, "z") || ends_with(text, length, "o") ||
+           ends_with(text, length, "ch") || ends_with(text, length, "sh");
 }
 
 static bool ends_in_consonant_y(const char *text, size_t length)
@@ -81,7 +91,8 @@ static bool ends_in_consonant_y(const char *text, size_t length)
            strchr("aeiouy", text[length - 2]) == NULL;
 }
 
-/* Calls visit with every spelling that is the plural or the singular of the text by the ending of its last word:
+/* Calls visit with every spelling that is the plural or the singular of the text by the ending of
+ * its last word:
  *
  *     singular, 3 letters or more      plural
  *     …  not behind "s"                … s
@@ -89,7 +100,8 @@ static bool ends_in_consonant_y(const char *text, size_t length)
  *     …  consonant and y               … ies
  *
  * English only; a phrase in another language that gets a wrong spelling here finds no pattern. */
-static void each_plural(struct slice folded, void (*visit)(void *context, struct slice text), void *context)
+static void each_plural(struct slice folded, void (*visit)(void *context, struct slice text),
+                        void *context)
 {
     char text[PHRASE_FOLD_MAX + 4];
     const size_t length = folded.length;
@@ -190,8 +202,9 @@ static size_t word_length(const uint32_t *text, size_t count)
     return length;
 }
 
-/* Two edits: "artifical inteligence" has one a word, but "sara jacobs" is somebody else than "marc jacobs". So of several
- * words a short one may have one only, and none may come or go. A single word is long enough by the rule of lengths. */
+/* Two edits: "artifical inteligence" has one a word, but "sara jacobs" is somebody else than "marc
+ * jacobs". So of several words a short one may have one only, and none may come or go. A single
+ * word is long enough by the rule of lengths. */
 static bool spread_over_words(const uint32_t *a, size_t a_count, const uint32_t *b, size_t b_count)
 {
     const bool single = word_length(a, a_count) == a_count && word_length(b, b_count) == b_count;
@@ -199,7 +212,8 @@ static bool spread_over_words(const uint32_t *a, size_t a_count, const uint32_t 
         const size_t a_word = word_length(a, a_count);
         const size_t b_word = word_length(b, b_count);
         const unsigned allowed = a_word >= 9 ? 2 : 1;
-        if (typo_distance(a, a_word, b, b_word, allowed) > allowed || (a_word == a_count) != (b_word == b_count)) {
+        if (typo_distance(a, a_word, b, b_word, allowed) > allowed ||
+            (a_word == a_count) != (b_word == b_count)) {
             return false;
         }
         if (a_word == a_count) {
@@ -235,10 +249,12 @@ static bool visit_candidate(void *context, uint32_t text)
     }
     size_t count = fold_characters(nearest->rules->texts[text], characters, PHRASE_FOLD_MAX);
     const unsigned max = nearest->distance < TYPO_EDITS_MAX ? nearest->distance : TYPO_EDITS_MAX;
-    unsigned distance = typo_distance(nearest->characters, nearest->character_count, characters, count, max);
+    unsigned distance =
+        typo_distance(nearest->characters, nearest->character_count, characters, count, max);
     if (distance > nearest->distance || distance > max ||
         !same_digits(nearest->characters, nearest->character_count, characters, count) ||
-        (distance == 2 && !spread_over_words(nearest->characters, nearest->character_count, characters, count))) {
+        (distance == 2 &&
+         !spread_over_words(nearest->characters, nearest->character_count, characters, count))) {
         return true;
     }
     if (distance < nearest->distance) {
@@ -299,7 +315,8 @@ static void add_typos(struct matching *matching, struct slice folded)
     nearest.distance = allowed; /* as far as allowed is as good as nothing found yet */
     nearest.count = 0;
     nearest.tried_count = 0;
-    typo_index_candidates(&rules->typo_index, characters, count, allowed, visit_candidate, &nearest);
+    typo_index_candidates(&rules->typo_index, characters, count, allowed, visit_candidate,
+                          &nearest);
     if (nearest.count == 0 || nearest.count > NEAREST_MAX) {
         return;
     }
@@ -337,7 +354,8 @@ static size_t finish(struct matching *matching)
     return kept;
 }
 
-size_t rules_match(const struct rules *rules, struct slice phrase, struct rule_hit hits[RULE_HITS_MAX])
+size_t rules_match(const struct rules *rules, struct slice phrase,
+                   struct rule_hit hits[RULE_HITS_MAX])
 {
     char bytes[PHRASE_FOLD_MAX];
     const struct slice folded = slice_of(bytes, phrase_fold(phrase, bytes));
@@ -381,8 +399,8 @@ static bool touch_candidate(void *context, uint32_t text)
     struct touching *touching = context;
     uint32_t characters[PHRASE_FOLD_MAX];
     size_t count = fold_characters(touching->rules->texts[text], characters, PHRASE_FOLD_MAX);
-    touching->touched = typo_distance(touching->characters, touching->count, characters, count, touching->allowed) <=
-                        touching->allowed;
+    touching->touched = typo_distance(touching->characters, touching->count, characters, count,
+                                      touching->allowed) <= touching->allowed;
     return !touching->touched;
 }
 
@@ -404,8 +422,8 @@ bool rules_touch(const struct rules *rules, struct slice phrase)
         touching.count = fold_characters(folded, characters, PHRASE_FOLD_MAX);
         touching.allowed = allowed_edits(characters, touching.count);
         if (touching.allowed > 0) {
-            typo_index_candidates(&rules->typo_index, characters, touching.count, touching.allowed, touch_candidate,
-                                  &touching);
+            typo_index_candidates(&rules->typo_index, characters, touching.count, touching.allowed,
+                                  touch_candidate, &touching);
         }
     }
     return touching.touched;

@@ -7,30 +7,32 @@ enum {
     STEP_UNKNOWN = 256,
     PHRASE_BYTES_MAX = 48, /* longer ones are not corrected as a whole */
     PHRASE_BYTES_MIN = 5,
-    WORDS_MAX = 16,        /* phrases of more are not corrected */
+    WORDS_MAX = 16, /* phrases of more are not corrected */
     WORD_BYTES_MAX = 24,
     TWO_EDITS_BYTES_MIN = 9,
     TWO_EDITS_COST = 160,
     SPLIT_BYTES_MIN = 6,
-    GUESS_BYTES_MIN = 5,   /* shorter words: only what was left out or swapped */
-    GUESS_COST = 175,      /* a lone word is not taken for a rarer one */
+    GUESS_BYTES_MIN = 5, /* shorter words: only what was left out or swapped */
+    GUESS_COST = 175,    /* a lone word is not taken for a rarer one */
 };
 
 /* Steps: a word this rare may be a slip that the word vectors happen to hold ... */
 static const int SUSPICIOUS_STEP = 165;
 /* ... if what it becomes is this much more frequent (12 steps: a factor of 2). */
 static const int MUCH_RARER = 36;
-/* For a word that is not part of a known phrase afterwards: a slip that the word vectors hold, and what it becomes. */
+/* For a word that is not part of a known phrase afterwards: a slip that the word vectors hold, and
+ * what it becomes. */
 static const int SLIP_STEP = 192;
 static const int SLIP_RARER = 84;
-/* A word of the curated phrases counts as this much more frequent than it is among all texts, and as this much more for each
- * time that twice as many phrases hold it. */
+/* A word of the curated phrases counts as this much more frequent than it is among all texts, and
+ * as this much more for each time that twice as many phrases hold it. */
 static const int LISTED_BONUS = 16;
 static const int LISTED_BONUS_MORE = 6;
 /* A changed first letter counts against a candidate by this much: people rarely miss that one. */
 static const int FIRST_LETTER_PENALTY = 30;
-/* A letter that was left out or two that changed places can only have come from few words, a replaced one from 25 times as
- * many: so it counts against a candidate that it would have to be a replacement. */
+/* A letter that was left out or two that changed places can only have come from few words, a
+ * replaced one from 25 times as many: so it counts against a candidate that it would have to be a
+ * replacement. */
 static const int REPLACEMENT_PENALTY = 30;
 static const int DELETION_PENALTY = 20;
 
@@ -41,14 +43,15 @@ struct query {
 
 struct word {
     struct slice text;
-    int step;     /* how rare; STEP_UNKNOWN */
+    int step;        /* how rare; STEP_UNKNOWN */
     uint32_t listed; /* in so many places of the curated phrases */
-    bool letters; /* a to z only */
+    bool letters;    /* a to z only */
 };
 
 /* ---- what is known ---- */
 
-err spelling_open(struct spelling *spelling, const struct words *words, const struct known *known, struct error *error)
+err spelling_open(struct spelling *spelling, const struct words *words, const struct known *known,
+                  struct error *error)
 {
     spelling->words = words;
     spelling->known = known;
@@ -62,7 +65,8 @@ void spelling_close(struct spelling *spelling)
 
 static bool is_known(const struct query *query, struct slice phrase)
 {
-    return known_topics(query->spelling->known, phrase) != 0 && !slice_equal(phrase, query->without);
+    return known_topics(query->spelling->known, phrase) != 0 &&
+           !slice_equal(phrase, query->without);
 }
 
 static uint32_t listed_count(const struct query *query, struct slice word)
@@ -102,12 +106,14 @@ static bool is_unknown(const struct word *word)
     return word->step == STEP_UNKNOWN && word->listed == 0;
 }
 
-/* Could it be a slip? In a phrase of several words short words are looked at, in one of three and more also frequent ones. */
+/* Could it be a slip? In a phrase of several words short words are looked at, in one of three and
+ * more also frequent ones. */
 static bool is_suspicious(const struct word *word, struct slice phrase, size_t count)
 {
     const size_t length_min = count > 1 && phrase.length >= 8 ? 2 : 4;
     return word->letters && word->text.length >= length_min &&
-           (is_unknown(word) || word->step >= SUSPICIOUS_STEP || (count >= 3 && phrase.length >= 12));
+           (is_unknown(word) || word->step >= SUSPICIOUS_STEP ||
+            (count >= 3 && phrase.length >= 12));
 }
 
 /* How far a candidate recommends itself, less is more; INT32_MAX: not at all. */
@@ -141,7 +147,8 @@ static int edit_penalty(struct slice text, struct slice candidate)
     return different == 1 ? REPLACEMENT_PENALTY : 0;
 }
 
-/* Calls visit with every text one edit from `text` that edits bytes [from, to). Spaces are inserted too, not replaced. */
+/* Calls visit with every text one edit from `text` that edits bytes [from, to). Spaces are inserted
+ * too, not replaced. */
 static void each_edit(struct slice text, size_t from, size_t to, bool spaces,
                       void (*visit)(void *context, struct slice candidate), void *context)
 {
@@ -177,7 +184,8 @@ static void each_edit(struct slice text, size_t from, size_t to, bool spaces,
         memcpy(edited + i + 1, text.data + i, text.length - i);
         for (size_t a = 0; a < letters + spaces; a++) {
             const bool inside = i > from && i < to;
-            if ((alphabet[a] != ' ' && (i == to || alphabet[a] != text.data[i])) || (alphabet[a] == ' ' && inside)) {
+            if ((alphabet[a] != ' ' && (i == to || alphabet[a] != text.data[i])) ||
+                (alphabet[a] == ' ' && inside)) {
                 edited[i] = alphabet[a];
                 visit(context, slice_of(edited, text.length + 1));
             }
@@ -210,7 +218,9 @@ static void try_phrase(void *context, struct slice candidate)
     int cost = 0;
     if (memchr(changed.data, ' ', changed.length) == NULL) {
         cost = cost_of(search->query, changed, word->text.data[0]);
-        const int needed = search->words == 1 ? (word->text.length >= 6 ? 2 * MUCH_RARER : 1000) : search->words == 2 ? MUCH_RARER : MUCH_RARER / 3;
+        const int needed = search->words == 1   ? (word->text.length >= 6 ? 2 * MUCH_RARER : 1000)
+                           : search->words == 2 ? MUCH_RARER
+                                                : MUCH_RARER / 3;
         if (cost == INT32_MAX || (!is_unknown(word) && word->step - cost < needed)) {
             return;
         }
@@ -244,7 +254,8 @@ static size_t try_space_at_digits(const struct query *query, struct slice phrase
     for (size_t at = 1; at < phrase.length && phrase.length < PHRASE_FOLD_MAX; at++) {
         const char left = phrase.data[at - 1];
         const char right = phrase.data[at];
-        if (left == ' ' || right == ' ' || (left >= '0' && left <= '9') == (right >= '0' && right <= '9')) {
+        if (left == ' ' || right == ' ' ||
+            (left >= '0' && left <= '9') == (right >= '0' && right <= '9')) {
             continue;
         }
         memcpy(out, phrase.data, at);
@@ -257,8 +268,8 @@ static size_t try_space_at_digits(const struct query *query, struct slice phrase
     return 0;
 }
 
-static size_t correct_phrase(const struct query *query, struct slice phrase, const struct word *words, size_t count,
-                             char *out)
+static size_t correct_phrase(const struct query *query, struct slice phrase,
+                             const struct word *words, size_t count, char *out)
 {
     if (phrase.length < PHRASE_BYTES_MIN || phrase.length > PHRASE_BYTES_MAX) {
         return 0;
@@ -270,12 +281,14 @@ static size_t correct_phrase(const struct query *query, struct slice phrase, con
     if (length > 0) {
         return length;
     }
-    struct phrase_search search = {.query = query, .phrase = phrase, .words = count, .best = INT32_MAX};
+    struct phrase_search search = {
+        .query = query, .phrase = phrase, .words = count, .best = INT32_MAX};
     for (size_t i = 0; i < count; i++) {
         if (is_suspicious(&words[i], phrase, count)) {
             search.word = &words[i];
             search.offset = (size_t)(words[i].text.data - phrase.data);
-            each_edit(phrase, search.offset, search.offset + words[i].text.length, true, try_phrase, &search);
+            each_edit(phrase, search.offset, search.offset + words[i].text.length, true, try_phrase,
+                      &search);
         }
     }
     memcpy(out, search.out, search.length);
@@ -328,7 +341,8 @@ static void try_guess(void *context, struct slice candidate)
     }
 }
 
-size_t spelling_guess(const struct spelling *spelling, struct slice folded, struct slice without, char out[PHRASE_FOLD_MAX])
+size_t spelling_guess(const struct spelling *spelling, struct slice folded, struct slice without,
+                      char out[PHRASE_FOLD_MAX])
 {
     const struct query query = {spelling, without};
     if (folded.length < 4 || folded.length > PHRASE_BYTES_MAX) {
@@ -392,7 +406,8 @@ static void try_far_word(void *context, struct slice candidate, uint32_t count)
     for (size_t i = 0; i < candidate.length; i++) {
         letters[i] = (uint8_t)candidate.data[i];
     }
-    if (typo_distance(search->letters, search->word->text.length, letters, candidate.length, 2) <= 2 &&
+    if (typo_distance(search->letters, search->word->text.length, letters, candidate.length, 2) <=
+            2 &&
         listed_count(search->query, candidate) > 0) {
         try_word(search, candidate);
     }
@@ -400,9 +415,11 @@ static void try_far_word(void *context, struct slice candidate, uint32_t count)
 
 static size_t correct_word(const struct query *query, const struct word *word, bool lone, char *out)
 {
-    struct word_search search = {.query = query, .word = word, .best = INT32_MAX, .best_rank = INT32_MAX};
+    struct word_search search = {
+        .query = query, .word = word, .best = INT32_MAX, .best_rank = INT32_MAX};
     const size_t length = word->text.length;
-    const bool slip = word->step != STEP_UNKNOWN && word->step >= SLIP_STEP && word->listed == 0 && length >= 7;
+    const bool slip =
+        word->step != STEP_UNKNOWN && word->step >= SLIP_STEP && word->listed == 0 && length >= 7;
     if (!word->letters || !(is_unknown(word) || slip) || length < 4 || length > WORD_BYTES_MAX) {
         return 0;
     }
@@ -410,14 +427,16 @@ static size_t correct_word(const struct query *query, const struct word *word, b
     if (slip && (search.length == 0 || word->step - search.best < SLIP_RARER)) {
         return 0;
     }
-    if (search.best > cost_allowed(length, lone) && length >= TWO_EDITS_BYTES_MIN && length + 2 < VOCABULARY_LENGTH_MAX) {
+    if (search.best > cost_allowed(length, lone) && length >= TWO_EDITS_BYTES_MIN &&
+        length + 2 < VOCABULARY_LENGTH_MAX) {
         search.length = 0;
         search.best = search.best_rank = TWO_EDITS_COST;
         for (size_t i = 0; i < length; i++) {
             search.letters[i] = (uint8_t)word->text.data[i];
         }
         for (size_t l = length - 2; l <= length + 2; l++) {
-            vocabulary_each(&query->spelling->vocabulary, word->text.data[0], l, try_far_word, &search);
+            vocabulary_each(&query->spelling->vocabulary, word->text.data[0], l, try_far_word,
+                            &search);
         }
     }
     if (search.length == 0 || search.best > cost_allowed(length, lone)) {
@@ -479,7 +498,8 @@ static size_t split(const struct query *query, struct slice word, bool thrice, i
 static size_t split_word(const struct query *query, const struct word *word, char *out)
 {
     int cost;
-    if (!word->letters || !is_unknown(word) || word->text.length < SPLIT_BYTES_MIN || word->text.length > WORD_BYTES_MAX) {
+    if (!word->letters || !is_unknown(word) || word->text.length < SPLIT_BYTES_MIN ||
+        word->text.length > WORD_BYTES_MAX) {
         return 0;
     }
     return split(query, word->text, word->text.length >= 9, &cost, out);
@@ -510,7 +530,8 @@ size_t spelling_correct(const struct spelling *spelling, struct slice folded, st
         if (better_length == 0) {
             better_length = split_word(&query, &words[i], better);
         }
-        const struct slice word = better_length > 0 ? slice_of(better, better_length) : words[i].text;
+        const struct slice word =
+            better_length > 0 ? slice_of(better, better_length) : words[i].text;
         if (length + (i > 0) + word.length > PHRASE_FOLD_MAX) {
             return 0;
         }

@@ -12,17 +12,20 @@ static size_t row_length(const struct trunk *trunk)
     return trunk->hidden + trunk->padded_features;
 }
 
-/* Copies two matrices side by side, so that a row is one run of memory whose ends are padded by zeros. */
-static void join(const struct trunk *trunk, const float *by_hidden, const float *by_features, size_t rows, float *to)
+/* Copies two matrices side by side, so that a row is one run of memory whose ends are padded by
+ * zeros. */
+static void join(const struct trunk *trunk, const float *by_hidden, const float *by_features,
+                 size_t rows, float *to)
 {
     for (size_t row = 0; row < rows; row++, to += row_length(trunk)) {
         memcpy(to, by_hidden + row * trunk->hidden, trunk->hidden * sizeof *to);
-        memcpy(to + trunk->hidden, by_features + row * trunk->features, trunk->features * sizeof *to);
+        memcpy(to + trunk->hidden, by_features + row * trunk->features,
+               trunk->features * sizeof *to);
     }
 }
 
-err trunk_open(struct trunk *trunk, const struct model_file *file, const struct kernel *kernel, size_t topic_count,
-               size_t features, struct error *error)
+err trunk_open(struct trunk *trunk, const struct model_file *file, const struct kernel *kernel,
+               size_t topic_count, size_t features, struct error *error)
 {
     const size_t logits = topic_count + 1;
     const float *out = NULL;
@@ -54,12 +57,14 @@ err trunk_open(struct trunk *trunk, const struct model_file *file, const struct 
                    {"embedding.mean", 0, EMBEDDING_SIZE, &trunk->mean},
                    {"embedding.matrix", EMBEDDING_SIZE, EMBEDDING_SIZE, &trunk->whitening}};
     for (size_t i = 0; e == ERR_OK && i < ARRAY_COUNT(tensors); i++) {
-        e = model_file_floats(file, tensors[i].name, tensors[i].rows, tensors[i].columns, tensors[i].to, error);
+        e = model_file_floats(file, tensors[i].name, tensors[i].rows, tensors[i].columns,
+                              tensors[i].to, error);
     }
     if (e != ERR_OK) {
         return e;
     }
-    trunk->head = memory_zalloc((logits + EMBEDDING_SIZE) * row_length(trunk) * sizeof *trunk->head);
+    trunk->head =
+        memory_zalloc((logits + EMBEDDING_SIZE) * row_length(trunk) * sizeof *trunk->head);
     if (trunk->head == NULL) {
         return error_set(error, ERR_MEMORY, "memory", 0, "no memory for the model's head");
     }
@@ -76,7 +81,8 @@ void trunk_close(struct trunk *trunk)
 
 /* ---- running ---- */
 
-/* Scratch: joined [batch][hidden | features], sums [2 * batch][hidden], left over [features], quantised [2 * batch][features]. */
+/* Scratch: joined [batch][hidden | features], sums [2 * batch][hidden], left over [features],
+ * quantised [2 * batch][features]. */
 struct trunk_scratch {
     float *joined;
     float *sums;
@@ -95,7 +101,8 @@ static struct trunk_scratch lay_out(const struct trunk *trunk, void *scratch)
 
 size_t trunk_scratch_bytes(const struct trunk *trunk)
 {
-    const size_t floats = CLASSIFIER_BATCH_MAX * (row_length(trunk) + 2 * trunk->hidden) + trunk->padded_features;
+    const size_t floats =
+        CLASSIFIER_BATCH_MAX * (row_length(trunk) + 2 * trunk->hidden) + trunk->padded_features;
     return floats * sizeof(float) + 2 * CLASSIFIER_BATCH_MAX * trunk->padded_features;
 }
 
@@ -105,7 +112,8 @@ float *trunk_features(const struct trunk *trunk, void *scratch, size_t i)
 }
 
 /* x as two int8 vectors: x = scale[0] * to[0] + scale[1] * to[1], nearly. */
-static void quantise_twice(const struct trunk *trunk, const float *x, float *left, int8_t *to, float scale[2])
+static void quantise_twice(const struct trunk *trunk, const float *x, float *left, int8_t *to,
+                           float scale[2])
 {
     const size_t n = trunk->padded_features;
     scale[0] = trunk->kernel->quantise(x, n, to);
@@ -147,7 +155,8 @@ static void whiten(const struct trunk *trunk, float near[EMBEDDING_SIZE])
         centred[i] = near[i] * factor - trunk->mean[i];
     }
     for (size_t i = 0; i < EMBEDDING_SIZE; i++) {
-        near[i] = trunk->kernel->dot(centred, trunk->whitening + i * EMBEDDING_SIZE, EMBEDDING_SIZE);
+        near[i] =
+            trunk->kernel->dot(centred, trunk->whitening + i * EMBEDDING_SIZE, EMBEDDING_SIZE);
     }
     const float length = sqrtf(trunk->kernel->dot(near, near, EMBEDDING_SIZE)) + 1e-9f;
     for (size_t i = 0; i < EMBEDDING_SIZE; i++) {
@@ -163,7 +172,8 @@ void trunk_run(const struct trunk *trunk, void *scratch, size_t count, struct tr
     const float *weights = trunk->head;
     for (size_t row = 0; row < logits + EMBEDDING_SIZE; row++, weights += row_length(trunk)) {
         for (size_t i = 0; i < count; i++) {
-            const float sum = trunk->kernel->dot(weights, s.joined + i * row_length(trunk), row_length(trunk));
+            const float sum =
+                trunk->kernel->dot(weights, s.joined + i * row_length(trunk), row_length(trunk));
             if (row < logits) {
                 results[i].logits[row] = sum + trunk->bias[row];
             } else {

@@ -3,10 +3,12 @@
  *   features [encoder | words | votes] ─up, relu─▶ hidden ─┬─▶ [hidden | features] x head ─▶ a logit per topic, interest
  *                                                         └─▶ "near" [128], unit length ─▶ whitened: the embedding
  *
- * `up` is int8. Features go in as two int8 vectors, the second of what the first leaves over, so that only the weights are
- * rounded: votes are up to ten times as large as the encoder's numbers. The rest is float.
+ * `up` is int8. Features go in as two int8 vectors, the second of what the first leaves over, so
+ * that only the weights are rounded: votes are up to ten times as large as the encoder's numbers.
+ * The rest is float.
  *
- * Threading: immutable, any thread, each with its own scratch. Failure of opening: ERR_CORRUPT, ERR_MEMORY. */
+ * Threading: immutable, any thread, each with its own scratch. Failure of opening: ERR_CORRUPT,
+ * ERR_MEMORY. */
 #ifndef KINDRED_CLASSIFIER_TRUNK_H
 #define KINDRED_CLASSIFIER_TRUNK_H
 
@@ -34,14 +36,15 @@ struct trunk_result {
 };
 
 /* features: as many as the encoder, the words and the votes together give. */
-err trunk_open(struct trunk *trunk, const struct model_file *file, const struct kernel *kernel, size_t topic_count,
-               size_t features, struct error *error) MUST_USE;
+err trunk_open(struct trunk *trunk, const struct model_file *file, const struct kernel *kernel,
+               size_t topic_count, size_t features, struct error *error) MUST_USE;
 void trunk_close(struct trunk *trunk);
 
 size_t trunk_scratch_bytes(const struct trunk *trunk);
 /* Where phrase i's features are to be written: [features]; what is behind them is trunk_run's. */
 float *trunk_features(const struct trunk *trunk, void *scratch, size_t i);
 /* count <= CLASSIFIER_BATCH_MAX */
-void trunk_run(const struct trunk *trunk, void *scratch, size_t count, struct trunk_result *results);
+void trunk_run(const struct trunk *trunk, void *scratch, size_t count,
+               struct trunk_result *results);
 
 #endif

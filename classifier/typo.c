@@ -16,9 +16,10 @@ static uint64_t mix(uint64_t hash, uint32_t character)
     return hash ^ (hash >> 29);
 }
 
-/* The hash of the text without the characters at `first` and `second` (SIZE_MAX: none). `head` is the hash up to
- * `first`. */
-static uint64_t hash_without(uint64_t head, const uint32_t *text, size_t from, size_t count, size_t second)
+/* The hash of the text without the characters at `first` and `second` (SIZE_MAX: none). `head` is
+ * the hash up to `first`. */
+static uint64_t hash_without(uint64_t head, const uint32_t *text, size_t from, size_t count,
+                             size_t second)
 {
     for (size_t i = from; i < count; i++) {
         if (i != second) {
@@ -28,7 +29,8 @@ static uint64_t hash_without(uint64_t head, const uint32_t *text, size_t from, s
     return head;
 }
 
-static void make_deletions(const uint32_t *text, size_t count, unsigned edits, struct deletions *out)
+static void make_deletions(const uint32_t *text, size_t count, unsigned edits,
+                           struct deletions *out)
 {
     const uint64_t start = UINT64_C(0x2545F4914F6CDD1D);
     count = count < TYPO_PREFIX ? count : TYPO_PREFIX;
@@ -91,7 +93,8 @@ err typo_index_build(struct typo_index *index, const struct slice *texts, uint32
     index->entries = memory_alloc((total + 1) * sizeof *index->entries);
     index->starts = memory_zalloc(((size_t)buckets + 2) * sizeof *index->starts);
     index->filter = memory_zalloc(bits / 8);
-    if (unsorted == NULL || index->entries == NULL || index->starts == NULL || index->filter == NULL) {
+    if (unsorted == NULL || index->entries == NULL || index->starts == NULL ||
+        index->filter == NULL) {
         memory_free(unsorted);
         typo_index_deinit(index);
         return ERR_MEMORY;
@@ -99,7 +102,8 @@ err typo_index_build(struct typo_index *index, const struct slice *texts, uint32
     index->bucket_mask = buckets - 1;
     index->filter_mask = bits - 1;
 
-    /* A counting sort by bucket. starts[b + 2] counts first, so that filling leaves starts[b] right. */
+    /* A counting sort by bucket. starts[b + 2] counts first, so that filling leaves starts[b]
+     * right. */
     size_t filled = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t characters[PHRASE_FOLD_MAX];
@@ -138,8 +142,9 @@ void typo_index_deinit(struct typo_index *index)
 
 /* ---- asking ---- */
 
-void typo_index_candidates(const struct typo_index *index, const uint32_t *characters, size_t count, unsigned edits,
-                           bool (*visit)(void *context, uint32_t text), void *context)
+void typo_index_candidates(const struct typo_index *index, const uint32_t *characters, size_t count,
+                           unsigned edits, bool (*visit)(void *context, uint32_t text),
+                           void *context)
 {
     struct deletions deletions;
     make_deletions(characters, count, edits, &deletions);
@@ -159,7 +164,8 @@ void typo_index_candidates(const struct typo_index *index, const uint32_t *chara
 }
 
 /* The restricted edit distance ("optimal string alignment"), in a band of width 2 * max + 1. */
-static unsigned banded_distance(const uint32_t *a, size_t a_count, const uint32_t *b, size_t b_count, unsigned max)
+static unsigned banded_distance(const uint32_t *a, size_t a_count, const uint32_t *b,
+                                size_t b_count, unsigned max)
 {
     enum { BAND = 2 * TYPO_EDITS_MAX + 1, FAR = 100 };
     /* rows[r][k]: distance of a[0..i) and b[0..i + k - max) */
@@ -191,14 +197,16 @@ static unsigned banded_distance(const uint32_t *a, size_t a_count, const uint32_
                 if (j > 0 && k > 0 && row[k] + 1 < value) {
                     value = row[k] + 1;
                 }
-                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && above2[k + 1] + 1 < value) {
+                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                    above2[k + 1] + 1 < value) {
                     value = above2[k + 1] + 1;
                 }
             }
             row[k + 1] = value;
             best = value < best ? value : best;
         }
-        /* The row before was at least max then, so that a swap over this row comes to more than max too. */
+        /* The row before was at least max then, so that a swap over this row comes to more than max
+         * too. */
         if (best > max) {
             return max + 1;
         }
@@ -207,7 +215,8 @@ static unsigned banded_distance(const uint32_t *a, size_t a_count, const uint32_
     return distance <= max ? distance : max + 1;
 }
 
-unsigned typo_distance(const uint32_t *a, size_t a_count, const uint32_t *b, size_t b_count, unsigned max)
+unsigned typo_distance(const uint32_t *a, size_t a_count, const uint32_t *b, size_t b_count,
+                       unsigned max)
 {
     CHECK(max <= TYPO_EDITS_MAX);
     while (a_count > 0 && b_count > 0 && *a == *b) {

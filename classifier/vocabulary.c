@@ -14,7 +14,8 @@ static struct vocabulary_word *find(const struct vocabulary *vocabulary, struct 
     const uint64_t hash = hash64(word, 0);
     for (uint32_t at = (uint32_t)(hash >> 32);; at++) {
         struct vocabulary_word *slot = &vocabulary->slots[at & vocabulary->mask];
-        if (slot->length == 0 || (slot->tag == (uint32_t)hash && slice_equal(word_of(vocabulary, slot), word))) {
+        if (slot->length == 0 ||
+            (slot->tag == (uint32_t)hash && slice_equal(word_of(vocabulary, slot), word))) {
             return slot;
         }
     }
@@ -37,7 +38,9 @@ static int group_of(struct slice word)
 static void sort_by_letter(struct vocabulary *vocabulary)
 {
     for (uint32_t i = 0; i <= vocabulary->mask; i++) {
-        const int group = vocabulary->slots[i].length == 0 ? -1 : group_of(word_of(vocabulary, &vocabulary->slots[i]));
+        const int group = vocabulary->slots[i].length == 0
+                              ? -1
+                              : group_of(word_of(vocabulary, &vocabulary->slots[i]));
         if (group >= 0) {
             vocabulary->starts[group + 1]++;
         }
@@ -47,7 +50,9 @@ static void sort_by_letter(struct vocabulary *vocabulary)
     }
     uint32_t filled[ARRAY_COUNT(vocabulary->starts)] = {0};
     for (uint32_t i = 0; i <= vocabulary->mask; i++) {
-        const int group = vocabulary->slots[i].length == 0 ? -1 : group_of(word_of(vocabulary, &vocabulary->slots[i]));
+        const int group = vocabulary->slots[i].length == 0
+                              ? -1
+                              : group_of(word_of(vocabulary, &vocabulary->slots[i]));
         if (group >= 0) {
             vocabulary->by_letter[vocabulary->starts[group] + filled[group]++] = i;
         }

@@ -2,7 +2,8 @@
 
 #include "base/memory.h"
 
-/* A folded text or pattern with a space at both ends; behind and before a '*' at an end there is none to add. */
+/* A folded text or pattern with a space at both ends; behind and before a '*' at an end there is
+ * none to add. */
 struct padded {
     char bytes[PHRASE_FOLD_MAX + 2];
     size_t length;
@@ -22,7 +23,8 @@ static void pad(struct padded *out, struct slice text, bool is_pattern)
     }
 }
 
-/* Literal parts from left to right, the leftmost place for each: right for '*' (Kernighan & Pike would do the same). */
+/* Literal parts from left to right, the leftmost place for each: right for '*' (Kernighan & Pike
+ * would do the same). */
 static bool glob(const struct padded *pattern, const struct padded *text)
 {
     struct slice rest = slice_of(pattern->bytes, pattern->length);
@@ -90,7 +92,8 @@ static struct slice longest_part(const struct padded *pattern)
 }
 
 /* The gram of the pattern's longest part whose bucket holds least so far. */
-static uint32_t choose_gram(const struct wildcard_index *index, const uint32_t *load, struct slice part, size_t length)
+static uint32_t choose_gram(const struct wildcard_index *index, const uint32_t *load,
+                            struct slice part, size_t length)
 {
     uint32_t best = gram_hash(part.data, length);
     for (size_t i = 1; i + length <= part.length; i++) {
@@ -120,7 +123,8 @@ err wildcard_index_build(struct wildcard_index *index, const struct slice *patte
     index->starts = memory_zalloc(((size_t)buckets + 1) * sizeof *index->starts);
     index->filter = memory_zalloc(buckets); /* 8 bits a bucket */
     err e = ERR_OK;
-    if (load == NULL || unsorted == NULL || index->entries == NULL || index->starts == NULL || index->filter == NULL) {
+    if (load == NULL || unsorted == NULL || index->entries == NULL || index->starts == NULL ||
+        index->filter == NULL) {
         e = ERR_MEMORY;
         goto out;
     }
@@ -175,8 +179,9 @@ void wildcard_index_match(const struct wildcard_index *index, struct slice text,
     pad(&padded, text, false);
     for (size_t length = 1; length <= WILDCARD_GRAM_MAX; length++) {
         for (size_t i = 0; index->gram_lengths[length] && i + length <= padded.length; i++) {
-            const uint32_t hash = length == WILDCARD_GRAM_MAX ? gram_hash(padded.bytes + i, WILDCARD_GRAM_MAX)
-                                                              : gram_hash(padded.bytes + i, length);
+            const uint32_t hash = length == WILDCARD_GRAM_MAX
+                                      ? gram_hash(padded.bytes + i, WILDCARD_GRAM_MAX)
+                                      : gram_hash(padded.bytes + i, length);
             const uint32_t bit = hash & index->filter_mask;
             if ((index->filter[bit / 64] >> (bit % 64) & 1) == 0) {
                 continue;

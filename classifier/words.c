@@ -11,13 +11,15 @@ err words_open(struct words *words, const struct model_file *file, struct error 
     err e = hash_table_open(&words->table, file, "words", error);
     const uint32_t rows = e == ERR_OK ? words->table.rows : 0;
     if (e == ERR_OK) {
-        e = model_file_tensor(file, "words.code", TENSOR_U8, 2, (uint32_t[]){rows, 0}, &code, error);
+        e = model_file_tensor(file, "words.code", TENSOR_U8, 2, (uint32_t[]){rows, 0}, &code,
+                              error);
     }
     if (e == ERR_OK) {
         e = model_file_tensor(file, "words.step", TENSOR_U8, 1, (uint32_t[]){rows}, &step, error);
     }
     if (e == ERR_OK) {
-        e = model_file_tensor(file, "words.book", TENSOR_F32, 3, (uint32_t[]){code.shape[1], 256, 0}, &book, error);
+        e = model_file_tensor(file, "words.book", TENSOR_F32, 3,
+                              (uint32_t[]){code.shape[1], 256, 0}, &book, error);
     }
     if (e == ERR_OK) {
         e = model_file_floats(file, "words.weight", 0, 256, &words->weight, error);
@@ -49,7 +51,8 @@ static void add_word(const struct words *words, uint32_t row, float *to)
     }
 }
 
-void words_average(const struct words *words, const struct kernel *kernel, struct slice folded, float scale, float *to)
+void words_average(const struct words *words, const struct kernel *kernel, struct slice folded,
+                   float scale, float *to)
 {
     float sum[WORDS_WIDTH_MAX + KERNEL_LANES] = {0};
     for (struct slice rest = folded; rest.data != NULL;) {

@@ -25,7 +25,9 @@ struct words {
 
 err words_open(struct words *words, const struct model_file *file, struct error *error) MUST_USE;
 
-/* to [width] = scale * (the weighted sum of the words' vectors at unit length; zeros when none is known). */
-void words_average(const struct words *words, const struct kernel *kernel, struct slice folded, float scale, float *to);
+/* to [width] = scale * (the weighted sum of the words' vectors at unit length; zeros when none is
+ * known). */
+void words_average(const struct words *words, const struct kernel *kernel, struct slice folded,
+                   float scale, float *to);
 
 #endif

@@ -16,7 +16,8 @@ static uint16_t count_words(const char *const *words)
 
 static void measure_tables(struct table_sizes *sizes)
 {
-    CHECK(demo_country_count <= ARRAY_COUNT(sizes->streets) && demo_topic_count <= ARRAY_COUNT(sizes->phrases));
+    CHECK(demo_country_count <= ARRAY_COUNT(sizes->streets) &&
+          demo_topic_count <= ARRAY_COUNT(sizes->phrases));
     CHECK(demo_city_count <= CITIES_MAX);
     for (int i = 0; i < CULTURE_COUNT; i++) {
         sizes->women[i] = count_words(demo_women[i]);
@@ -81,12 +82,14 @@ static struct phone give_phone(struct household_maker *maker, uint16_t city)
     return (struct phone){city, demo_cities[city].first + maker->phones_given[city]++};
 }
 
-static void make_address(const struct table_sizes *sizes, struct household *household, struct prng *prng)
+static void make_address(const struct table_sizes *sizes, struct household *household,
+                         struct prng *prng)
 {
     const struct demo_city *city = &demo_cities[household->city];
     const struct demo_country *country = &demo_countries[city->country];
     household->street = country->streets[skewed(prng, sizes->streets[city->country])];
-    household->house_number = (uint16_t)(1 + skewed(prng, country->calling_code[0] == '1' ? 9800 : 180));
+    household->house_number =
+        (uint16_t)(1 + skewed(prng, country->calling_code[0] == '1' ? 9800 : 180));
     household->apartment = chance(prng, 250) ? (uint16_t)(1 + skewed(prng, 60)) : 0;
     type_postal_code(prng, country->postal_style, city->postal, household->postal_code);
 }
@@ -127,7 +130,8 @@ static void make_devices(struct person *person, struct prng *prng)
     person->device_count = counts[below(prng, ARRAY_COUNT(counts))];
     for (int i = 0; i < person->device_count; i++) {
         struct device *device = &person->devices[i];
-        *device = (struct device){.mobile = chance(prng, 500), .anonymous = i > 0 && chance(prng, 80)};
+        *device =
+            (struct device){.mobile = chance(prng, 500), .anonymous = i > 0 && chance(prng, 80)};
         make_cookie(prng, device->cookie);
         if (device->mobile) {
             make_device_id(prng, device->device_id);
@@ -136,7 +140,8 @@ static void make_devices(struct person *person, struct prng *prng)
 }
 
 /* Three favourite topics, which give most of the interests; then a few of anything. */
-static void make_interests(const struct table_sizes *sizes, struct person *person, struct prng *prng)
+static void make_interests(const struct table_sizes *sizes, struct person *person,
+                           struct prng *prng)
 {
     uint32_t weights[32];
     uint32_t total = 0;
@@ -144,8 +149,9 @@ static void make_interests(const struct table_sizes *sizes, struct person *perso
     for (uint32_t i = 0; i < demo_topic_count; i++) {
         const struct demo_topic *topic = &demo_topics[i];
         weights[i] = person->gender == GENDER_FEMALE ? topic->women[older]
-                     : person->gender == GENDER_MALE ? topic->men[older]
-                                                     : (uint32_t)(topic->women[older] + topic->men[older]) / 2;
+                     : person->gender == GENDER_MALE
+                         ? topic->men[older]
+                         : (uint32_t)(topic->women[older] + topic->men[older]) / 2;
         total += weights[i];
     }
     uint8_t favourites[3];
@@ -160,11 +166,13 @@ static void make_interests(const struct table_sizes *sizes, struct person *perso
     uint32_t wanted = 2 + skewed(prng, PERSON_INTERESTS_MAX - 1);
     person->interest_count = 0;
     for (uint32_t tries = 0; tries < wanted + 4 && person->interest_count < wanted; tries++) {
-        uint8_t topic = chance(prng, 800) ? favourites[skewed(prng, 3)] : (uint8_t)below(prng, demo_topic_count);
+        uint8_t topic = chance(prng, 800) ? favourites[skewed(prng, 3)]
+                                          : (uint8_t)below(prng, demo_topic_count);
         struct interest interest = {topic, (uint8_t)skewed(prng, sizes->phrases[topic])};
         bool known = false;
         for (int i = 0; i < person->interest_count; i++) {
-            known |= person->interests[i].topic == topic && person->interests[i].phrase == interest.phrase;
+            known |= person->interests[i].topic == topic &&
+                     person->interests[i].phrase == interest.phrase;
         }
         if (!known) {
             person->interests[person->interest_count++] = interest;
@@ -176,16 +184,18 @@ static void make_demographics(struct person *person, struct prng *prng, int plac
 {
     uint32_t roll = below(prng, 1000);
     person->gender = roll < 503 ? GENDER_FEMALE : roll < 990 ? GENDER_MALE : GENDER_NON_BINARY;
-    /* The first two are grown up, the others may be children who are old enough to have an account. */
-    person->age = (uint8_t)(place < 2 ? 18 + (below(prng, 35) + below(prng, 40)) : 14 + skewed(prng, 25));
+    /* The first two are grown up, the others may be children who are old enough to have an
+     * account. */
+    person->age =
+        (uint8_t)(place < 2 ? 18 + (below(prng, 35) + below(prng, 40)) : 14 + skewed(prng, 25));
     person->birthday_day = (uint16_t)below(prng, 365);
     uint32_t schooling = below(prng, 100);
-    person->education = (uint8_t)(person->age < 19 || schooling < 26 ? 0
-                                  : schooling < 42                   ? 1
-                                  : schooling < 52                   ? 2
+    person->education = (uint8_t)(person->age < 19 || schooling < 26   ? 0
+                                  : schooling < 42                     ? 1
+                                  : schooling < 52                     ? 2
                                   : schooling < 83 || person->age < 24 ? 3
-                                  : schooling < 96                   ? 4
-                                                                     : 5);
+                                  : schooling < 96                     ? 4
+                                                                       : 5);
     uint32_t income = below(prng, 4) + below(prng, 3) + (person->education >= 3 ? 1 : 0);
     person->income = (uint8_t)(person->age < 22 ? income / 3 : income);
     person->plan = (uint8_t)(below(prng, 10) < 6 ? 0 : below(prng, 10) < 7 ? 1 : 2);
@@ -193,21 +203,25 @@ static void make_demographics(struct person *person, struct prng *prng, int plac
     person->value_cents = (1 + skewed(prng, 400)) * (1 + skewed(prng, 600)) * (person->plan + 1u);
 }
 
-static void make_person(struct household_maker *maker, struct household *household, struct prng *prng, int culture,
-                        const char *last_name)
+static void make_person(struct household_maker *maker, struct household *household,
+                        struct prng *prng, int culture, const char *last_name)
 {
     int place = household->person_count++;
     struct person *person = &household->persons[place];
     memset(person, 0, offsetof(struct person, interests));
     person->index = person->account = maker->next_person++;
     make_demographics(person, prng, place);
-    bool womans_name = person->gender == GENDER_FEMALE || (person->gender == GENDER_NON_BINARY && chance(prng, 500));
-    person->first_name = womans_name ? demo_women[culture][skewed(prng, maker->sizes.women[culture])]
-                                     : demo_men[culture][skewed(prng, maker->sizes.men[culture])];
-    person->last_name = chance(prng, 780) ? last_name
-                                          : demo_surnames[culture][skewed(prng, maker->sizes.surnames[culture])];
+    bool womans_name = person->gender == GENDER_FEMALE ||
+                       (person->gender == GENDER_NON_BINARY && chance(prng, 500));
+    person->first_name = womans_name
+                             ? demo_women[culture][skewed(prng, maker->sizes.women[culture])]
+                             : demo_men[culture][skewed(prng, maker->sizes.men[culture])];
+    person->last_name = chance(prng, 780)
+                            ? last_name
+                            : demo_surnames[culture][skewed(prng, maker->sizes.surnames[culture])];
 
-    /* No two people get the same number behind their name: an odd multiplier without the factor five permutes it. */
+    /* No two people get the same number behind their name: an odd multiplier without the factor
+     * five permutes it. */
     uint64_t unique = (person->index * UINT64_C(7368787) + 42) % maker->scramble_modulus;
     if (chance(prng, 920)) {
         type_email_address(prng, person->first_name, person->last_name, unique, person->email);
@@ -221,7 +235,8 @@ static void make_person(struct household_maker *maker, struct household *househo
 }
 
 /* A computer, an e-mail address and a telephone that more than one person uses. */
-static void share_things(struct household_maker *maker, struct household *household, struct prng *prng)
+static void share_things(struct household_maker *maker, struct household *household,
+                         struct prng *prng)
 {
     struct person *first = &household->persons[0];
     struct person *second = &household->persons[1];

@@ -65,8 +65,8 @@ struct person {
 
 enum event_kind { EVENT_WEB, EVENT_APP, EVENT_CRM, EVENT_STORE };
 
-/* One record to come. What it says follows from this, the person and the population's seed alone, so that the same event
- * twice is the same record twice. */
+/* One record to come. What it says follows from this, the person and the population's seed alone,
+ * so that the same event twice is the same record twice. */
 struct event {
     uint32_t at_seconds; /* since the start of the 18 months */
     uint8_t person;      /* in the household */
@@ -104,7 +104,8 @@ struct table_sizes {
     uint16_t non_interests;
 };
 
-/* What makes household after household; phones count up per city so that no number is given twice. */
+/* What makes household after household; phones count up per city so that no number is given
+ * twice. */
 struct household_maker {
     uint64_t seed;
     uint32_t people;
@@ -123,9 +124,11 @@ bool household_make(struct household_maker *maker, struct household *household) 
 /* The events of everybody, in the order they are sent (household_schedule.c). */
 void household_schedule(struct household *household, struct prng *prng);
 
-/* One record with its line end at `to`, which has POPULATION_RECORD_MAX_BYTES; returns its length (record.c). */
-size_t record_write(const struct household_maker *maker, const struct household *household, const struct event *event,
-                    int64_t start_us, enum population_format format, char *to) MUST_USE;
+/* One record with its line end at `to`, which has POPULATION_RECORD_MAX_BYTES; returns its length
+ * (record.c). */
+size_t record_write(const struct household_maker *maker, const struct household *household,
+                    const struct event *event, int64_t start_us, enum population_format format,
+                    char *to) MUST_USE;
 size_t record_csv_header(char *to);
 
 /* ---- small dice ---- */

@@ -5,12 +5,14 @@
 
 enum { LISTED_SECONDS = LISTED_DAYS * 86400 };
 
-static const uint8_t busy_hours[] = {7, 8, 8, 9, 10, 11, 12, 12, 13, 14, 15, 16, 17, 18, 18, 19, 19, 20, 20, 20, 21, 21, 22, 23};
+static const uint8_t busy_hours[] = {7,  8,  8,  9,  10, 11, 12, 12, 13, 14, 15, 16,
+                                     17, 18, 18, 19, 19, 20, 20, 20, 21, 21, 22, 23};
 
 static uint32_t pick_time(struct prng *prng, uint32_t joined_day)
 {
     uint32_t day = joined_day + below(prng, LISTED_DAYS - joined_day);
-    uint32_t hour = chance(prng, 900) ? busy_hours[below(prng, ARRAY_COUNT(busy_hours))] : below(prng, 24);
+    uint32_t hour =
+        chance(prng, 900) ? busy_hours[below(prng, ARRAY_COUNT(busy_hours))] : below(prng, 24);
     return day * 86400 + hour * 3600 + below(prng, 3600);
 }
 
@@ -26,19 +28,24 @@ static void append_sorted(struct household *household, struct event event)
 static void plan_person(struct household *household, uint8_t place, struct prng *prng)
 {
     const struct person *person = &household->persons[place];
-    uint32_t records = 1 + person->device_count + skewed(prng, skewed(prng, PERSON_RECORDS_MAX - DEVICES_MAX) + 1);
+    uint32_t records =
+        1 + person->device_count + skewed(prng, skewed(prng, PERSON_RECORDS_MAX - DEVICES_MAX) + 1);
     uint32_t joined_day = below(prng, LISTED_DAYS - 30);
     for (uint8_t i = 0; i < records; i++) {
         /* Each device is used at least once; behind that anything happens. */
-        uint8_t device = (uint8_t)(i < person->device_count ? i : below(prng, person->device_count));
+        uint8_t device =
+            (uint8_t)(i < person->device_count ? i : below(prng, person->device_count));
         const struct device *used = &person->devices[device];
         uint32_t roll = below(prng, 100);
-        uint8_t kind = (uint8_t)(i < person->device_count || roll < 62 ? EVENT_WEB : roll < 92 ? EVENT_CRM : EVENT_STORE);
+        uint8_t kind = (uint8_t)(i < person->device_count || roll < 62 ? EVENT_WEB
+                                 : roll < 92                           ? EVENT_CRM
+                                                                       : EVENT_STORE);
         if (kind == EVENT_WEB && used->mobile && chance(prng, 600)) {
             kind = EVENT_APP;
         }
         bool sign_in = kind <= EVENT_APP ? !used->anonymous && chance(prng, 450) : true;
-        append_sorted(household, (struct event){pick_time(prng, joined_day), place, i, kind, device, sign_in, false});
+        append_sorted(household, (struct event){pick_time(prng, joined_day), place, i, kind, device,
+                                                sign_in, false});
     }
 }
 
@@ -49,8 +56,9 @@ static bool shops(const struct person *person)
            demo_countries[demo_cities[person->phone.city].country].calling_code[0] == '1';
 }
 
-/* Makes true what population.h says: a device that is not anonymous was signed in on at least once, and a purchase known by
- * its telephone number alone follows a record that has the number and the e-mail. */
+/* Makes true what population.h says: a device that is not anonymous was signed in on at least once,
+ * and a purchase known by its telephone number alone follows a record that has the number and the
+ * e-mail. */
 static void link_up(struct household *household)
 {
     bool signed_in[PERSONS_MAX][DEVICES_MAX] = {{false}};
@@ -71,20 +79,23 @@ static void link_up(struct household *household)
     for (int i = household->event_count - 1; i >= 0; i--) {
         struct event *event = &household->events[i];
         bool *done = &signed_in[event->person][event->device];
-        if (event->kind <= EVENT_APP && !*done && !household->persons[event->person].devices[event->device].anonymous) {
+        if (event->kind <= EVENT_APP && !*done &&
+            !household->persons[event->person].devices[event->device].anonymous) {
             event->sign_in = true;
             *done = true;
         }
     }
 }
 
-/* At the family computer somebody who is not signed in is taken for whoever signed in last. So they sign in. */
+/* At the family computer somebody who is not signed in is taken for whoever signed in last. So they
+ * sign in. */
 static void take_turns(struct household *household)
 {
     int owner = -1;
     for (int i = 0; i < household->event_count; i++) {
         struct event *event = &household->events[i];
-        if (event->kind == EVENT_WEB && household->persons[event->person].devices[event->device].shared) {
+        if (event->kind == EVENT_WEB &&
+            household->persons[event->person].devices[event->device].shared) {
             event->sign_in = event->sign_in || owner != event->person;
             owner = event->person;
         }
@@ -93,7 +104,8 @@ static void take_turns(struct household *household)
 
 static bool may_move(const struct household *household, const struct event *event)
 {
-    return event->kind != EVENT_WEB || !household->persons[event->person].devices[event->device].shared;
+    return event->kind != EVENT_WEB ||
+           !household->persons[event->person].devices[event->device].shared;
 }
 
 /* Some records come late, behind newer ones; some are sent twice because an answer was lost. */

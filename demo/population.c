@@ -19,7 +19,8 @@ struct population {
     struct household households[UNDER_WAY];
 };
 
-struct population *population_create(uint64_t seed, uint32_t people, int64_t epoch_us, enum population_format format)
+struct population *population_create(uint64_t seed, uint32_t people, int64_t epoch_us,
+                                     enum population_format format)
 {
     CHECK(people >= 1 && people <= POPULATION_PEOPLE_MAX);
     CHECK(epoch_us >= LISTED_DAYS * INT64_C(86400000000));
@@ -66,12 +67,14 @@ err population_next(struct population *population, struct buffer *out)
     struct household *household = population->slots[slot];
     const struct event *event = &household->events[household->next_event++];
     const struct person *person = &household->persons[event->person];
-    buffer_commit(out, record_write(&population->maker, household, event, population->start_us, population->format, to));
+    buffer_commit(out, record_write(&population->maker, household, event, population->start_us,
+                                    population->format, to));
     population->last_person = person->index;
     population->last_account = person->account;
     population->last_household = household->index;
 
-    if (household->next_event == household->event_count && !household_make(&population->maker, household)) {
+    if (household->next_event == household->event_count &&
+        !household_make(&population->maker, household)) {
         population->under_way--;
         population->slots[slot] = population->slots[population->under_way];
     }

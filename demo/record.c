@@ -45,14 +45,14 @@ static struct slice typed(struct draft *draft, char *end)
     return text;
 }
 
-/* Numbers that look random, are different for different n, and other ones for another seed: multiplying by an odd number and
- * adding permute the numbers below 2^64, and those below 2^36. */
+/* Numbers that look random, are different for different n, and other ones for another seed:
+ * multiplying by an odd number and adding permute the numbers below 2^64, and those below 2^36. */
 static uint64_t scramble(uint64_t n, uint64_t seed)
 {
     return n * UINT64_C(0x9E3779B97F4A7C15) + derive_seed(seed, 3, 5);
 }
 
-/* ---- what it says ----------------------------------------------------------------------------- */
+/* ---- what it says ---------------------------------------------------------------------------- */
 
 static void fill_location(struct draft *draft, const struct household *household, struct prng *prng)
 {
@@ -62,12 +62,14 @@ static void fill_location(struct draft *draft, const struct household *household
     while (spellings < 4 && country->names[spellings] != NULL) {
         spellings++;
     }
-    draft->country = slice_from_cstr(country->names[chance(prng, 700) ? 0 : below(prng, (uint32_t)spellings)]);
+    draft->country =
+        slice_from_cstr(country->names[chance(prng, 700) ? 0 : below(prng, (uint32_t)spellings)]);
     if (chance(prng, 60)) {
         return; /* all that the address of the connection told */
     }
     draft->city = slice_from_cstr(city->name);
-    draft->state = slice_from_cstr(city->state_code != NULL && chance(prng, 750) ? city->state_code : city->state);
+    draft->state = slice_from_cstr(city->state_code != NULL && chance(prng, 750) ? city->state_code
+                                                                                 : city->state);
 }
 
 static void fill_address(struct draft *draft, const struct household *household)
@@ -91,17 +93,20 @@ static void fill_address(struct draft *draft, const struct household *household)
     draft->postal_code = slice_from_cstr(household->postal_code);
 }
 
-static void fill_demographics(struct draft *draft, const struct person *person, const struct event *event,
-                              struct prng *prng)
+static void fill_demographics(struct draft *draft, const struct person *person,
+                              const struct event *event, struct prng *prng)
 {
     static const char *const genders[] = {"Female", "Male", "Non-binary"};
     static const char *const short_genders[] = {"F", "m", "non-binary"};
-    static const char *const incomes[] = {"Under $25,000",   "$25,000-$49,999",   "$50,000-$74,999", "$75,000-$99,999",
-                                          "$100,000-$149,999", "$150,000-$199,999", "$200,000+"};
-    static const char *const educations[] = {"High School",       "Some College",    "Associate's Degree",
-                                             "Bachelor's Degree", "Master's Degree", "Doctorate"};
+    static const char *const incomes[] = {
+        "Under $25,000",     "$25,000-$49,999",   "$50,000-$74,999", "$75,000-$99,999",
+        "$100,000-$149,999", "$150,000-$199,999", "$200,000+"};
+    static const char *const educations[] = {"High School",        "Some College",
+                                             "Associate's Degree", "Bachelor's Degree",
+                                             "Master's Degree",    "Doctorate"};
     uint32_t days_ago = LISTED_DAYS - event->at_seconds / 86400;
-    draft->age = person->age - (days_ago > person->birthday_day) - (days_ago > person->birthday_day + 365u);
+    draft->age =
+        person->age - (days_ago > person->birthday_day) - (days_ago > person->birthday_day + 365u);
     draft->gender = slice_from_cstr((chance(prng, 900) ? genders : short_genders)[person->gender]);
     if (chance(prng, 750)) {
         draft->income = slice_from_cstr(incomes[person->income]);
@@ -121,7 +126,9 @@ static void fill_name(struct draft *draft, const struct person *person, struct p
         at = type_text(at, " \"");
         char *nickname = at;
         at = type_text(at, person->first_name);
-        at = at - nickname > 3 && (nickname[3] & 0x80) == 0 && (nickname[2] & 0x80) == 0 ? nickname + 3 : at;
+        at = at - nickname > 3 && (nickname[3] & 0x80) == 0 && (nickname[2] & 0x80) == 0
+                 ? nickname + 3
+                 : at;
         *at++ = '"';
         draft->first_name = typed(draft, at);
     } else if (manner < 8) { /* in capitals, where they are plain letters */
@@ -133,15 +140,16 @@ static void fill_name(struct draft *draft, const struct person *person, struct p
     }
 }
 
-static void fill_interests(struct draft *draft, const struct household_maker *maker, const struct person *person,
-                           struct prng *prng)
+static void fill_interests(struct draft *draft, const struct household_maker *maker,
+                           const struct person *person, struct prng *prng)
 {
     uint32_t wanted = 1 + skewed(prng, person->interest_count);
     uint32_t from = below(prng, person->interest_count);
     for (uint32_t i = 0; i < wanted; i++) {
         struct interest interest = person->interests[(from + i) % person->interest_count];
         const char *phrase = demo_topics[interest.topic].phrases[interest.phrase];
-        draft->interests[draft->interest_count++] = typed(draft, type_interest(prng, draft->scratch_at, phrase));
+        draft->interests[draft->interest_count++] =
+            typed(draft, type_interest(prng, draft->scratch_at, phrase));
     }
     if (chance(prng, 8)) {
         draft->interests[draft->interest_count++] =
@@ -167,24 +175,29 @@ static void fill_value(struct draft *draft, const struct person *person, const s
     draft->lifetime_value = typed(draft, type_number(at, cents % 100, 2));
 }
 
-/* Whoever signs in, or stands in the files, is known by e-mail; without one by their number with us. */
-static void fill_identity(struct draft *draft, const struct person *person, uint64_t seed, struct prng *prng)
+/* Whoever signs in, or stands in the files, is known by e-mail; without one by their number with
+ * us. */
+static void fill_identity(struct draft *draft, const struct person *person, uint64_t seed,
+                          struct prng *prng)
 {
     if (person->email[0] != '\0') {
         draft->email = typed(draft, type_email(prng, draft->scratch_at, person->email));
     }
     if (person->has_user_id && (person->email[0] == '\0' || chance(prng, 700))) {
         char *at = type_text(draft->scratch_at, "U");
-        draft->user_id = typed(draft, type_number(at, scramble(person->index, seed) & ((UINT64_C(1) << 36) - 1), 11));
+        draft->user_id = typed(
+            draft, type_number(at, scramble(person->index, seed) & ((UINT64_C(1) << 36) - 1), 11));
     }
 }
 
-static void fill_phone(struct draft *draft, const struct household *household, const struct person *person,
-                       struct prng *prng)
+static void fill_phone(struct draft *draft, const struct household *household,
+                       const struct person *person, struct prng *prng)
 {
-    /* The number of the household is told only together with an e-mail address, or it would make one of two people. */
+    /* The number of the household is told only together with an e-mail address, or it would make
+     * one of two people. */
     struct phone phone = person->phone;
-    if (household->phone.number != 0 && person->email[0] != '\0' && (phone.number == 0 || chance(prng, 200))) {
+    if (household->phone.number != 0 && person->email[0] != '\0' &&
+        (phone.number == 0 || chance(prng, 200))) {
         phone = household->phone;
     }
     if (phone.number != 0) {
@@ -194,8 +207,9 @@ static void fill_phone(struct draft *draft, const struct household *household, c
     }
 }
 
-static void fill_web(struct draft *draft, const struct household_maker *maker, const struct household *household,
-                     const struct person *person, const struct event *event, struct prng *prng)
+static void fill_web(struct draft *draft, const struct household_maker *maker,
+                     const struct household *household, const struct person *person,
+                     const struct event *event, struct prng *prng)
 {
     const struct device *device = &person->devices[event->device];
     bool app = event->kind == EVENT_APP;
@@ -226,8 +240,9 @@ static void fill_web(struct draft *draft, const struct household_maker *maker, c
     }
 }
 
-static void fill_office(struct draft *draft, const struct household_maker *maker, const struct household *household,
-                        const struct person *person, const struct event *event, struct prng *prng)
+static void fill_office(struct draft *draft, const struct household_maker *maker,
+                        const struct household *household, const struct person *person,
+                        const struct event *event, struct prng *prng)
 {
     draft->channel = event->kind == EVENT_STORE ? SLICE_LITERAL("store") : SLICE_LITERAL("crm");
     fill_location(draft, household, prng);
@@ -265,7 +280,7 @@ static void fill_message_id(struct draft *draft, uint64_t seed, uint64_t person,
     draft->message_id = typed(draft, at);
 }
 
-/* ---- how it is written ------------------------------------------------------------------------ */
+/* ---- how it is written ----------------------------------------------------------------------- */
 
 static char *put_json_string(char *to, struct slice text)
 {
@@ -306,7 +321,7 @@ static char *put_json_raw(char *to, struct slice key, struct slice text)
     return to + key.length + text.length;
 }
 
-#define MEMBER(key, text) to = put_json_member(to, SLICE_LITERAL(",\"" key "\":"), text)
+#define MEMBER(key, text)     to = put_json_member(to, SLICE_LITERAL(",\"" key "\":"), text)
 #define RAW_MEMBER(key, text) to = put_json_raw(to, SLICE_LITERAL(",\"" key "\":"), text)
 
 /* Members were written with a comma before each: the first one's becomes the brace. */
@@ -378,9 +393,10 @@ static char *put_json(char *to, const struct draft *draft)
     return to;
 }
 
-static const char csv_header[] = "cookie,email,phone,user_id,device_id,first_name,last_name,street,city,state,country,"
-                                 "postal_code,age,gender,income,education,interests,plan,newsletter,lifetime_value,channel,"
-                                 "timestamp,message_id\n";
+static const char csv_header[] =
+    "cookie,email,phone,user_id,device_id,first_name,last_name,street,city,state,country,"
+    "postal_code,age,gender,income,education,interests,plan,newsletter,lifetime_value,channel,"
+    "timestamp,message_id\n";
 
 size_t record_csv_header(char *to)
 {
@@ -427,16 +443,31 @@ static char *put_csv(char *to, const struct draft *draft)
         end += draft->interests[i].length;
     }
     struct slice age_text =
-        draft->age != 0 ? slice_of(age, (size_t)(type_number(age, (uint64_t)draft->age, 1) - age)) : SLICE_NONE;
-    const struct slice fields[] = {
-        draft->cookie,     draft->email,     draft->phone,
-        draft->user_id,    draft->device_id, draft->first_name,
-        draft->last_name,  draft->street,    draft->city,
-        draft->state,      draft->country,   draft->postal_code,
-        age_text,          draft->gender,    draft->income,
-        draft->education,  slice_of(interests, (size_t)(end - interests)),
-        draft->plan,       draft->newsletter, draft->lifetime_value,
-        draft->channel,    draft->timestamp, draft->message_id};
+        draft->age != 0 ? slice_of(age, (size_t)(type_number(age, (uint64_t)draft->age, 1) - age))
+                        : SLICE_NONE;
+    const struct slice fields[] = {draft->cookie,
+                                   draft->email,
+                                   draft->phone,
+                                   draft->user_id,
+                                   draft->device_id,
+                                   draft->first_name,
+                                   draft->last_name,
+                                   draft->street,
+                                   draft->city,
+                                   draft->state,
+                                   draft->country,
+                                   draft->postal_code,
+                                   age_text,
+                                   draft->gender,
+                                   draft->income,
+                                   draft->education,
+                                   slice_of(interests, (size_t)(end - interests)),
+                                   draft->plan,
+                                   draft->newsletter,
+                                   draft->lifetime_value,
+                                   draft->channel,
+                                   draft->timestamp,
+                                   draft->message_id};
     for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
         to = put_csv_field(to, fields[i]);
     }
@@ -444,8 +475,9 @@ static char *put_csv(char *to, const struct draft *draft)
     return to;
 }
 
-size_t record_write(const struct household_maker *maker, const struct household *household, const struct event *event,
-                    int64_t start_us, enum population_format format, char *to)
+size_t record_write(const struct household_maker *maker, const struct household *household,
+                    const struct event *event, int64_t start_us, enum population_format format,
+                    char *to)
 {
     const struct person *person = &household->persons[event->person];
     struct prng prng;
@@ -454,7 +486,8 @@ size_t record_write(const struct household_maker *maker, const struct household 
     memset(&draft, 0, offsetof(struct draft, scratch_at));
     draft.scratch_at = draft.scratch;
 
-    int64_t at_us = start_us + event->at_seconds * INT64_C(1000000) + below(&prng, 1000) * INT64_C(1000);
+    int64_t at_us =
+        start_us + event->at_seconds * INT64_C(1000000) + below(&prng, 1000) * INT64_C(1000);
     draft.timestamp = typed(&draft, type_timestamp(draft.scratch_at, at_us));
     fill_message_id(&draft, maker->seed, person->index, event->number);
     if (event->kind <= EVENT_APP) {

@@ -1,4 +1,5 @@
-/* tables.h: what the made-up people are made of. Written for this project from general knowledge. Threading: any (constant). */
+/* tables.h: what the made-up people are made of. Written for this project from general knowledge.
+ * Threading: any (constant). */
 #ifndef KINDRED_DEMO_TABLES_H
 #define KINDRED_DEMO_TABLES_H
 
@@ -45,8 +46,8 @@ enum postal_style {
 struct demo_country {
     const char *names[4]; /* as people type it; the first most often, NULL behind the last */
     const char *calling_code;
-    const char *trunk;      /* what a call inside the country begins with */
-    uint32_t weight;        /* how many of a thousand households */
+    const char *trunk;            /* what a call inside the country begins with */
+    uint32_t weight;              /* how many of a thousand households */
     uint8_t share[CULTURE_COUNT]; /* of a hundred households */
     uint8_t street_style;
     uint8_t postal_style;
@@ -68,7 +69,8 @@ struct demo_city {
 
 extern const struct demo_country demo_countries[];
 extern const uint32_t demo_country_count;
-extern const struct demo_city demo_cities[]; /* a country's cities lie together, countries in order */
+/* a country's cities lie together, countries in order */
+extern const struct demo_city demo_cities[];
 extern const uint32_t demo_city_count;
 
 /* A topic's phrases, popular ones first. Weights: [0] for people under 35, [1] for the others. */

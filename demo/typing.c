@@ -37,13 +37,15 @@ char *type_number(char *to, uint64_t value, int digits_min)
     return to + length;
 }
 
-/* ---- interests -------------------------------------------------------------------------------- */
+/* ---- interests ------------------------------------------------------------------------------- */
 
 /* The keys beside each letter, QWERTY. */
-static const char *const neighbours[26] = {"qsz", "vn",  "xv",  "sf",  "wr", "dg", "fh", "gj", "uo", "hk", "jl", "k",  "n",
-                                           "bm",  "ip",  "o",   "wa",  "et", "ad", "ry", "yi", "cb", "qe", "zc", "tu", "x"};
+static const char *const neighbours[26] = {"qsz", "vn", "xv", "sf", "wr", "dg", "fh", "gj", "uo",
+                                           "hk",  "jl", "k",  "n",  "bm", "ip", "o",  "wa", "et",
+                                           "ad",  "ry", "yi", "cb", "qe", "zc", "tu", "x"};
 
-/* `length` bytes of which at least one is a letter with another letter behind it, not at the front. */
+/* `length` bytes of which at least one is a letter with another letter behind it, not at the
+ * front. */
 static size_t slip(struct prng *prng, char *text, size_t length)
 {
     size_t at = 1 + below(prng, (uint32_t)length - 2);
@@ -51,12 +53,8 @@ static size_t slip(struct prng *prng, char *text, size_t length)
         return length;
     }
     switch (below(prng, 4)) {
-    case 0: /* drop */
-        memmove(text + at, text + at + 1, length - at - 1);
-        return length - 1;
-    case 1: /* double */
-        memmove(text + at + 1, text + at, length - at);
-        return length + 1;
+    case 0: /* drop */ memmove(text + at, text + at + 1, length - at - 1); return length - 1;
+    case 1: /* double */ memmove(text + at + 1, text + at, length - at); return length + 1;
     case 2: { /* swap */
         char c = text[at];
         text[at] = text[at + 1];
@@ -103,12 +101,14 @@ char *type_interest(struct prng *prng, char *to, const char *phrase)
     return to + length;
 }
 
-/* ---- e-mail ----------------------------------------------------------------------------------- */
+/* ---- e-mail ---------------------------------------------------------------------------------- */
 
-/* The letters of a name without accents, lower case. Two-byte UTF-8 covers all names of the tables. */
+/* The letters of a name without accents, lower case. Two-byte UTF-8 covers all names of the
+ * tables. */
 static size_t plain_letters(const char *name, char *to)
 {
-    static const char latin[] = "aaaaaaaceeeeiiiidnooooo-ouuuuypsaaaaaaaceeeeiiiidnooooo-ouuuuypy"; /* U+00C0 to U+00FF */
+    /* U+00C0 to U+00FF */
+    static const char latin[] = "aaaaaaaceeeeiiiidnooooo-ouuuuypsaaaaaaaceeeeiiiidnooooo-ouuuuypy";
     size_t length = 0;
     for (const unsigned char *c = (const unsigned char *)name; *c != '\0'; c++) {
         if (is_letter((char)*c)) {
@@ -118,19 +118,25 @@ static size_t plain_letters(const char *name, char *to)
         } else if (*c == 0xC4 || *c == 0xC5) {
             /* Polish: ą ć ę ł ń ś ź ż */
             unsigned code = (unsigned)(*c & 0x1F) << 6 | (c[1] & 0x3Fu);
-            to[length++] = code <= 0x105 ? 'a' : code <= 0x10D ? 'c' : code <= 0x11B ? 'e' : code <= 0x142 ? 'l'
-                           : code <= 0x148 ? 'n' : code <= 0x161 ? 's' : 'z';
+            to[length++] = code <= 0x105   ? 'a'
+                           : code <= 0x10D ? 'c'
+                           : code <= 0x11B ? 'e'
+                           : code <= 0x142 ? 'l'
+                           : code <= 0x148 ? 'n'
+                           : code <= 0x161 ? 's'
+                                           : 'z';
             c++;
         }
     }
     return length;
 }
 
-void type_email_address(struct prng *prng, const char *first_name, const char *last_name, uint64_t unique,
-                        char to[EMAIL_MAX])
+void type_email_address(struct prng *prng, const char *first_name, const char *last_name,
+                        uint64_t unique, char to[EMAIL_MAX])
 {
-    static const char *const domains[] = {"example.com", "example.com", "example.com", "example.org", "example.net",
-                                          "mail.example.com", "post.example.net", "inbox.example.org"};
+    static const char *const domains[] = {
+        "example.com", "example.com",      "example.com",      "example.org",
+        "example.net", "mail.example.com", "post.example.net", "inbox.example.org"};
     char first[32];
     char last[32];
     size_t first_length = plain_letters(first_name, first);
@@ -198,7 +204,7 @@ char *type_email(struct prng *prng, char *to, const char *email)
     return to;
 }
 
-/* ---- telephone -------------------------------------------------------------------------------- */
+/* ---- telephone ------------------------------------------------------------------------------- */
 
 /* The digits in groups: 555-0123, 7946 0123, 555 012. */
 static char *type_groups(char *to, uint32_t number, int digits, char between)
@@ -215,15 +221,17 @@ static char *type_groups(char *to, uint32_t number, int digits, char between)
     return to + (digits - first);
 }
 
-static char *type_phone_american(struct prng *prng, char *to, const struct demo_city *city, uint32_t number)
+static char *type_phone_american(struct prng *prng, char *to, const struct demo_city *city,
+                                 uint32_t number)
 {
     static const struct {
         const char *before;
         const char *behind;
         char between;
-    } manners[] = {{"(", ") ", '-'}, {"(", ") ", '-'}, {"", "-", '-'},     {"", "-", '-'},    {"", ".", '.'},
-                   {"", "", '\0'},   {"", " ", ' '},   {"1-", "-", '-'},   {"+1", "", '\0'},  {"+1", "", '\0'},
-                   {"+1 ", " ", ' '}, {"+1 (", ") ", '-'}, {"1 ", " ", ' '}};
+    } manners[] = {{"(", ") ", '-'}, {"(", ") ", '-'}, {"", "-", '-'},    {"", "-", '-'},
+                   {"", ".", '.'},   {"", "", '\0'},   {"", " ", ' '},    {"1-", "-", '-'},
+                   {"+1", "", '\0'}, {"+1", "", '\0'}, {"+1 ", " ", ' '}, {"+1 (", ") ", '-'},
+                   {"1 ", " ", ' '}};
     size_t manner = below(prng, ARRAY_COUNT(manners));
     to = type_text(to, manners[manner].before);
     to = type_text(to, city->area);
@@ -259,7 +267,7 @@ char *type_phone(struct prng *prng, char *to, struct phone phone)
     return type_groups(to, phone.number, city->digits, space);
 }
 
-/* ---- the rest --------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static char *type_letter(struct prng *prng, char *to)
 {
@@ -337,7 +345,8 @@ char *type_timestamp(char *to, int64_t at_us)
     uint64_t shifted = (uint64_t)days + 719468;
     uint64_t era = shifted / 146097;
     uint64_t day_of_era = shifted % 146097;
-    uint64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     uint64_t shifted_month = (5 * day_of_year + 2) / 153;
     uint64_t day = day_of_year - (153 * shifted_month + 2) / 5 + 1;

@@ -1,7 +1,7 @@
 /* apply.c: the fold. One entry changes the state, and nothing else does.
  *
- * No clock, no randomness, no file: an entry's time and sequence are all there is, so that applying the same log
- * gives the same state on every machine. */
+ * No clock, no randomness, no file: an entry's time and sequence are all there is, so that applying
+ * the same log gives the same state on every machine. */
 #include "internal.h"
 
 #include "base/bytes.h"
@@ -23,7 +23,9 @@ bool vector_reserve(void **items, size_t *capacity, size_t count, size_t item_by
     return true;
 }
 
-enum { RECORD_SPARE = 32 }; /* beyond the record's own counts: identifiers, interests, items, fields, one origin, one sequence */
+/* beyond the record's own counts: identifiers, interests, items, fields, one origin, one
+ * sequence */
+enum { RECORD_SPARE = 32 };
 
 static size_t spare_for(const struct record *record)
 {
@@ -37,9 +39,10 @@ static size_t spare_for(const struct record *record)
 
 /* ---- merging ---- */
 
-/* The larger tree stays root. Our profile takes that number. The other number's blob stays until ours is published: its texts,
- * names and phrases are still needed. */
-static err merge_into(struct engine *engine, struct change *change, uint32_t other, uint32_t *absorbed)
+/* The larger tree stays root. Our profile takes that number. The other number's blob stays until
+ * ours is published: its texts, names and phrases are still needed. */
+static err merge_into(struct engine *engine, struct change *change, uint32_t other,
+                      uint32_t *absorbed)
 {
     struct profile *profile = &change->profile;
     const void *other_blob = people_blob(engine->people, other);
@@ -65,7 +68,8 @@ static err merge_into(struct engine *engine, struct change *change, uint32_t oth
     *absorbed = loser;
     uint8_t key[4];
     uint8_t value[4];
-    pending_put(engine, TABLE_PARENTS, slice_of(u32_key(key, loser), 4), slice_of(u32_key(value, winner), 4));
+    pending_put(engine, TABLE_PARENTS, slice_of(u32_key(key, loser), 4),
+                slice_of(u32_key(value, winner), 4));
     engine->counters.merges++;
     return e;
 }
@@ -95,9 +99,10 @@ static err take_from(struct engine *engine, uint32_t owner, uint8_t type, struct
     return e;
 }
 
-/* Is the record newer than the link that the present owner has? A late record does not pull a device back. */
-static err record_is_newer(struct engine *engine, const struct change *change, uint32_t owner, uint8_t type,
-                           struct slice value, bool *newer)
+/* Is the record newer than the link that the present owner has? A late record does not pull a
+ * device back. */
+static err record_is_newer(struct engine *engine, const struct change *change, uint32_t owner,
+                           uint8_t type, struct slice value, bool *newer)
 {
     struct profile theirs;
     *newer = true;
@@ -115,8 +120,8 @@ static err record_is_newer(struct engine *engine, const struct change *change, u
     return ERR_OK;
 }
 
-/* A person has at most so many of a type; the one not seen for longest gives way (of those last seen in one entry the first in
- * order of bytes). */
+/* A person has at most so many of a type; the one not seen for longest gives way (of those last
+ * seen in one entry the first in order of bytes). */
 static err evict_beyond_limit(struct engine *engine, struct change *change, uint8_t type)
 {
     struct profile *profile = &change->profile;
@@ -129,10 +134,12 @@ static err evict_beyond_limit(struct engine *engine, struct change *change, uint
             continue;
         }
         count++;
-        int order = oldest == NULL ? -1 : origin_compare(engine, &profile->origins[item->origin],
-                                                         &profile->origins[oldest->origin]);
+        int order = oldest == NULL ? -1
+                                   : origin_compare(engine, &profile->origins[item->origin],
+                                                    &profile->origins[oldest->origin]);
         if (order == 0) {
-            order = ghosts_compare(engine->ghosts, profile->origins[item->origin].sequence, item->value, oldest->value);
+            order = ghosts_compare(engine->ghosts, profile->origins[item->origin].sequence,
+                                   item->value, oldest->value);
         }
         if (order < 0) {
             oldest = item;
@@ -140,7 +147,8 @@ static err evict_beyond_limit(struct engine *engine, struct change *change, uint
     }
     if (count > limit && oldest != NULL) {
         /* Not by find_owner: the profile being worked on is not published yet. */
-        forget_identifier(engine, identifier_hash(engine->identifiers, type, oldest->value), profile->number);
+        forget_identifier(engine, identifier_hash(engine->identifiers, type, oldest->value),
+                          profile->number);
         oldest->moved = true;
         return remember_moved(engine, type, oldest->value, profile->number);
     }
@@ -172,16 +180,20 @@ void forget_identifier(struct engine *engine, uint64_t hash, uint32_t root)
     }
 }
 
-/* Is the owner that resolve_record found still the owner? Linking the record's other identifiers changes nothing about this one
- * (the same one twice is held already); a merge does. */
-static err link_identifier(struct engine *engine, struct change *change, const struct resolution *who, size_t at,
+/* Is the owner that resolve_record found still the owner? Linking the record's other identifiers
+ * changes nothing about this one (the same one twice is held already); a merge does. */
+static err link_identifier(struct engine *engine, struct change *change,
+                           const struct resolution *who, size_t at,
                            const struct record_identifier *item)
 {
     uint64_t hash = who->hashes[at];
     uint32_t number = change->profile.number;
-    uint32_t owner = who->merge_count == 0 ? who->owners[at] : find_owner_by_hash(engine, hash, item->type, item->value);
-    /* The profile being worked on is not published yet, so a merge's identifiers are still found under the
-     * numbers they came with; people_find_shared has led them to `number` when it has a blob. */
+    uint32_t owner = who->merge_count == 0
+                         ? who->owners[at]
+                         : find_owner_by_hash(engine, hash, item->type, item->value);
+    /* The profile being worked on is not published yet, so a merge's identifiers are still found
+     * under the numbers they came with; people_find_shared has led them to `number` when it has a
+     * blob. */
     if (owner == number || change_holds(change, item->type, item->value)) {
         change_link(change, item->type, item->value, change->origin, false);
         return ERR_OK;
@@ -210,8 +222,8 @@ static err link_identifier(struct engine *engine, struct change *change, const s
     return e;
 }
 
-static err link_identifiers(struct engine *engine, struct change *change, const struct resolution *who,
-                            const struct record *record)
+static err link_identifiers(struct engine *engine, struct change *change,
+                            const struct resolution *who, const struct record *record)
 {
     for (size_t i = 0; i < record->identifier_count; i++) {
         err e = link_identifier(engine, change, who, i, &record->identifiers[i]);
@@ -297,12 +309,15 @@ err apply_record(struct engine *engine, const struct log_entry *entry, const str
         retire_profile(engine, absorbed[i]);
     }
     if (e == ERR_OK) {
-        e = registry_add_message(engine, entry->received_at_us, record->message_id, change.profile.number);
+        e = registry_add_message(engine, entry->received_at_us, record->message_id,
+                                 change.profile.number);
     }
     change_end(&change);
     engine->counters.records_applied++;
-    return e == ERR_OK ? e : error_set(error, e, err_name(e), entry->sequence, "entry %llu could not be applied: %s",
-                                       (unsigned long long)entry->sequence, err_name(e));
+    return e == ERR_OK ? e
+                       : error_set(error, e, err_name(e), entry->sequence,
+                                   "entry %llu could not be applied: %s",
+                                   (unsigned long long)entry->sequence, err_name(e));
 }
 
 /* ---- reading a logged record again ---- */
@@ -335,17 +350,20 @@ static err replay_record(struct engine *engine, const struct log_entry *entry, s
     }
     struct record record;
     struct record_error reason;
-    err e = record_read(&engine->arena, entry->payload, &form, current_settings(engine), &record, &reason);
+    err e = record_read(&engine->arena, entry->payload, &form, current_settings(engine), &record,
+                        &reason);
     if (e != ERR_OK) {
-        return error_set(error, e == ERR_MEMORY ? e : ERR_CORRUPT, "log_record_unreadable", entry->sequence,
-                         "entry %llu was taken once and is refused now (%s): was it written by a newer version?",
-                         (unsigned long long)entry->sequence, reason.code);
+        return error_set(
+            error, e == ERR_MEMORY ? e : ERR_CORRUPT, "log_record_unreadable", entry->sequence,
+            "entry %llu was taken once and is refused now (%s): was it written by a newer version?",
+            (unsigned long long)entry->sequence, reason.code);
     }
     return apply_record(engine, entry, &record, error);
 }
 
-/* A scrubbed record: nothing to say any more, but the number it had made stays used. A quarantined entry stays listed until the
- * erasure's end takes it from the list, as it was when that end was logged. */
+/* A scrubbed record: nothing to say any more, but the number it had made stays used. A quarantined
+ * entry stays listed until the erasure's end takes it from the list, as it was when that end was
+ * logged. */
 static err apply_scrubbed(struct engine *engine, const struct log_entry *entry)
 {
     uint32_t number = PERSON_NONE;
@@ -356,7 +374,8 @@ static err apply_scrubbed(struct engine *engine, const struct log_entry *entry)
 }
 
 /* What is left of somebody who was erased, in place of what they said. *applied: that was it. */
-static err apply_ghost(struct engine *engine, const struct log_entry *entry, bool *applied, struct error *error)
+static err apply_ghost(struct engine *engine, const struct log_entry *entry, bool *applied,
+                       struct error *error)
 {
     struct ghost ghost;
     err e = ghosts_find(engine->ghosts, entry, &engine->arena, &ghost);
@@ -387,7 +406,8 @@ static err apply_patch(struct engine *engine, const struct log_entry *entry, str
     struct byte_reader reader = byte_reader_of(entry->payload);
     uint32_t number = (uint32_t)byte_reader_varint(&reader);
     struct slice json = byte_reader_take(&reader, byte_reader_left(&reader));
-    uint32_t root = number <= people_last(engine->people) ? people_find(engine->people, number) : PERSON_NONE;
+    uint32_t root =
+        number <= people_last(engine->people) ? people_find(engine->people, number) : PERSON_NONE;
     const void *blob = people_blob(engine->people, root);
     if (reader.failed || blob == NULL) {
         return ERR_OK; /* erased between the correction and now */
@@ -396,8 +416,8 @@ static err apply_patch(struct engine *engine, const struct log_entry *entry, str
     struct record_error reason;
     err e = record_read_patch(&engine->arena, json, current_settings(engine), &patch, &reason);
     if (e != ERR_OK) {
-        return error_set(error, ERR_CORRUPT, "log_patch_unreadable", entry->sequence, "entry %llu: %s",
-                         (unsigned long long)entry->sequence, reason.message);
+        return error_set(error, ERR_CORRUPT, "log_patch_unreadable", entry->sequence,
+                         "entry %llu: %s", (unsigned long long)entry->sequence, reason.message);
     }
     struct change change;
     e = change_begin(engine, &change, blob, spare_for(&patch));
@@ -434,8 +454,8 @@ static err apply_quarantine_end(struct engine *engine, const struct log_entry *e
     return e == ERR_OK ? registry_end_quarantined(engine, sequence) : e;
 }
 
-static err apply_kind(struct engine *engine, const struct log_entry *entry, const struct record *record,
-                      struct error *error)
+static err apply_kind(struct engine *engine, const struct log_entry *entry,
+                      const struct record *record, struct error *error)
 {
     if (engine->ghosts != NULL && (entry->kind == ENTRY_RECORD || entry->kind == ENTRY_PATCH)) {
         bool applied = false;
@@ -449,25 +469,29 @@ static err apply_kind(struct engine *engine, const struct log_entry *entry, cons
     }
     switch ((enum entry_kind)entry->kind) {
     case ENTRY_RECORD:
-        return record != NULL ? apply_record(engine, entry, record, error) : replay_record(engine, entry, error);
+        return record != NULL ? apply_record(engine, entry, record, error)
+                              : replay_record(engine, entry, error);
     case ENTRY_CSV_HEADER: return engine->replaying ? apply_header(engine, entry, error) : ERR_OK;
     case ENTRY_MAPPING: return registry_add_mapping(engine, entry->sequence, entry->payload, error);
-    case ENTRY_SETTINGS: return registry_add_settings(engine, entry->sequence, entry->payload, error);
-    case ENTRY_QUARANTINE: return registry_add_quarantined(engine, entry->sequence, entry->received_at_us);
-    case ENTRY_QUARANTINE_END:
-        return apply_quarantine_end(engine, entry);
+    case ENTRY_SETTINGS:
+        return registry_add_settings(engine, entry->sequence, entry->payload, error);
+    case ENTRY_QUARANTINE:
+        return registry_add_quarantined(engine, entry->sequence, entry->received_at_us);
+    case ENTRY_QUARANTINE_END: return apply_quarantine_end(engine, entry);
     case ENTRY_PATCH: return apply_patch(engine, entry, error);
     case ENTRY_ERASE: return apply_erase(engine, entry, error);
     case ENTRY_ERASE_KEYS: return ERR_OK; /* for the scrubbing job only */
     case ENTRY_ERASE_DONE: return apply_erase_done(engine, entry);
-    case ENTRY_RECEIPT: return registry_add_receipt(engine, entry->received_at_us, entry->sequence, entry->payload);
+    case ENTRY_RECEIPT:
+        return registry_add_receipt(engine, entry->received_at_us, entry->sequence, entry->payload);
     case ENTRY_COHORT_PUT:
     case ENTRY_COHORT_DELETE: return apply_cohort_entries(engine, entry, 1, error);
     case ENTRY_KIND_MAX: break;
     }
-    return error_set(error, ERR_UNSUPPORTED, "log_kind_unknown", entry->sequence,
-                     "entry %llu is of kind %u, which this version does not know: use the version that wrote it",
-                     (unsigned long long)entry->sequence, (unsigned)entry->kind);
+    return error_set(
+        error, ERR_UNSUPPORTED, "log_kind_unknown", entry->sequence,
+        "entry %llu is of kind %u, which this version does not know: use the version that wrote it",
+        (unsigned long long)entry->sequence, (unsigned)entry->kind);
 }
 
 err apply_entry(struct engine *engine, const struct log_entry *entry, const struct record *record,

@@ -4,8 +4,9 @@
  *   profiles   as a bitmap of person numbers; the blob is whatever it is when the snapshot is taken
  *   the rest   as a list of (table, key, value or delete), in the order they happened
  *
- * engine_checkpoint_begin (writer) takes both and the pointers of the dirty blobs. Blobs are immutable, so
- * nothing is copied; those replaced while the snapshot is being written are kept until it is done. */
+ * engine_checkpoint_begin (writer) takes both and the pointers of the dirty blobs. Blobs are
+ * immutable, so nothing is copied; those replaced while the snapshot is being written are kept
+ * until it is done. */
 #include "internal.h"
 
 #include "base/bytes.h"
@@ -26,7 +27,7 @@ struct engine_snapshot {
     size_t blob_count;
     struct buffer pending;
     struct buffer members; /* (name, bitmap) of every cohort */
-    void **kept; /* blobs replaced meanwhile; owned */
+    void **kept;           /* blobs replaced meanwhile; owned */
     size_t kept_count, kept_capacity;
 };
 
@@ -34,8 +35,8 @@ struct engine_snapshot {
 
 enum { OP_PUT = 1, OP_DELETE = 2 };
 
-static void pending_append(struct buffer *pending, uint8_t op, enum checkpoint_table table, struct slice key,
-                           struct slice value)
+static void pending_append(struct buffer *pending, uint8_t op, enum checkpoint_table table,
+                           struct slice key, struct slice value)
 {
     buffer_append_char(pending, (char)op);
     buffer_append_char(pending, (char)table);
@@ -47,7 +48,8 @@ static void pending_append(struct buffer *pending, uint8_t op, enum checkpoint_t
     }
 }
 
-void pending_put(struct engine *engine, enum checkpoint_table table, struct slice key, struct slice value)
+void pending_put(struct engine *engine, enum checkpoint_table table, struct slice key,
+                 struct slice value)
 {
     if (engine->options.checkpoint != NULL) {
         pending_append(&engine->pending, OP_PUT, table, key, value);
@@ -130,7 +132,8 @@ static void drain_phrase(void *context, uint32_t id, struct slice text)
     buffer_deinit(&row);
 }
 
-/* Of the cohorts that were defined since the last checkpoint; after a change of the classifier of all. */
+/* Of the cohorts that were defined since the last checkpoint; after a change of the classifier of
+ * all. */
 static void put_examples(struct engine *engine)
 {
     struct buffer row;
@@ -138,13 +141,16 @@ static void put_examples(struct engine *engine)
     for (uint32_t rank = 0; rank < cohorts_count(engine->cohorts); rank++) {
         const uint32_t id = cohorts_at(engine->cohorts, rank);
         char key[EXAMPLES_KEY_MAX];
-        if (engine->examples_unsaved || cohorts_sequence(engine->cohorts, id) > engine->checkpoint_sequence) {
+        if (engine->examples_unsaved ||
+            cohorts_sequence(engine->cohorts, id) > engine->checkpoint_sequence) {
             buffer_clear(&row);
             cohorts_encode_examples(engine->cohorts, id, &row);
             if (row.length > 0) {
-                pending_put(engine, TABLE_META,
-                            examples_key(cohort_definition_name(cohorts_definition(engine->cohorts, id)), key),
-                            buffer_slice(&row));
+                pending_put(
+                    engine, TABLE_META,
+                    examples_key(cohort_definition_name(cohorts_definition(engine->cohorts, id)),
+                                 key),
+                    buffer_slice(&row));
             }
             engine->pending.failed = engine->pending.failed || row.failed;
         }
@@ -173,7 +179,8 @@ static void encode_members(struct engine *engine, struct buffer *out)
         buffer_clear(&bits);
         bitmap_encode(cohorts_members(engine->cohorts, id), &bits);
         pending_append(out, OP_PUT, TABLE_MEMBERS,
-                       cohort_definition_name(cohorts_definition(engine->cohorts, id)), buffer_slice(&bits));
+                       cohort_definition_name(cohorts_definition(engine->cohorts, id)),
+                       buffer_slice(&bits));
         out->failed = out->failed || bits.failed;
     }
     buffer_deinit(&bits);
@@ -196,7 +203,8 @@ static void drain_changes(struct engine *engine)
     put_meta_u64(engine, "last_person", people_last(engine->people));
     put_meta_u64(engine, "last_received_at_us", (uint64_t)engine->last_received_at_us);
     put_meta_u64(engine, "shipped_version", engine->shipped_version);
-    put_meta_u64(engine, "classifier_version", engine->options.classifier != NULL ? engine->options.classifier->version : 0);
+    put_meta_u64(engine, "classifier_version",
+                 engine->options.classifier != NULL ? engine->options.classifier->version : 0);
 }
 
 static void snapshot_destroy(struct engine_snapshot *snapshot)
@@ -209,7 +217,8 @@ static void snapshot_destroy(struct engine_snapshot *snapshot)
     memory_free(snapshot);
 }
 
-err engine_checkpoint_begin(struct engine *engine, struct engine_snapshot **out, struct error *error)
+err engine_checkpoint_begin(struct engine *engine, struct engine_snapshot **out,
+                            struct error *error)
 {
     CHECK(engine->snapshot == NULL && engine->options.checkpoint != NULL);
     err failed = engine_failed(engine);
@@ -218,8 +227,10 @@ err engine_checkpoint_begin(struct engine *engine, struct engine_snapshot **out,
         return error_set(error, failed, "storage_failed", 0,
                          "an earlier write or change failed; the next start goes on from the log");
     }
-    /* A checkpoint must never be ahead of its log: after a power failure nothing could explain it. */
-    err synced = engine->options.durability == DURABILITY_FSYNC ? ERR_OK : engine_sync(engine, error);
+    /* A checkpoint must never be ahead of its log: after a power failure nothing could explain
+     * it. */
+    err synced =
+        engine->options.durability == DURABILITY_FSYNC ? ERR_OK : engine_sync(engine, error);
     if (synced != ERR_OK) {
         return synced;
     }
@@ -229,8 +240,8 @@ err engine_checkpoint_begin(struct engine *engine, struct engine_snapshot **out,
     if (snapshot == NULL || blobs == NULL) {
         memory_free(snapshot);
         memory_free(blobs);
-        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for a checkpoint of %llu profiles",
-                         (unsigned long long)count);
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                         "no memory for a checkpoint of %llu profiles", (unsigned long long)count);
     }
     drain_changes(engine);
     snapshot->checkpoint = engine->options.checkpoint;
@@ -283,15 +294,17 @@ static err write_pending(struct checkpoint_txn *txn, struct slice pending, struc
     return e;
 }
 
-static err write_blobs(const struct engine_snapshot *snapshot, struct checkpoint_txn *txn, struct error *error)
+static err write_blobs(const struct engine_snapshot *snapshot, struct checkpoint_txn *txn,
+                       struct error *error)
 {
     for (size_t i = 0; i < snapshot->blob_count; i++) {
         const struct snapshot_blob *item = &snapshot->blobs[i];
         uint8_t bytes[4];
         struct slice key = slice_of(u32_key(bytes, item->number), 4);
-        err e = item->blob == NULL ? checkpoint_delete(txn, TABLE_PROFILES, key, error)
-                                   : checkpoint_put(txn, TABLE_PROFILES, key,
-                                                    slice_of(item->blob, profile_blob_bytes(item->blob)), error);
+        err e = item->blob == NULL
+                    ? checkpoint_delete(txn, TABLE_PROFILES, key, error)
+                    : checkpoint_put(txn, TABLE_PROFILES, key,
+                                     slice_of(item->blob, profile_blob_bytes(item->blob)), error);
         if (e != ERR_OK) {
             return e;
         }
@@ -327,7 +340,8 @@ err engine_checkpoint_write(struct engine_snapshot *snapshot, struct error *erro
 {
     enum { MAP_DOUBLINGS_MAX = 20 };
     if (snapshot->pending.failed || snapshot->members.failed) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for the changes of a checkpoint");
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                         "no memory for the changes of a checkpoint");
     }
     /* ERR_BUSY: LMDB's map was too small for this transaction; the next begin doubles it. */
     err e = ERR_BUSY;
@@ -356,7 +370,8 @@ void engine_checkpoint_end(struct engine *engine, struct engine_snapshot *snapsh
     }
     if (written) {
         engine->checkpoint_sequence = snapshot->sequence;
-        engine->checkpoint_classifier = engine->options.classifier != NULL ? engine->options.classifier->version : 0;
+        engine->checkpoint_classifier =
+            engine->options.classifier != NULL ? engine->options.classifier->version : 0;
         engine->examples_unsaved = false;
         atomic_fetch_sub(&engine->lag, snapshot->lag);
     } else {
@@ -373,7 +388,9 @@ uint64_t engine_checkpoint_lag(const struct engine *engine)
 err engine_checkpoint(struct engine *engine, struct error *error)
 {
     struct engine_snapshot *snapshot = NULL;
-    if (engine->options.checkpoint == NULL || (engine->applied_sequence == engine->checkpoint_sequence && atomic_load(&engine->lag) == 0)) {
+    if (engine->options.checkpoint == NULL ||
+        (engine->applied_sequence == engine->checkpoint_sequence &&
+         atomic_load(&engine->lag) == 0)) {
         return ERR_OK;
     }
     err e = engine_checkpoint_begin(engine, &snapshot, error);

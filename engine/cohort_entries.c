@@ -1,7 +1,8 @@
 /* cohort_entries.c: cohort definitions on their way into the log and out of it.
  *
- * Payload of ENTRY_COHORT_PUT and ENTRY_COHORT_DELETE: version of the shipped topics (0: a user's), name, definition JSON. Explicit
- * people stand in it as numbers, resolved before it was logged: no definition in the log holds anybody's e-mail. */
+ * Payload of ENTRY_COHORT_PUT and ENTRY_COHORT_DELETE: version of the shipped topics (0: a user's),
+ * name, definition JSON. Explicit people stand in it as numbers, resolved before it was logged: no
+ * definition in the log holds anybody's e-mail. */
 #include "internal.h"
 
 #include "base/bytes.h"
@@ -9,7 +10,8 @@
 
 enum { COHORT_EDITS_MAX = 256 };
 
-void cohort_entry_encode(uint64_t shipped_version, struct slice name, struct slice json, struct buffer *out)
+void cohort_entry_encode(uint64_t shipped_version, struct slice name, struct slice json,
+                         struct buffer *out)
 {
     buffer_append_varint(out, shipped_version);
     buffer_append_varint(out, name.length);
@@ -17,7 +19,8 @@ void cohort_entry_encode(uint64_t shipped_version, struct slice name, struct sli
     buffer_append_slice(out, json);
 }
 
-static bool decode(struct slice payload, uint64_t *shipped_version, struct slice *name, struct slice *json)
+static bool decode(struct slice payload, uint64_t *shipped_version, struct slice *name,
+                   struct slice *json)
 {
     struct byte_reader reader = byte_reader_of(payload);
     *shipped_version = byte_reader_varint(&reader);
@@ -27,7 +30,8 @@ static bool decode(struct slice payload, uint64_t *shipped_version, struct slice
 }
 
 /* What TABLE_COHORTS holds: sequence, time, definition JSON. */
-void cohort_row_encode(uint64_t sequence, int64_t changed_at_us, struct slice json, struct buffer *out)
+void cohort_row_encode(uint64_t sequence, int64_t changed_at_us, struct slice json,
+                       struct buffer *out)
 {
     buffer_append_varint(out, sequence);
     buffer_append_varint(out, (uint64_t)changed_at_us);
@@ -42,15 +46,17 @@ struct slice examples_key(struct slice cohort_name, char room[EXAMPLES_KEY_MAX])
     return slice_of(room, 9 + cohort_name.length);
 }
 
-static err remember_definition(struct engine *engine, const struct log_entry *entry, struct slice name,
-                                struct slice json)
+static err remember_definition(struct engine *engine, const struct log_entry *entry,
+                               struct slice name, struct slice json)
 {
     uint32_t old = cohorts_find(engine->cohorts, name);
     if (old != COHORT_NONE) {
-        const struct slice old_name = cohort_definition_name(cohorts_definition(engine->cohorts, old));
+        const struct slice old_name =
+            cohort_definition_name(cohorts_definition(engine->cohorts, old));
         char key[EXAMPLES_KEY_MAX];
         pending_delete(engine, TABLE_COHORTS, old_name);
-        pending_delete(engine, TABLE_META, examples_key(old_name, key)); /* a checkpoint puts what the new one needs */
+        /* a checkpoint puts what the new one needs */
+        pending_delete(engine, TABLE_META, examples_key(old_name, key));
     }
     if (entry->kind == ENTRY_COHORT_PUT) {
         struct buffer row;
@@ -71,10 +77,11 @@ static err edit_of(struct engine *engine, const struct log_entry *entry, struct 
 {
     struct slice json;
     uint64_t version = 0;
-    *edit = (struct cohorts_edit){.sequence = entry->sequence, .changed_at_us = entry->received_at_us};
+    *edit =
+        (struct cohorts_edit){.sequence = entry->sequence, .changed_at_us = entry->received_at_us};
     if (!decode(entry->payload, &version, &edit->name, &json)) {
-        return error_set(error, ERR_CORRUPT, "log_cohort_unreadable", entry->sequence, "entry %llu is no cohort",
-                         (unsigned long long)entry->sequence);
+        return error_set(error, ERR_CORRUPT, "log_cohort_unreadable", entry->sequence,
+                         "entry %llu is no cohort", (unsigned long long)entry->sequence);
     }
     err e = ERR_OK;
     if (entry->kind == ENTRY_COHORT_PUT) {
@@ -91,7 +98,8 @@ static err edit_of(struct engine *engine, const struct log_entry *entry, struct 
     return e;
 }
 
-err apply_cohort_entries(struct engine *engine, const struct log_entry *entries, size_t count, struct error *error)
+err apply_cohort_entries(struct engine *engine, const struct log_entry *entries, size_t count,
+                         struct error *error)
 {
     CHECK(count <= COHORT_EDITS_MAX);
     struct cohorts_edit *edits = arena_zalloc(&engine->arena, count * sizeof *edits);
@@ -121,8 +129,8 @@ err apply_cohort_entries(struct engine *engine, const struct log_entry *entries,
 
 /* ---- include and exclude: from identifiers to numbers ---- */
 
-static err resolve_person(struct engine *engine, const struct cohort_person *person, uint32_t *number,
-                          struct error *error)
+static err resolve_person(struct engine *engine, const struct cohort_person *person,
+                          uint32_t *number, struct error *error)
 {
     const struct settings *settings = current_settings(engine);
     uint8_t type = 0;
@@ -130,23 +138,26 @@ static err resolve_person(struct engine *engine, const struct cohort_person *per
     *number = PERSON_NONE;
     if (person->number != PERSON_NONE) {
         uint32_t root = person->number <= people_last(engine->people)
-                            ? people_find_shared(engine->people, person->number) : PERSON_NONE;
+                            ? people_find_shared(engine->people, person->number)
+                            : PERSON_NONE;
         *number = people_blob(engine->people, root) != NULL ? root : PERSON_NONE;
     } else if (!settings_identifier_type(settings, person->type, &type)) {
-        return error_set(error, ERR_INVALID, "identifier_type_unknown", 0, "there is no identifier type \"%.*s\"",
-                         SLICE_ARGS(person->type));
-    } else if (identifier_normalise(&engine->arena, type, person->value, settings, &value) == ERR_OK) {
+        return error_set(error, ERR_INVALID, "identifier_type_unknown", 0,
+                         "there is no identifier type \"%.*s\"", SLICE_ARGS(person->type));
+    } else if (identifier_normalise(&engine->arena, type, person->value, settings, &value) ==
+               ERR_OK) {
         *number = find_owner(engine, type, value);
     }
-    return *number != PERSON_NONE ? ERR_OK
-                                  : error_set(error, ERR_INVALID, "cohort_person_unknown", 0,
-                                              "include or exclude names somebody who is not known (by %.*s); "
-                                              "ingest them first",
-                                              SLICE_ARGS(person->number ? SLICE_LITERAL("id") : person->type));
+    return *number != PERSON_NONE
+               ? ERR_OK
+               : error_set(error, ERR_INVALID, "cohort_person_unknown", 0,
+                           "include or exclude names somebody who is not known (by %.*s); "
+                           "ingest them first",
+                           SLICE_ARGS(person->number ? SLICE_LITERAL("id") : person->type));
 }
 
-static err resolve_people(struct engine *engine, const struct cohort_person *people, size_t count, uint32_t **out,
-                          struct error *error)
+static err resolve_people(struct engine *engine, const struct cohort_person *people, size_t count,
+                          uint32_t **out, struct error *error)
 {
     *out = arena_alloc(&engine->arena, (count + 1) * sizeof **out);
     err e = *out != NULL ? ERR_OK : ERR_MEMORY;
@@ -156,7 +167,8 @@ static err resolve_people(struct engine *engine, const struct cohort_person *peo
     return e;
 }
 
-/* A topic that the model does not have is a mistake now; in the log it is one that the model had once. */
+/* A topic that the model does not have is a mistake now; in the log it is one that the model had
+ * once. */
 static err check_topic(const struct engine *engine, struct slice topic, struct error *error)
 {
     const struct classifier *classifier = engine->options.classifier;
@@ -179,30 +191,32 @@ static err check_topic(const struct engine *engine, struct slice topic, struct e
     return e;
 }
 
-err cohort_entry_correct(struct engine *engine, struct slice name, struct slice feedback, struct buffer *payload,
-                         struct error *error)
+err cohort_entry_correct(struct engine *engine, struct slice name, struct slice feedback,
+                         struct buffer *payload, struct error *error)
 {
     const uint32_t id = cohorts_find(engine->cohorts, name);
     if (id == COHORT_NONE) {
-        return error_set(error, ERR_NOT_FOUND, "cohort_not_found", 0, "there is no cohort of this name");
+        return error_set(error, ERR_NOT_FOUND, "cohort_not_found", 0,
+                         "there is no cohort of this name");
     }
     const struct cohort_definition *definition = cohorts_definition(engine->cohorts, id);
     struct buffer corrected;
     buffer_init(&corrected, LOG_PAYLOAD_MAX);
     err e = cohort_definition_correct(definition, feedback, &corrected, error);
     if (e == ERR_OK) {
-        cohort_entry_encode(0, cohort_definition_name(definition), buffer_slice(&corrected), payload);
+        cohort_entry_encode(0, cohort_definition_name(definition), buffer_slice(&corrected),
+                            payload);
         if (corrected.failed || payload->failed) {
-            e = error_set(error, ERR_TOO_LARGE, "cohort_too_large", 0, "the definition is over %d bytes",
-                          LOG_PAYLOAD_MAX);
+            e = error_set(error, ERR_TOO_LARGE, "cohort_too_large", 0,
+                          "the definition is over %d bytes", LOG_PAYLOAD_MAX);
         }
     }
     buffer_deinit(&corrected);
     return e;
 }
 
-err cohort_entry_prepare(struct engine *engine, uint64_t shipped_version, struct slice name, struct slice json,
-                         struct buffer *payload, struct error *error)
+err cohort_entry_prepare(struct engine *engine, uint64_t shipped_version, struct slice name,
+                         struct slice json, struct buffer *payload, struct error *error)
 {
     struct cohort_definition *definition = NULL;
     err e = cohort_definition_parse(name, json, &definition, error);
@@ -214,9 +228,11 @@ err cohort_entry_prepare(struct engine *engine, uint64_t shipped_version, struct
         cohorts_count(engine->cohorts) >= COHORTS_MAX) {
         cohort_definition_destroy(definition);
         return error_set(error, ERR_TOO_LARGE, "cohorts_too_many", 0,
-                         "there are already %d cohorts, which is the most: remove one first", COHORTS_MAX);
+                         "there are already %d cohorts, which is the most: remove one first",
+                         COHORTS_MAX);
     }
-    if (shipped_version == 0 && (e = check_topic(engine, cohort_definition_topic(definition), error)) != ERR_OK) {
+    if (shipped_version == 0 &&
+        (e = check_topic(engine, cohort_definition_topic(definition), error)) != ERR_OK) {
         cohort_definition_destroy(definition);
         return e;
     }
@@ -233,11 +249,13 @@ err cohort_entry_prepare(struct engine *engine, uint64_t shipped_version, struct
     if (e == ERR_OK) {
         struct buffer canonical;
         buffer_init(&canonical, LOG_PAYLOAD_MAX);
-        cohort_definition_write(definition, include_numbers, include_count, exclude_numbers, exclude_count, &canonical);
-        cohort_entry_encode(shipped_version, cohort_definition_name(definition), buffer_slice(&canonical), payload);
+        cohort_definition_write(definition, include_numbers, include_count, exclude_numbers,
+                                exclude_count, &canonical);
+        cohort_entry_encode(shipped_version, cohort_definition_name(definition),
+                            buffer_slice(&canonical), payload);
         if (canonical.failed || payload->failed) {
-            e = error_set(error, ERR_TOO_LARGE, "cohort_too_large", 0, "the definition is over %d bytes",
-                          LOG_PAYLOAD_MAX);
+            e = error_set(error, ERR_TOO_LARGE, "cohort_too_large", 0,
+                          "the definition is over %d bytes", LOG_PAYLOAD_MAX);
         }
         buffer_deinit(&canonical);
     }
@@ -260,8 +278,8 @@ static bool may_replace(struct engine *engine, struct slice name)
     return e == ERR_OK && slice_equal_cstr(entry.source, "shipped");
 }
 
-static err add_shipped(struct engine *engine, uint64_t version, json_value cohort, struct log_entry *entry,
-                       struct buffer *payload, struct error *error)
+static err add_shipped(struct engine *engine, uint64_t version, json_value cohort,
+                       struct log_entry *entry, struct buffer *payload, struct error *error)
 {
     struct buffer text;
     buffer_init(&text, LOG_PAYLOAD_MAX);
@@ -283,7 +301,8 @@ static err add_shipped(struct engine *engine, uint64_t version, json_value cohor
     return e;
 }
 
-/* Logs them once per version, in one batch: a new data folder begins with them, an upgrade brings the new ones. */
+/* Logs them once per version, in one batch: a new data folder begins with them, an upgrade brings
+ * the new ones. */
 err log_shipped_cohorts(struct engine *engine, struct error *error)
 {
     struct json_document *document = NULL;
@@ -297,10 +316,12 @@ err log_shipped_cohorts(struct engine *engine, struct error *error)
     struct buffer payloads[COHORT_EDITS_MAX];
     size_t count = 0;
     struct json_iterator cohorts = json_iterate(json_get(root, "cohorts"));
-    while (e == ERR_OK && version > engine->shipped_version && json_next(&cohorts) && count < COHORT_EDITS_MAX) {
+    while (e == ERR_OK && version > engine->shipped_version && json_next(&cohorts) &&
+           count < COHORT_EDITS_MAX) {
         if (may_replace(engine, json_text(json_get(cohorts.value, "name")))) {
             buffer_init(&payloads[count], LOG_PAYLOAD_MAX);
-            e = add_shipped(engine, version, cohorts.value, &entries[count], &payloads[count], error);
+            e = add_shipped(engine, version, cohorts.value, &entries[count], &payloads[count],
+                            error);
             entries[count].payload = buffer_slice(&payloads[count]);
             count++;
         }

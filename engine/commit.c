@@ -1,8 +1,8 @@
 /* commit.c: check ─▶ append ─▶ sync ─▶ apply ─▶ done, for everything that is queued, at once.
  *
- * Submissions of records form one group: each becomes one batch of the log (whole or absent after a crash), one sync covers them
- * all, then they are applied in slices and answered. The rarer kinds depend on the state they find (If-Match, who is
- * erased), so each is a group of its own. */
+ * Submissions of records form one group: each becomes one batch of the log (whole or absent after a
+ * crash), one sync covers them all, then they are applied in slices and answered. The rarer kinds
+ * depend on the state they find (If-Match, who is erased), so each is a group of its own. */
 #include "internal.h"
 
 #include "engine/quarantine.h"
@@ -44,10 +44,12 @@ static err check_writable(const struct engine *engine, struct error *error)
     if (engine->options.read_only) {
         return error_set(error, ERR_DENIED, "read_only", 0, "opened for reading only");
     }
-    return failed == ERR_OK ? ERR_OK
-                            : error_set(error, failed, "storage_failed", 0,
-                                        "an earlier write to the data folder failed; nothing is accepted until the "
-                                        "server is started again");
+    return failed == ERR_OK
+               ? ERR_OK
+               : error_set(
+                     error, failed, "storage_failed", 0,
+                     "an earlier write to the data folder failed; nothing is accepted until the "
+                     "server is started again");
 }
 
 /* Received-at never goes back, whatever the clock does: entries stay in order of time. */
@@ -89,7 +91,8 @@ err engine_sync(struct engine *engine, struct error *error)
     /* After a failed sync nobody knows what is on the disk: even "no space" is final here. */
     if (e != ERR_OK) {
         int none = ERR_OK;
-        atomic_compare_exchange_strong(&engine->failed, &none, (int)(e == ERR_NO_SPACE ? ERR_IO : e));
+        atomic_compare_exchange_strong(&engine->failed, &none,
+                                       (int)(e == ERR_NO_SPACE ? ERR_IO : e));
     }
     return e;
 }
@@ -104,7 +107,8 @@ static bool closes_gate_itself(uint8_t kind)
     return kind == ENTRY_COHORT_PUT || kind == ENTRY_COHORT_DELETE;
 }
 
-static err apply_outside(struct engine *engine, const struct log_entry *entries, size_t count, struct error *error)
+static err apply_outside(struct engine *engine, const struct log_entry *entries, size_t count,
+                         struct error *error)
 {
     err e = apply_cohort_entries(engine, entries, count, error);
     if (e == ERR_OK) {
@@ -117,8 +121,8 @@ static err apply_outside(struct engine *engine, const struct log_entry *entries,
 }
 
 /* Applies in slices: readers get in between, and never wait for longer than one slice. */
-static err apply_slices(struct engine *engine, const struct log_entry *entries, const struct draft *drafts,
-                        size_t count, struct error *error)
+static err apply_slices(struct engine *engine, const struct log_entry *entries,
+                        const struct draft *drafts, size_t count, struct error *error)
 {
     err e = ERR_OK;
     size_t at = 0;
@@ -128,7 +132,8 @@ static err apply_slices(struct engine *engine, const struct log_entry *entries, 
         engine_gate_close(engine);
         int64_t until = clock_monotonic_us(engine->options.clock) + SLICE_MAX_US;
         for (size_t n = 0; e == ERR_OK && at < count && n < ENGINE_SLICE_RECORDS; n++, at++) {
-            if (n > 0 && n % APPLY_CLOCK_EVERY == 0 && clock_monotonic_us(engine->options.clock) >= until) {
+            if (n > 0 && n % APPLY_CLOCK_EVERY == 0 &&
+                clock_monotonic_us(engine->options.clock) >= until) {
                 break;
             }
             const struct record *record = drafts != NULL ? drafts[at].record : NULL;
@@ -142,20 +147,22 @@ static err apply_slices(struct engine *engine, const struct log_entry *entries, 
     return e;
 }
 
-static err apply_appended(struct engine *engine, const struct log_entry *entries, const struct draft *drafts,
-                          size_t count, struct error *error)
+static err apply_appended(struct engine *engine, const struct log_entry *entries,
+                          const struct draft *drafts, size_t count, struct error *error)
 {
-    err e = closes_gate_itself(entries[0].kind) ? apply_outside(engine, entries, count, error)
-                                                : apply_slices(engine, entries, drafts, count, error);
-    /* Logged but not applied: the state is behind the log now, and only a fresh start can catch up. */
+    err e = closes_gate_itself(entries[0].kind)
+                ? apply_outside(engine, entries, count, error)
+                : apply_slices(engine, entries, drafts, count, error);
+    /* Logged but not applied: the state is behind the log now, and only a fresh start can catch
+     * up. */
     if (e != ERR_OK) {
         note_failure(engine, e == ERR_NO_SPACE || e == ERR_TOO_LARGE ? ERR_IO : e);
     }
     return e;
 }
 
-err commit_entries(struct engine *engine, struct log_entry *entries, size_t count, uint64_t *first_sequence,
-                   struct error *error)
+err commit_entries(struct engine *engine, struct log_entry *entries, size_t count,
+                   uint64_t *first_sequence, struct error *error)
 {
     uint64_t first = 0;
     err e = check_writable(engine, error);
@@ -180,8 +187,9 @@ static err answer_repeat(struct submission *submission, const struct window_item
 {
     const struct receipt *receipt = item->more;
     if (receipt->fingerprint != submission->fingerprint) {
-        return error_set(&submission->error, ERR_CONFLICT, "idempotency_key_reused", 0,
-                         "this Idempotency-Key was used for other content; use a new key for new content");
+        return error_set(
+            &submission->error, ERR_CONFLICT, "idempotency_key_reused", 0,
+            "this Idempotency-Key was used for other content; use a new key for new content");
     }
     submission->repeated = true;
     submission->first_sequence = item->number;
@@ -202,9 +210,11 @@ static err check_drafts(const struct engine *engine, struct submission *submissi
         const struct log_entry *entry = &submission->drafts[i].entry;
         uint64_t ended = 0;
         if (entry->kind == ENTRY_QUARANTINE_END &&
-            (quarantine_end_decode(entry->payload, &ended) != ERR_OK || !engine_quarantine_has(engine, ended))) {
-            return error_set(&submission->error, ERR_NOT_FOUND, "quarantine_not_found", 0,
-                             "this quarantined record is gone: it was retried or dropped meanwhile");
+            (quarantine_end_decode(entry->payload, &ended) != ERR_OK ||
+             !engine_quarantine_has(engine, ended))) {
+            return error_set(
+                &submission->error, ERR_NOT_FOUND, "quarantine_not_found", 0,
+                "this quarantined record is gone: it was retried or dropped meanwhile");
         }
     }
     return ERR_OK;
@@ -218,8 +228,8 @@ struct group_item {
     bool appended;
 };
 
-static err append_records(struct engine *engine, struct submission *submission, struct group_item *item,
-                          struct buffer *receipt)
+static err append_records(struct engine *engine, struct submission *submission,
+                          struct group_item *item, struct buffer *receipt)
 {
     size_t count = submission->draft_count;
     item->entries = memory_alloc((count + 1) * sizeof *item->entries);
@@ -232,13 +242,16 @@ static err append_records(struct engine *engine, struct submission *submission, 
     if (submission->idempotency_key.length > 0) {
         struct window_key key = window_key_of(submission->idempotency_key);
         buffer_clear(receipt);
-        receipt_encode(&key, submission->fingerprint, submission->answer_status, submission->answer, receipt);
+        receipt_encode(&key, submission->fingerprint, submission->answer_status, submission->answer,
+                       receipt);
         if (receipt->failed) {
             bool large = submission->answer.length > LOG_PAYLOAD_MAX / 2;
             return error_set(&submission->error, large ? ERR_TOO_LARGE : ERR_MEMORY,
-                             large ? "answer_too_large" : "out_of_memory", 0, "no room for the answer to keep");
+                             large ? "answer_too_large" : "out_of_memory", 0,
+                             "no room for the answer to keep");
         }
-        item->entries[count] = (struct log_entry){.kind = ENTRY_RECEIPT, .payload = buffer_slice(receipt)};
+        item->entries[count] =
+            (struct log_entry){.kind = ENTRY_RECEIPT, .payload = buffer_slice(receipt)};
         count++;
     }
     item->entry_count = count;
@@ -256,7 +269,8 @@ static bool check_records(struct engine *engine, struct submission *submission)
     }
     if (submission->idempotency_key.length > 0) {
         struct window_key key = window_key_of(submission->idempotency_key);
-        const struct window_item *item = window_find(engine->receipts, &key, engine->last_received_at_us);
+        const struct window_item *item =
+            window_find(engine->receipts, &key, engine->last_received_at_us);
         if (item != NULL) {
             submission->err = answer_repeat(submission, item);
             return false;
@@ -270,12 +284,14 @@ static bool check_records(struct engine *engine, struct submission *submission)
 static err apply_records(struct engine *engine, struct group_item *item)
 {
     struct submission *submission = item->submission;
-    err e = apply_appended(engine, item->entries, submission->drafts, submission->draft_count, &submission->error);
+    err e = apply_appended(engine, item->entries, submission->drafts, submission->draft_count,
+                           &submission->error);
     if (e == ERR_OK && item->entry_count > submission->draft_count) {
         struct buffer receipt;
         buffer_init(&receipt, LOG_PAYLOAD_MAX);
         struct window_key key = window_key_of(submission->idempotency_key);
-        receipt_encode(&key, submission->fingerprint, submission->answer_status, submission->answer, &receipt);
+        receipt_encode(&key, submission->fingerprint, submission->answer_status, submission->answer,
+                       &receipt);
         struct log_entry *last = &item->entries[submission->draft_count];
         last->payload = buffer_slice(&receipt);
         e = receipt.failed ? ERR_MEMORY : apply_appended(engine, last, NULL, 1, &submission->error);
@@ -329,7 +345,8 @@ static void commit_records(struct engine *engine, struct submission **submission
 
 /* ---- the rarer kinds ---- */
 
-/* The ETag's first part is the profile's; the second changes with cohort definitions, which a correction does not mind. */
+/* The ETag's first part is the profile's; the second changes with cohort definitions, which a
+ * correction does not mind. */
 static bool etag_matches(const struct engine *engine, uint32_t number, struct slice if_match)
 {
     char now[ENGINE_ETAG_MAX];
@@ -345,13 +362,16 @@ static bool etag_matches(const struct engine *engine, uint32_t number, struct sl
 static err find_person(struct engine *engine, struct submission *submission, uint32_t *root)
 {
     *root = submission->number != PERSON_NONE && submission->number <= people_last(engine->people)
-                ? people_find(engine->people, submission->number) : PERSON_NONE;
+                ? people_find(engine->people, submission->number)
+                : PERSON_NONE;
     return people_blob(engine->people, *root) != NULL
                ? ERR_OK
-               : error_set(&submission->error, ERR_NOT_FOUND, "user_not_found", 0, "there is no such person (any more)");
+               : error_set(&submission->error, ERR_NOT_FOUND, "user_not_found", 0,
+                           "there is no such person (any more)");
 }
 
-static err prepare_patch(struct engine *engine, struct submission *submission, struct buffer *payload)
+static err prepare_patch(struct engine *engine, struct submission *submission,
+                         struct buffer *payload)
 {
     uint32_t root = PERSON_NONE;
     err e = find_person(engine, submission, &root);
@@ -359,12 +379,14 @@ static err prepare_patch(struct engine *engine, struct submission *submission, s
         return e;
     }
     if (submission->if_match.length > 0 && !etag_matches(engine, root, submission->if_match)) {
-        return error_set(&submission->error, ERR_CONFLICT, "etag_mismatch", 0,
-                         "the profile has changed since it was read: read it again and repeat the correction");
+        return error_set(
+            &submission->error, ERR_CONFLICT, "etag_mismatch", 0,
+            "the profile has changed since it was read: read it again and repeat the correction");
     }
     struct record patch;
     struct record_error reason;
-    e = record_read_patch(&engine->arena, submission->body, current_settings(engine), &patch, &reason);
+    e = record_read_patch(&engine->arena, submission->body, current_settings(engine), &patch,
+                          &reason);
     if (e != ERR_OK) {
         return error_set(&submission->error, e, reason.code, reason.position, "%s", reason.message);
     }
@@ -373,12 +395,13 @@ static err prepare_patch(struct engine *engine, struct submission *submission, s
     return ERR_OK;
 }
 
-static err prepare_mapping(struct engine *engine, struct submission *submission, struct buffer *payload)
+static err prepare_mapping(struct engine *engine, struct submission *submission,
+                           struct buffer *payload)
 {
     struct mapping *mapping = NULL;
     if (engine->mappings_count >= MAPPING_COUNT_MAX) {
-        return error_set(&submission->error, ERR_TOO_LARGE, "mapping_limit", 0, "there are already %d mapping versions",
-                         MAPPING_COUNT_MAX);
+        return error_set(&submission->error, ERR_TOO_LARGE, "mapping_limit", 0,
+                         "there are already %d mapping versions", MAPPING_COUNT_MAX);
     }
     err e = mapping_parse(submission->body, &mapping, &submission->error);
     if (e == ERR_OK && !slice_equal(mapping_name(mapping), submission->name)) {
@@ -390,28 +413,34 @@ static err prepare_mapping(struct engine *engine, struct submission *submission,
     return e;
 }
 
-static err prepare_delete_cohort(struct engine *engine, struct submission *submission, struct buffer *payload)
+static err prepare_delete_cohort(struct engine *engine, struct submission *submission,
+                                 struct buffer *payload)
 {
     uint32_t id = cohorts_find(engine->cohorts, submission->name);
     if (id == COHORT_NONE) {
-        return error_set(&submission->error, ERR_NOT_FOUND, "cohort_not_found", 0, "there is no cohort of this name");
+        return error_set(&submission->error, ERR_NOT_FOUND, "cohort_not_found", 0,
+                         "there is no cohort of this name");
     }
-    cohort_entry_encode(0, cohort_definition_name(cohorts_definition(engine->cohorts, id)), SLICE_NONE, payload);
+    cohort_entry_encode(0, cohort_definition_name(cohorts_definition(engine->cohorts, id)),
+                        SLICE_NONE, payload);
     return ERR_OK;
 }
 
-static err prepare_erase_done(struct engine *engine, struct submission *submission, struct buffer *payload)
+static err prepare_erase_done(struct engine *engine, struct submission *submission,
+                              struct buffer *payload)
 {
     const struct engine_erasure *erasure = erasure_find(engine, submission->sequence);
     if (erasure == NULL || erasure->done_at_us != 0) {
-        return error_set(&submission->error, ERR_NOT_FOUND, "erasure_not_found", 0, "no such erasure is under way");
+        return error_set(&submission->error, ERR_NOT_FOUND, "erasure_not_found", 0,
+                         "no such erasure is under way");
     }
     return erasure_encode_done(engine, submission->sequence, payload);
 }
 
 /* Fills `entries` (at most 2); payloads live in the two buffers. */
-static err prepare_single(struct engine *engine, struct submission *submission, struct log_entry *entries,
-                          size_t *count, struct buffer *first, struct buffer *second)
+static err prepare_single(struct engine *engine, struct submission *submission,
+                          struct log_entry *entries, size_t *count, struct buffer *first,
+                          struct buffer *second)
 {
     *count = 1;
     entries[0] = (struct log_entry){.source = submission->source, .etl_version = ETL_RULES_VERSION};
@@ -430,7 +459,8 @@ static err prepare_single(struct engine *engine, struct submission *submission, 
     case SUBMIT_COHORT_PUT:
         entries[0].kind = ENTRY_COHORT_PUT;
         submission->created = cohorts_find(engine->cohorts, submission->name) == COHORT_NONE;
-        return cohort_entry_prepare(engine, 0, submission->name, submission->body, first, &submission->error);
+        return cohort_entry_prepare(engine, 0, submission->name, submission->body, first,
+                                    &submission->error);
     case SUBMIT_COHORT_DELETE:
         entries[0].kind = ENTRY_COHORT_DELETE;
         return prepare_delete_cohort(engine, submission, first);
@@ -442,7 +472,8 @@ static err prepare_single(struct engine *engine, struct submission *submission, 
         return prepare_erase_done(engine, submission, first);
     case SUBMIT_COHORT_FEEDBACK:
         entries[0].kind = ENTRY_COHORT_PUT;
-        return cohort_entry_correct(engine, submission->name, submission->body, first, &submission->error);
+        return cohort_entry_correct(engine, submission->name, submission->body, first,
+                                    &submission->error);
     case SUBMIT_VERDICTS:
     case SUBMIT_RECORDS: break;
     }
@@ -463,8 +494,8 @@ static void commit_single(struct engine *engine, struct submission *submission)
         e = prepare_single(engine, submission, entries, &count, &first, &second);
     }
     if (e == ERR_OK && (first.failed || second.failed)) {
-        e = error_set(&submission->error, ERR_TOO_LARGE, "entry_too_large", 0, "more than %d bytes to log",
-                      LOG_PAYLOAD_MAX);
+        e = error_set(&submission->error, ERR_TOO_LARGE, "entry_too_large", 0,
+                      "more than %d bytes to log", LOG_PAYLOAD_MAX);
     }
     if (e == ERR_OK) {
         entries[0].payload = buffer_slice(&first);
@@ -501,10 +532,11 @@ void engine_commit(struct engine *engine, struct submission **submissions, size_
     size_t at = 0;
     while (at < count) {
         size_t from = at;
-        /* A repeat within one group must see the first one's receipt, a second retry the first one's end: they start the next
-         * group. */
-        while (at < count && at - from < COMMIT_GROUP_MAX && submissions[at]->kind == SUBMIT_RECORDS &&
-               !same_key_before(submissions, from, at) && !(at > from && ends_quarantine(submissions[at]))) {
+        /* A repeat within one group must see the first one's receipt, a second retry the first
+         * one's end: they start the next group. */
+        while (at < count && at - from < COMMIT_GROUP_MAX &&
+               submissions[at]->kind == SUBMIT_RECORDS && !same_key_before(submissions, from, at) &&
+               !(at > from && ends_quarantine(submissions[at]))) {
             at++;
         }
         if (at > from) {

@@ -26,9 +26,9 @@ static err create_parts(struct engine *engine)
     engine->dirty = bitmap_create();
     engine->receipts = window_create(RECEIPT_COUNT_MAX, RECEIPT_BYTES_MAX, RECEIPT_AGE_MAX_US);
     engine->messages = window_create(MESSAGE_COUNT_MAX, 0, MESSAGE_AGE_MAX_US);
-    if (engine->identifiers == NULL || engine->people == NULL || engine->names == NULL || engine->phrases == NULL ||
-        engine->attributes == NULL || engine->history == NULL || engine->receipts == NULL ||
-        engine->messages == NULL) {
+    if (engine->identifiers == NULL || engine->people == NULL || engine->names == NULL ||
+        engine->phrases == NULL || engine->attributes == NULL || engine->history == NULL ||
+        engine->receipts == NULL || engine->messages == NULL) {
         return ERR_MEMORY;
     }
     const size_t slots = engine->options.verdict_slots;
@@ -36,9 +36,13 @@ static err create_parts(struct engine *engine)
     if (engine->verdicts == NULL) {
         return ERR_MEMORY;
     }
-    struct cohort_world world = {.people = engine->people, .phrases = engine->phrases, .attributes = engine->attributes,
-                                 .names = engine->names, .classifier = engine->options.classifier,
-                                 .find_verdict = find_offered, .find_context = engine};
+    struct cohort_world world = {.people = engine->people,
+                                 .phrases = engine->phrases,
+                                 .attributes = engine->attributes,
+                                 .names = engine->names,
+                                 .classifier = engine->options.classifier,
+                                 .find_verdict = find_offered,
+                                 .find_context = engine};
     engine->cohorts = cohorts_create(&world);
     return engine->cohorts != NULL ? ERR_OK : ERR_MEMORY;
 }
@@ -53,7 +57,8 @@ static err log_settings(struct engine *engine, struct error *error)
     struct settings *checked = NULL;
     err e = settings_parse(wanted, &checked, error);
     settings_destroy(checked);
-    struct log_entry entry = {.kind = ENTRY_SETTINGS, .source = SLICE_LITERAL("config"), .payload = wanted};
+    struct log_entry entry = {
+        .kind = ENTRY_SETTINGS, .source = SLICE_LITERAL("config"), .payload = wanted};
     return e == ERR_OK ? commit_entries(engine, &entry, 1, NULL, error) : e;
 }
 
@@ -71,8 +76,10 @@ err engine_open(const struct engine_options *options, struct engine **out, struc
         return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory to start");
     }
     engine->options = *options;
-    const struct classifier *classifier = options->classifier; /* version 0 means that there is none */
-    CHECK(classifier == NULL || (classifier->version != 0 && classifier->topic_count <= CLASSIFIER_TOPICS_MAX));
+    /* version 0 means that there is none */
+    const struct classifier *classifier = options->classifier;
+    CHECK(classifier == NULL ||
+          (classifier->version != 0 && classifier->topic_count <= CLASSIFIER_TOPICS_MAX));
     err e = create_parts(engine);
     if (e == ERR_OK) {
         e = recover(engine, error);
@@ -164,5 +171,6 @@ void engine_stats(const struct engine *engine, struct engine_stats *out)
     verdict_cache_counters(engine->verdicts, &out->verdicts_offered, &out->verdicts_evicted);
     out->applied_sequence = engine->applied_sequence;
     out->checkpoint_sequence = engine->checkpoint_sequence;
-    out->index_bytes = identifier_table_memory_bytes(engine->identifiers) + people_memory_bytes(engine->people);
+    out->index_bytes =
+        identifier_table_memory_bytes(engine->identifiers) + people_memory_bytes(engine->people);
 }

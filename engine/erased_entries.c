@@ -27,7 +27,8 @@ static void add_entry(void *context, uint64_t sequence, bool created_person)
     if (!work->begun || work->err != ERR_OK) {
         return;
     }
-    if (!vector_reserve((void **)&erased->items, &erased->capacity, erased->count, sizeof *erased->items)) {
+    if (!vector_reserve((void **)&erased->items, &erased->capacity, erased->count,
+                        sizeof *erased->items)) {
         work->err = ERR_MEMORY;
         return;
     }
@@ -42,7 +43,8 @@ static int compare_items(const void *a, const void *b)
 }
 
 /* From the erasures behind `sequence`. */
-static err collect(struct erased_entries *erased, struct log *log, uint64_t sequence, struct error *error)
+static err collect(struct erased_entries *erased, struct log *log, uint64_t sequence,
+                   struct error *error)
 {
     struct collecting work = {.erased = erased, .log = log, .error = error};
     struct log_reader *reader = NULL;
@@ -57,7 +59,8 @@ static err collect(struct erased_entries *erased, struct log *log, uint64_t sequ
         if (entry.kind == ENTRY_ERASE && !entry.scrubbed && entry.format != ERASE_AGAIN) {
             work.seen = 0;
             work.begun = false;
-            (void)engine_erase_entries(entry.payload, add_entry, &work); /* an unreadable one is told when it is applied */
+            /* an unreadable one is told when it is applied */
+            (void)engine_erase_entries(entry.payload, add_entry, &work);
             e = work.err;
         }
     }
@@ -69,7 +72,8 @@ static err collect(struct erased_entries *erased, struct log *log, uint64_t sequ
     return e == ERR_END ? ERR_OK : e;
 }
 
-err erased_entries_hide(struct erased_entries *erased, struct log *log, struct log_entry *entry, struct error *error)
+err erased_entries_hide(struct erased_entries *erased, struct log *log, struct log_entry *entry,
+                        struct error *error)
 {
     if (entry->kind != ENTRY_RECORD && entry->kind != ENTRY_PATCH) {
         return ERR_OK;
@@ -83,7 +87,8 @@ err erased_entries_hide(struct erased_entries *erased, struct log *log, struct l
     }
     if (erased->count > 0 && !entry->scrubbed) {
         struct log_scrub key = {.sequence = entry->sequence};
-        const struct log_scrub *found = bsearch(&key, erased->items, erased->count, sizeof key, compare_items);
+        const struct log_scrub *found =
+            bsearch(&key, erased->items, erased->count, sizeof key, compare_items);
         if (found != NULL) {
             entry->scrubbed = true;
             entry->created_person = found->created_person;

@@ -6,15 +6,17 @@
  *   3. the job          scrubs the entries in the log and LMDB's free pages (engine_erasure_scrub); may be interrupted and repeated
  *   4. ENTRY_ERASE_DONE
  *
- * Why the ghosts: a replay of the scrubbed log must come to the same state of everybody else. Where none can be written, two
- * things are kept: scrubbed entries that had made a person still use up a number; and a cookie that this person had taken over from
- * another (a shared computer) must not fall back to the other because the entry that moved it is gone.
+ * Why the ghosts: a replay of the scrubbed log must come to the same state of everybody else. Where
+ * none can be written, two things are kept: scrubbed entries that had made a person still use up a
+ * number; and a cookie that this person had taken over from another (a shared computer) must not
+ * fall back to the other because the entry that moved it is gone.
  *
  *   varint 1 or 2 (with ghosts), varint number, salt[16], varint count,
  *   count × varint (sequence - the one before) << 1 | created_person,
  *   2: varint length, ghosts        1: for each moved identifier varint number, varint type, digest[16]
  *
- * What a restore has logged again (ERASE_AGAIN) has the number of another log: only its ghosts count. */
+ * What a restore has logged again (ERASE_AGAIN) has the number of another log: only its ghosts
+ * count. */
 #include "internal.h"
 
 #include <openssl/evp.h>
@@ -22,8 +24,12 @@
 
 #include "base/bytes.h"
 
-
-enum { HOLDER_DIGEST_BYTES = 16, ERASE_VERSION_PLAIN = 1, ERASE_VERSION_GHOSTS = 2, SALT_BYTES = 16 };
+enum {
+    HOLDER_DIGEST_BYTES = 16,
+    ERASE_VERSION_PLAIN = 1,
+    ERASE_VERSION_GHOSTS = 2,
+    SALT_BYTES = 16
+};
 
 /* ---- what to write ---- */
 
@@ -43,7 +49,8 @@ static void mark_created(struct log_scrub *items, size_t count, uint64_t sequenc
     }
 }
 
-/* Only ever compared with a handful of identifiers of one other person, who has the same value in clear. */
+/* Only ever compared with a handful of identifiers of one other person, who has the same value in
+ * clear. */
 static void holder_digest(const char salt[SALT_BYTES], uint8_t type, struct slice value,
                           char out[HOLDER_DIGEST_BYTES])
 {
@@ -51,14 +58,16 @@ static void holder_digest(const char salt[SALT_BYTES], uint8_t type, struct slic
     unsigned length = 0;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     CHECK(context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-          EVP_DigestUpdate(context, salt, SALT_BYTES) == 1 && EVP_DigestUpdate(context, &type, 1) == 1 &&
+          EVP_DigestUpdate(context, salt, SALT_BYTES) == 1 &&
+          EVP_DigestUpdate(context, &type, 1) == 1 &&
           EVP_DigestUpdate(context, value.data, value.length) == 1 &&
           EVP_DigestFinal_ex(context, digest, &length) == 1);
     EVP_MD_CTX_free(context);
     memcpy(out, digest, HOLDER_DIGEST_BYTES);
 }
 
-static bool holds_moved(const struct engine *engine, uint32_t root, uint8_t type, struct slice value)
+static bool holds_moved(const struct engine *engine, uint32_t root, uint8_t type,
+                        struct slice value)
 {
     const void *blob = people_blob(engine->people, root);
     if (blob == NULL) {
@@ -76,14 +85,17 @@ static bool holds_moved(const struct engine *engine, uint32_t root, uint8_t type
 }
 
 /* Former holders of the identifier: written as (number, type, digest). */
-static void encode_holders(struct engine *engine, uint32_t self, const struct profile_identifier *item,
-                           const char salt[SALT_BYTES], struct buffer *out)
+static void encode_holders(struct engine *engine, uint32_t self,
+                           const struct profile_identifier *item, const char salt[SALT_BYTES],
+                           struct buffer *out)
 {
     uint64_t hash = identifier_hash(engine->identifiers, item->type, item->value);
     for (size_t i = 0; i < engine->moved_count; i++) {
-        uint32_t root = engine->moved[i].hash == hash ? people_find_shared(engine->people, engine->moved[i].number)
-                                                      : PERSON_NONE;
-        if (root != PERSON_NONE && root != self && holds_moved(engine, root, item->type, item->value)) {
+        uint32_t root = engine->moved[i].hash == hash
+                            ? people_find_shared(engine->people, engine->moved[i].number)
+                            : PERSON_NONE;
+        if (root != PERSON_NONE && root != self &&
+            holds_moved(engine, root, item->type, item->value)) {
             char digest[HOLDER_DIGEST_BYTES];
             holder_digest(salt, item->type, item->value, digest);
             buffer_append_varint(out, root);
@@ -93,8 +105,8 @@ static void encode_holders(struct engine *engine, uint32_t self, const struct pr
     }
 }
 
-static err collect_sequences(struct engine *engine, const struct profile *profile, struct log_scrub **out,
-                             size_t *count)
+static err collect_sequences(struct engine *engine, const struct profile *profile,
+                             struct log_scrub **out, size_t *count)
 {
     uint64_t *sequences = NULL;
     err e = engine_person_sequences(engine, profile->number, &engine->arena, &sequences, count);
@@ -120,13 +132,15 @@ static void encode_entries(const struct log_scrub *items, size_t count, struct b
     buffer_append_varint(out, count);
     uint64_t previous = 0;
     for (size_t i = 0; i < count; i++) {
-        buffer_append_varint(out, (items[i].sequence - previous) << 1 | (items[i].created_person ? 1 : 0));
+        buffer_append_varint(out, (items[i].sequence - previous) << 1 |
+                                      (items[i].created_person ? 1 : 0));
         previous = items[i].sequence;
     }
 }
 
-static void encode_plainly(struct engine *engine, const struct profile *profile, const struct log_scrub *items,
-                           size_t count, const char salt[SALT_BYTES], struct buffer *out)
+static void encode_plainly(struct engine *engine, const struct profile *profile,
+                           const struct log_scrub *items, size_t count, const char salt[SALT_BYTES],
+                           struct buffer *out)
 {
     buffer_append_varint(out, ERASE_VERSION_PLAIN);
     buffer_append_varint(out, profile->number);
@@ -140,8 +154,9 @@ static void encode_plainly(struct engine *engine, const struct profile *profile,
 }
 
 /* ERR_NOT_FOUND, ERR_TOO_LARGE: not this way. */
-static err encode_with_ghosts(struct engine *engine, const struct profile *profile, const struct log_scrub *items,
-                              size_t count, const char salt[SALT_BYTES], struct buffer *out)
+static err encode_with_ghosts(struct engine *engine, const struct profile *profile,
+                              const struct log_scrub *items, size_t count,
+                              const char salt[SALT_BYTES], struct buffer *out)
 {
     struct buffer ghosts;
     buffer_init(&ghosts, LOG_PAYLOAD_MAX);
@@ -162,7 +177,8 @@ static err encode_with_ghosts(struct engine *engine, const struct profile *profi
     return e;
 }
 
-err erasure_encode(struct engine *engine, uint32_t number, struct buffer *erase, struct buffer *keys, uint8_t *format)
+err erasure_encode(struct engine *engine, uint32_t number, struct buffer *erase,
+                   struct buffer *keys, uint8_t *format)
 {
     struct profile profile;
     struct log_scrub *items = NULL;
@@ -231,7 +247,8 @@ bool erasure_ghosts(struct slice payload, struct slice *out)
     return read;
 }
 
-bool engine_erase_entries(struct slice payload, void (*visit)(void *context, uint64_t sequence, bool created_person),
+bool engine_erase_entries(struct slice payload,
+                          void (*visit)(void *context, uint64_t sequence, bool created_person),
                           void *context)
 {
     struct erase erase;
@@ -247,10 +264,13 @@ bool engine_erase_entries(struct slice payload, void (*visit)(void *context, uin
     return true;
 }
 
-/* In a replay the holder has got the identifier back; live it is marked already and nothing happens. */
-static err mark_moved(struct engine *engine, uint32_t holder, uint8_t type, struct slice salt, struct slice digest)
+/* In a replay the holder has got the identifier back; live it is marked already and nothing
+ * happens. */
+static err mark_moved(struct engine *engine, uint32_t holder, uint8_t type, struct slice salt,
+                      struct slice digest)
 {
-    uint32_t root = holder <= people_last(engine->people) ? people_find(engine->people, holder) : PERSON_NONE;
+    uint32_t root =
+        holder <= people_last(engine->people) ? people_find(engine->people, holder) : PERSON_NONE;
     const void *blob = people_blob(engine->people, root);
     if (blob == NULL) {
         return ERR_OK;
@@ -263,7 +283,8 @@ static err mark_moved(struct engine *engine, uint32_t holder, uint8_t type, stru
         char ours[HOLDER_DIGEST_BYTES];
         holder_digest(salt.data, item->type, item->value, ours);
         if (item->type == type && !item->moved && memcmp(ours, digest.data, sizeof ours) == 0) {
-            forget_identifier(engine, identifier_hash(engine->identifiers, type, item->value), root);
+            forget_identifier(engine, identifier_hash(engine->identifiers, type, item->value),
+                              root);
             item->moved = true;
             changed = true;
             e = remember_moved(engine, type, item->value, root);
@@ -284,7 +305,8 @@ static void forget_person(struct engine *engine, uint32_t root)
     struct profile_cursor cursor = profile_identifiers(&view);
     for (struct profile_identifier item; profile_identifier_next(&cursor, &item);) {
         if (!item.moved) {
-            forget_identifier(engine, identifier_hash(engine->identifiers, item.type, item.value), root);
+            forget_identifier(engine, identifier_hash(engine->identifiers, item.type, item.value),
+                              root);
         }
     }
     pending_remove_history(engine, root);
@@ -329,26 +351,29 @@ err apply_erase(struct engine *engine, const struct log_entry *entry, struct err
 {
     struct erase erase;
     if (!erase_decode(entry->payload, &erase)) {
-        return error_set(error, ERR_CORRUPT, "log_erase_unreadable", entry->sequence, "entry %llu is no erasure",
-                         (unsigned long long)entry->sequence);
+        return error_set(error, ERR_CORRUPT, "log_erase_unreadable", entry->sequence,
+                         "entry %llu is no erasure", (unsigned long long)entry->sequence);
     }
     bool again = entry->format == ERASE_AGAIN;
-    uint32_t root = !again && erase.number <= people_last(engine->people) ? people_find(engine->people, erase.number)
-                                                                          : PERSON_NONE;
+    uint32_t root = !again && erase.number <= people_last(engine->people)
+                        ? people_find(engine->people, erase.number)
+                        : PERSON_NONE;
     if (people_blob(engine->people, root) != NULL) {
         forget_person(engine, root);
     }
     if (engine->ghosts != NULL) {
         forget_ghosts(engine, entry->sequence);
     }
-    /* Somebody's words may wait there; whose they are is not known. What is under way is classified shortly after. */
+    /* Somebody's words may wait there; whose they are is not known. What is under way is classified
+     * shortly after. */
     verdict_cache_clear(engine->verdicts);
     err e = ERR_OK;
     while (e == ERR_OK && !again && byte_reader_left(&erase.holders) > 0 && !erase.holders.failed) {
         uint32_t holder = (uint32_t)byte_reader_varint(&erase.holders);
         uint8_t type = (uint8_t)byte_reader_varint(&erase.holders);
         struct slice digest = byte_reader_take(&erase.holders, HOLDER_DIGEST_BYTES);
-        e = erase.holders.failed ? ERR_CORRUPT : mark_moved(engine, holder, type, erase.salt, digest);
+        e = erase.holders.failed ? ERR_CORRUPT
+                                 : mark_moved(engine, holder, type, erase.salt, digest);
     }
     struct engine_erasure erasure = {entry->sequence, entry->received_at_us, 0, erase.count};
     store_erasure(engine, &erasure);
@@ -365,7 +390,8 @@ struct engine_erasure *erasure_find(struct engine *engine, uint64_t sequence)
     return NULL;
 }
 
-/* Payload of ENTRY_ERASE_DONE: the erasure, and the quarantined entries that its job has scrubbed. */
+/* Payload of ENTRY_ERASE_DONE: the erasure, and the quarantined entries that its job has
+ * scrubbed. */
 err erasure_encode_done(struct engine *engine, uint64_t sequence, struct buffer *out)
 {
     buffer_append_varint(out, sequence);
@@ -408,7 +434,8 @@ bool engine_erasure_next(const struct engine *engine, uint64_t *sequence)
     return false;
 }
 
-bool engine_erasure_status(const struct engine *engine, uint64_t sequence, struct engine_erasure *out)
+bool engine_erasure_status(const struct engine *engine, uint64_t sequence,
+                           struct engine_erasure *out)
 {
     for (size_t i = 0; i < engine->erasures_count; i++) {
         if (engine->erasures[i].sequence == sequence) {
@@ -464,7 +491,8 @@ static bool digits_match(struct slice bytes, const char *digits, size_t count)
     return matched == count;
 }
 
-/* Phones are typed in many ways: the last nine digits of the number, whatever punctuation is between them. */
+/* Phones are typed in many ways: the last nine digits of the number, whatever punctuation is
+ * between them. */
 static bool contains_phone(struct slice bytes, struct slice phone)
 {
     enum { TELLING_DIGITS = 9 };
@@ -511,7 +539,8 @@ static uint64_t *copy_quarantined(struct engine *engine, size_t *count)
     return copy;
 }
 
-static err add_quarantined(struct engine *engine, struct slice keys, struct scrub_list *list, struct error *error)
+static err add_quarantined(struct engine *engine, struct slice keys, struct scrub_list *list,
+                           struct error *error)
 {
     size_t count = 0;
     uint64_t *sequences = copy_quarantined(engine, &count);
@@ -523,7 +552,8 @@ static err add_quarantined(struct engine *engine, struct slice keys, struct scru
         struct log_entry entry;
         arena_reset(&arena);
         e = log->ops->get(log, sequences[i], &arena, &entry, error);
-        if (e == ERR_OK && !entry.scrubbed && names_person(entry.payload, keys) && !scrub_add(list, sequences[i], false)) {
+        if (e == ERR_OK && !entry.scrubbed && names_person(entry.payload, keys) &&
+            !scrub_add(list, sequences[i], false)) {
             e = ERR_MEMORY;
         }
     }
@@ -539,8 +569,8 @@ static int compare_scrubs(const void *a, const void *b)
     return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
 }
 
-static err list_entries(struct engine *engine, uint64_t sequence, struct arena *arena, struct scrub_list *list,
-                        struct error *error)
+static err list_entries(struct engine *engine, uint64_t sequence, struct arena *arena,
+                        struct scrub_list *list, struct error *error)
 {
     struct log *log = engine->options.log;
     struct log_entry entry;
@@ -553,9 +583,10 @@ static err list_entries(struct engine *engine, uint64_t sequence, struct arena *
     if (e != ERR_OK) {
         return e;
     }
-    if (entry.kind != ENTRY_ERASE || keys.kind != ENTRY_ERASE_KEYS || !erase_decode(entry.payload, &erase)) {
-        return error_set(error, ERR_CORRUPT, "log_erase_unreadable", sequence, "entry %llu is no erasure",
-                         (unsigned long long)sequence);
+    if (entry.kind != ENTRY_ERASE || keys.kind != ENTRY_ERASE_KEYS ||
+        !erase_decode(entry.payload, &erase)) {
+        return error_set(error, ERR_CORRUPT, "log_erase_unreadable", sequence,
+                         "entry %llu is no erasure", (unsigned long long)sequence);
     }
     uint64_t at = 0;
     for (size_t i = 0; i < erase.count; i++) {
@@ -568,18 +599,23 @@ static err list_entries(struct engine *engine, uint64_t sequence, struct arena *
     if (keys.scrubbed) {
         return ERR_OK; /* an interrupted job had come this far */
     }
-    return scrub_add(list, sequence + 1, false) ? add_quarantined(engine, keys.payload, list, error) : ERR_MEMORY;
+    return scrub_add(list, sequence + 1, false) ? add_quarantined(engine, keys.payload, list, error)
+                                                : ERR_MEMORY;
 }
 
-/* The keys go last, also before quarantined entries that came after them: while they are in clear the job can be repeated, and once they are
- * gone nothing of the person is left (backups rest on that). */
-static err scrub_keys_last(struct log *log, const struct scrub_list *list, uint64_t keys, struct error *error)
+/* The keys go last, also before quarantined entries that came after them: while they are in clear
+ * the job can be repeated, and once they are gone nothing of the person is left (backups rest on
+ * that). */
+static err scrub_keys_last(struct log *log, const struct scrub_list *list, uint64_t keys,
+                           struct error *error)
 {
     size_t behind = list->count;
     while (behind > 0 && list->items[behind - 1].sequence > keys) {
         behind--;
     }
-    err e = behind < list->count ? log->ops->scrub(log, list->items + behind, list->count - behind, error) : ERR_OK;
+    err e = behind < list->count
+                ? log->ops->scrub(log, list->items + behind, list->count - behind, error)
+                : ERR_OK;
     return e == ERR_OK ? log->ops->scrub(log, list->items, behind, error) : e;
 }
 

@@ -10,8 +10,9 @@
  *     GHOST_SOURCE   varint source
  *     GHOST_EARLIER  varint µs from the event to its arrival
  *
- * Identifiers and message ids are counted in order of their first appearance. Ranks are there only for entries that name two of one
- * type: of those last seen in one entry the first in order of bytes gives way (apply.c). */
+ * Identifiers and message ids are counted in order of their first appearance. Ranks are there only
+ * for entries that name two of one type: of those last seen in one entry the first in order of
+ * bytes gives way (apply.c). */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -22,18 +23,19 @@
 #include "ghosts_format.h"
 #include "ingest/splitter.h"
 
-/* Beyond this many entries of others that were looked at, any entry that names the identifier will do: only a restore of a copy that
- * ends between the two can tell the difference. */
+/* Beyond this many entries of others that were looked at, any entry that names the identifier will
+ * do: only a restore of a copy that ends between the two can tell the difference. */
 enum { LOOKS_MAX = 20000 };
 /* No single append is larger: a varint, a source's name. */
 enum { GHOST_BYTES_MAX = 16, LIST_ITEM_BYTES_MAX = LOG_SOURCE_MAX };
 
 /* ---- logged entries read again ---- */
 
-void entry_source_init(struct entry_source *source, struct engine *engine, const struct settings_version *settings,
-                       size_t settings_count)
+void entry_source_init(struct entry_source *source, struct engine *engine,
+                       const struct settings_version *settings, size_t settings_count)
 {
-    *source = (struct entry_source){.engine = engine, .settings = settings, .settings_count = settings_count};
+    *source = (struct entry_source){
+        .engine = engine, .settings = settings, .settings_count = settings_count};
     arena_init(&source->arena, (size_t)64 << 20);
 }
 
@@ -57,8 +59,9 @@ static const struct settings *settings_at(const struct entry_source *source, uin
     return low > 0 ? source->settings[low - 1].settings : NULL;
 }
 
-static err read_with_form(struct entry_source *source, const struct log_entry *entry, struct record_form *form,
-                          const struct settings *settings, struct record *record)
+static err read_with_form(struct entry_source *source, const struct log_entry *entry,
+                          struct record_form *form, const struct settings *settings,
+                          struct record *record)
 {
     struct log *log = source->engine->options.log;
     struct csv_header *header = NULL;
@@ -66,10 +69,12 @@ static err read_with_form(struct entry_source *source, const struct log_entry *e
     if (entry->format == FORMAT_CSV) {
         struct log_entry first;
         err e = entry->header_back > 0 && entry->header_back < entry->sequence
-                    ? log->ops->get(log, entry->sequence - entry->header_back, &source->arena, &first, NULL)
+                    ? log->ops->get(log, entry->sequence - entry->header_back, &source->arena,
+                                    &first, NULL)
                     : ERR_NOT_FOUND;
         if (e == ERR_OK) {
-            e = first.kind == ENTRY_CSV_HEADER ? csv_header_parse(first.payload, &header, NULL) : ERR_NOT_FOUND;
+            e = first.kind == ENTRY_CSV_HEADER ? csv_header_parse(first.payload, &header, NULL)
+                                               : ERR_NOT_FOUND;
         }
         if (e != ERR_OK) {
             return e;
@@ -81,7 +86,8 @@ static err read_with_form(struct entry_source *source, const struct log_entry *e
     return e == ERR_OK || e == ERR_MEMORY ? e : ERR_NOT_FOUND;
 }
 
-err entry_source_read(struct entry_source *source, uint64_t sequence, struct log_entry *entry, struct record *record)
+err entry_source_read(struct entry_source *source, uint64_t sequence, struct log_entry *entry,
+                      struct record *record)
 {
     struct log *log = source->engine->options.log;
     struct mapping *parsed = NULL;
@@ -97,12 +103,15 @@ err entry_source_read(struct entry_source *source, uint64_t sequence, struct log
     }
     struct record_form form = {.format = (enum record_format)entry->format,
                                .etl_version = entry->etl_version,
-                               .mapping = engine_mapping_at(source->engine, entry->mapping_sequence)};
-    if (entry->mapping_sequence != 0 && form.mapping == NULL) { /* a fold that has not come to it yet */
+                               .mapping =
+                                   engine_mapping_at(source->engine, entry->mapping_sequence)};
+    if (entry->mapping_sequence != 0 &&
+        form.mapping == NULL) { /* a fold that has not come to it yet */
         struct log_entry mapping;
         e = log->ops->get(log, entry->mapping_sequence, &source->arena, &mapping, NULL);
         if (e == ERR_OK) {
-            e = mapping.kind == ENTRY_MAPPING ? mapping_parse(mapping.payload, &parsed, NULL) : ERR_NOT_FOUND;
+            e = mapping.kind == ENTRY_MAPPING ? mapping_parse(mapping.payload, &parsed, NULL)
+                                              : ERR_NOT_FOUND;
         }
         form.mapping = parsed;
     }
@@ -148,14 +157,16 @@ static err name_index(struct encoding *work, const struct record_identifier *ite
     uint64_t hash = identifier_hash(work->engine->identifiers, item->type, item->value);
     for (size_t i = 0; i < work->named_count; i++) {
         const struct named *known = &work->named[i];
-        if (known->hash == hash && known->type == item->type && slice_equal(known->value, item->value)) {
+        if (known->hash == hash && known->type == item->type &&
+            slice_equal(known->value, item->value)) {
             *index = (uint32_t)i;
             return ERR_OK;
         }
     }
-    struct named fresh = {.type = item->type, .hash = hash, .value = arena_copy(&work->engine->arena, item->value)};
-    if (fresh.value.data == NULL ||
-        !vector_reserve((void **)&work->named, &work->named_capacity, work->named_count, sizeof fresh)) {
+    struct named fresh = {
+        .type = item->type, .hash = hash, .value = arena_copy(&work->engine->arena, item->value)};
+    if (fresh.value.data == NULL || !vector_reserve((void **)&work->named, &work->named_capacity,
+                                                    work->named_count, sizeof fresh)) {
         return ERR_MEMORY;
     }
     *index = (uint32_t)work->named_count;
@@ -225,8 +236,8 @@ static err source_index(struct encoding *work, struct slice text, uint32_t *inde
         }
     }
     struct slice copy = arena_copy(&work->engine->arena, text);
-    if (copy.data == NULL || !vector_reserve((void **)&work->sources, &work->source_capacity, work->source_count,
-                                             sizeof *work->sources)) {
+    if (copy.data == NULL || !vector_reserve((void **)&work->sources, &work->source_capacity,
+                                             work->source_count, sizeof *work->sources)) {
         return ERR_MEMORY;
     }
     *index = (uint32_t)work->source_count;
@@ -248,7 +259,8 @@ static bool names_two_of_a_type(const struct record *record)
     return false;
 }
 
-static void encode_names(const struct encoding *work, const struct record *record, struct buffer *out)
+static void encode_names(const struct encoding *work, const struct record *record,
+                         struct buffer *out)
 {
     bool ranked = names_two_of_a_type(record);
     buffer_append_varint(out, record->identifier_count << 1 | (ranked ? 1 : 0));
@@ -259,14 +271,15 @@ static void encode_names(const struct encoding *work, const struct record *recor
         uint8_t rank = 0;
         for (size_t k = 0; k < record->identifier_count; k++) {
             rank = (uint8_t)(rank + (record->identifiers[k].type == record->identifiers[i].type &&
-                                     slice_compare(record->identifiers[k].value, record->identifiers[i].value) < 0));
+                                     slice_compare(record->identifiers[k].value,
+                                                   record->identifiers[i].value) < 0));
         }
         buffer_append(out, &rank, 1);
     }
 }
 
-static err encode_ghost(struct encoding *work, const struct log_entry *entry, const struct record *record,
-                        struct buffer *out)
+static err encode_ghost(struct encoding *work, const struct log_entry *entry,
+                        const struct record *record, struct buffer *out)
 {
     uint8_t flags = GHOST_THERE;
     uint32_t message = 0;
@@ -307,12 +320,14 @@ static err encode_ghost(struct encoding *work, const struct log_entry *entry, co
         buffer_append_varint(out, source);
     }
     if (earlier) {
-        buffer_append_varint(out, (uint64_t)entry->received_at_us - (uint64_t)record->event_time_us);
+        buffer_append_varint(out,
+                             (uint64_t)entry->received_at_us - (uint64_t)record->event_time_us);
     }
     return e;
 }
 
-static err encode_entries(struct encoding *work, const struct log_scrub *entries, size_t count, struct buffer *out)
+static err encode_entries(struct encoding *work, const struct log_scrub *entries, size_t count,
+                          struct buffer *out)
 {
     err e = ERR_OK;
     for (size_t i = 0; e == ERR_OK && i < count && !out->failed; i++) {
@@ -352,7 +367,8 @@ static bool blob_names(const void *blob, const struct named *item, uint64_t *seq
 static bool record_names(const struct record *record, const struct named *item, uint32_t *position)
 {
     for (size_t i = 0; i < record->identifier_count; i++) {
-        if (record->identifiers[i].type == item->type && slice_equal(record->identifiers[i].value, item->value)) {
+        if (record->identifiers[i].type == item->type &&
+            slice_equal(record->identifiers[i].value, item->value)) {
             *position = (uint32_t)i;
             return true;
         }
@@ -402,7 +418,8 @@ static err look_at_person(struct encoding *work, uint32_t self, uint32_t root, s
 {
     uint64_t newest = 0;
     const void *blob = root != self ? people_blob(work->engine->people, root) : NULL;
-    return blob != NULL && blob_names(blob, item, &newest) ? look_through(work, root, newest, item) : ERR_OK;
+    return blob != NULL && blob_names(blob, item, &newest) ? look_through(work, root, newest, item)
+                                                           : ERR_OK;
 }
 
 struct hash_index {
@@ -414,7 +431,9 @@ static int compare_hashes(const void *a, const void *b)
 {
     const struct hash_index *x = a;
     const struct hash_index *y = b;
-    return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : x->index < y->index ? -1 : x->index > y->index;
+    return x->hash != y->hash    ? (x->hash < y->hash ? -1 : 1)
+           : x->index < y->index ? -1
+                                 : x->index > y->index;
 }
 
 /* First of the sorted items whose hash is not below. */
@@ -437,7 +456,8 @@ static size_t hash_position(const struct hash_index *items, size_t count, uint64
 static err find_others(struct encoding *work, uint32_t self)
 {
     struct engine *engine = work->engine;
-    struct hash_index *hashes = arena_alloc(&engine->arena, (work->named_count + 1) * sizeof *hashes);
+    struct hash_index *hashes =
+        arena_alloc(&engine->arena, (work->named_count + 1) * sizeof *hashes);
     if (hashes == NULL) {
         return ERR_MEMORY;
     }
@@ -480,16 +500,17 @@ static void encode_lists(const struct encoding *work, struct buffer *out)
     }
 }
 
-/* A buffer does not say why it could not take the bytes: beyond its maximum they can never be had, otherwise they may be another time. */
+/* A buffer does not say why it could not take the bytes: beyond its maximum they can never be had,
+ * otherwise they may be another time. */
 err buffer_problem(const struct buffer *buffer, size_t bytes)
 {
-    return !buffer->failed                              ? ERR_OK
+    return !buffer->failed                            ? ERR_OK
            : bytes > LOG_PAYLOAD_MAX - buffer->length ? ERR_TOO_LARGE
-                                                        : ERR_MEMORY;
+                                                      : ERR_MEMORY;
 }
 
-err ghosts_encode(struct engine *engine, uint32_t number, const struct log_scrub *entries, size_t count,
-                  struct buffer *out)
+err ghosts_encode(struct engine *engine, uint32_t number, const struct log_scrub *entries,
+                  size_t count, struct buffer *out)
 {
     struct encoding work = {.engine = engine};
     struct buffer body;

@@ -10,9 +10,10 @@
 struct ghost_name {
     uint8_t type;
     uint64_t number; /* no other name of the log has it */
-    uint64_t first; /* somebody else's entry; 0: nobody else's */
+    uint64_t first;  /* somebody else's entry; 0: nobody else's */
     uint32_t position;
-    struct slice value; /* what stands for the identifier: the true one, or a word that nobody can bring */
+    /* what stands for the identifier: the true one, or a word that nobody can bring */
+    struct slice value;
 };
 
 struct ghost_erasure {
@@ -41,7 +42,7 @@ struct ghosts {
     size_t erasures_count, erasures_capacity;
     struct ghost_entry *entries; /* ascending */
     size_t entries_count, entries_capacity;
-    uint64_t name_count; /* of all erasures */
+    uint64_t name_count;               /* of all erasures */
     struct settings_version *settings; /* all of the log's; while collecting */
     size_t settings_count, settings_capacity;
 };
@@ -71,7 +72,8 @@ static struct byte_reader reader_between(const uint8_t *from, const uint8_t *end
     return byte_reader_of(slice_of(from, (size_t)(end - from)));
 }
 
-static err read_names(struct ghosts *ghosts, struct ghost_erasure *erasure, struct byte_reader *reader)
+static err read_names(struct ghosts *ghosts, struct ghost_erasure *erasure,
+                      struct byte_reader *reader)
 {
     uint64_t count = byte_reader_varint(reader);
     if (reader->failed || count > byte_reader_left(reader)) {
@@ -96,7 +98,8 @@ static err read_names(struct ghosts *ghosts, struct ghost_erasure *erasure, stru
     return reader->failed ? ERR_CORRUPT : ERR_OK;
 }
 
-static err read_sources(struct ghosts *ghosts, struct ghost_erasure *erasure, struct byte_reader *reader)
+static err read_sources(struct ghosts *ghosts, struct ghost_erasure *erasure,
+                        struct byte_reader *reader)
 {
     uint64_t count = byte_reader_varint(reader);
     if (reader->failed || count > byte_reader_left(reader)) {
@@ -128,7 +131,8 @@ static bool skip_names(const struct ghost_erasure *erasure, struct byte_reader *
     return sound && !reader->failed;
 }
 
-static bool skip_rest(const struct ghost_erasure *erasure, uint8_t flags, struct byte_reader *reader)
+static bool skip_rest(const struct ghost_erasure *erasure, uint8_t flags,
+                      struct byte_reader *reader)
 {
     bool sound = true;
     if ((flags & GHOST_MESSAGE) != 0) {
@@ -151,7 +155,8 @@ struct reading {
     err err;
 };
 
-/* One of the erasure's entries; what an erasure logged again says about later numbers is about another log's entries. */
+/* One of the erasure's entries; what an erasure logged again says about later numbers is about
+ * another log's entries. */
 static void read_entry(void *context, uint64_t sequence, bool created_person)
 {
     struct reading *work = context;
@@ -161,7 +166,9 @@ static void read_entry(void *context, uint64_t sequence, bool created_person)
     if (work->err != ERR_OK) {
         return;
     }
-    struct ghost_entry entry = {.sequence = sequence, .erasure = work->erasure, .flags = byte_reader_u8(&work->reader),
+    struct ghost_entry entry = {.sequence = sequence,
+                                .erasure = work->erasure,
+                                .flags = byte_reader_u8(&work->reader),
                                 .end = work->reader.end};
     if ((entry.flags & GHOST_NAMES) != 0) {
         work->names = work->reader.at;
@@ -196,10 +203,12 @@ static err read_erasure(struct ghosts *ghosts, const struct log_entry *entry)
     if (section.length == 0) {
         return ERR_OK;
     }
-    struct reading work = {.ghosts = ghosts, .erasure = (uint32_t)ghosts->erasures_count,
+    struct reading work = {.ghosts = ghosts,
+                           .erasure = (uint32_t)ghosts->erasures_count,
                            .reader = byte_reader_of(section)};
     struct ghost_erasure *erasure = &ghosts->erasures[ghosts->erasures_count++];
-    *erasure = (struct ghost_erasure){.sequence = entry->sequence, .again = entry->format == ERASE_AGAIN};
+    *erasure =
+        (struct ghost_erasure){.sequence = entry->sequence, .again = entry->format == ERASE_AGAIN};
     err e = read_names(ghosts, erasure, &work.reader);
     if (e == ERR_OK) {
         e = read_sources(ghosts, erasure, &work.reader);
@@ -225,16 +234,20 @@ static const struct ghost_entry *entry_find(const struct ghosts *ghosts, uint64_
             high = middle;
         }
     }
-    return low < ghosts->entries_count && ghosts->entries[low].sequence == sequence ? &ghosts->entries[low] : NULL;
+    return low < ghosts->entries_count && ghosts->entries[low].sequence == sequence
+               ? &ghosts->entries[low]
+               : NULL;
 }
 
 /* An erasure that a restore logged again stands for what that restore scrubbed, nothing else. */
-static bool stands_for(const struct ghosts *ghosts, const struct ghost_entry *ghost, const struct log_entry *entry)
+static bool stands_for(const struct ghosts *ghosts, const struct ghost_entry *ghost,
+                       const struct log_entry *entry)
 {
     return !ghosts->erasures[ghost->erasure].again || entry->scrubbed;
 }
 
-static const struct ghost_name *name_at(const struct ghosts *ghosts, const struct ghost_entry *ghost, uint32_t position)
+static const struct ghost_name *name_at(const struct ghosts *ghosts,
+                                        const struct ghost_entry *ghost, uint32_t position)
 {
     const struct ghost_erasure *erasure = &ghosts->erasures[ghost->erasure];
     if (ghost->flags == 0) {
@@ -259,22 +272,24 @@ static err make_word(struct ghosts *ghosts, char kind, uint64_t a, uint64_t b, s
     return out->data != NULL ? ERR_OK : ERR_MEMORY;
 }
 
-/* Follows the pointers of those who were erased one after the other; they lead to later erasures, so this ends. An erasure
- * logged again may point behind itself, where its own log went on and this one has other entries. */
-static err resolve_name(struct ghosts *ghosts, struct entry_source *source, const struct ghost_erasure *erasure,
-                        struct ghost_name *out)
+/* Follows the pointers of those who were erased one after the other; they lead to later erasures,
+ * so this ends. An erasure logged again may point behind itself, where its own log went on and this
+ * one has other entries. */
+static err resolve_name(struct ghosts *ghosts, struct entry_source *source,
+                        const struct ghost_erasure *erasure, struct ghost_name *out)
 {
     const struct ghost_name *name = out;
     for (size_t step = 0; name->first != 0 && step <= ghosts->erasures_count; step++) {
         struct log_entry entry = {0};
         struct record record;
         const struct ghost_entry *ghost = entry_find(ghosts, name->first);
-        err e = name->first < erasure->sequence ? entry_source_read(source, name->first, &entry, &record)
-                                                : ERR_NOT_FOUND;
-        const struct ghost_name *next = name->first < erasure->sequence && ghost != NULL &&
-                                                stands_for(ghosts, ghost, &entry)
-                                            ? name_at(ghosts, ghost, name->position)
-                                            : NULL;
+        err e = name->first < erasure->sequence
+                    ? entry_source_read(source, name->first, &entry, &record)
+                    : ERR_NOT_FOUND;
+        const struct ghost_name *next =
+            name->first < erasure->sequence && ghost != NULL && stands_for(ghosts, ghost, &entry)
+                ? name_at(ghosts, ghost, name->position)
+                : NULL;
         if (next != NULL) {
             erasure = &ghosts->erasures[ghost->erasure];
             name = next;
@@ -309,7 +324,8 @@ static err resolve_names(struct engine *engine, struct ghosts *ghosts)
 
 /* ---- the first pass ---- */
 
-static err add_settings(struct ghosts *ghosts, uint64_t sequence, struct slice json, struct error *error)
+static err add_settings(struct ghosts *ghosts, uint64_t sequence, struct slice json,
+                        struct error *error)
 {
     struct settings *settings = NULL;
     err e = settings_parse(json, &settings, error);
@@ -331,8 +347,8 @@ static err look_at_entry(struct ghosts *ghosts, const struct log_entry *entry, s
     } else if (entry->kind == ENTRY_ERASE && entry->format != ERASE_PLAIN && !entry->scrubbed) {
         e = read_erasure(ghosts, entry);
         if (e == ERR_CORRUPT) {
-            e = error_set(error, e, "log_erase_unreadable", entry->sequence, "entry %llu is no erasure",
-                          (unsigned long long)entry->sequence);
+            e = error_set(error, e, "log_erase_unreadable", entry->sequence,
+                          "entry %llu is no erasure", (unsigned long long)entry->sequence);
         }
     }
     return e;
@@ -405,14 +421,15 @@ err ghosts_collect(struct engine *engine, struct ghosts **out, struct error *err
 
 /* ---- in the fold ---- */
 
-static err fill_record(const struct ghosts *ghosts, const struct ghost_entry *ghost, const struct log_entry *entry,
-                       struct arena *arena, struct ghost *out)
+static err fill_record(const struct ghosts *ghosts, const struct ghost_entry *ghost,
+                       const struct log_entry *entry, struct arena *arena, struct ghost *out)
 {
     const struct ghost_erasure *erasure = &ghosts->erasures[ghost->erasure];
     struct byte_reader reader = reader_between(ghost->names, ghost->end);
     struct record *record = &out->record;
     record->identifier_count = (size_t)(byte_reader_varint(&reader) >> 1);
-    record->identifiers = arena_alloc(arena, record->identifier_count * sizeof *record->identifiers);
+    record->identifiers =
+        arena_alloc(arena, record->identifier_count * sizeof *record->identifiers);
     if (record->identifiers == NULL) {
         return ERR_MEMORY;
     }
@@ -434,12 +451,14 @@ static err fill_record(const struct ghosts *ghosts, const struct ghost_entry *gh
         out->source = erasure->sources[byte_reader_varint(&reader)];
     }
     if ((ghost->flags & GHOST_EARLIER) != 0) {
-        record->event_time_us = (int64_t)((uint64_t)entry->received_at_us - byte_reader_varint(&reader));
+        record->event_time_us =
+            (int64_t)((uint64_t)entry->received_at_us - byte_reader_varint(&reader));
     }
     return ERR_OK;
 }
 
-err ghosts_find(const struct ghosts *ghosts, const struct log_entry *entry, struct arena *arena, struct ghost *out)
+err ghosts_find(const struct ghosts *ghosts, const struct log_entry *entry, struct arena *arena,
+                struct ghost *out)
 {
     const struct ghost_entry *ghost = entry_find(ghosts, entry->sequence);
     *out = (struct ghost){.kind = GHOST_NONE};

@@ -15,7 +15,8 @@ struct person_chunks {
     struct chunk *chunks;
 };
 
-/* A sorted array: few people have chunks, and they are looked up only when somebody asks for raw entries. */
+/* A sorted array: few people have chunks, and they are looked up only when somebody asks for raw
+ * entries. */
 struct history {
     struct person_chunks *people;
     size_t count;
@@ -65,7 +66,8 @@ static size_t position_of(const struct history *history, uint32_t person)
 static struct person_chunks *find(const struct history *history, uint32_t person)
 {
     size_t at = position_of(history, person);
-    return at < history->count && history->people[at].person == person ? &history->people[at] : NULL;
+    return at < history->count && history->people[at].person == person ? &history->people[at]
+                                                                       : NULL;
 }
 
 static struct person_chunks *find_or_add(struct history *history, uint32_t person)
@@ -84,7 +86,8 @@ static struct person_chunks *find_or_add(struct history *history, uint32_t perso
         history->capacity = capacity;
     }
     size_t at = position_of(history, person);
-    memmove(&history->people[at + 1], &history->people[at], (history->count - at) * sizeof *history->people);
+    memmove(&history->people[at + 1], &history->people[at],
+            (history->count - at) * sizeof *history->people);
     history->people[at] = (struct person_chunks){.person = person};
     history->count++;
     return &history->people[at];

@@ -1,8 +1,8 @@
 /* history.h: the older entry sequences of people with very many entries.
  *
- * A profile carries its newest sequences itself; when they are more than HISTORY_INLINE_MAX the oldest
- * HISTORY_CHUNK of them leave for an immutable chunk here, so that one more entry never rewrites a long list.
- * Few people have any.
+ * A profile carries its newest sequences itself; when they are more than HISTORY_INLINE_MAX the
+ * oldest HISTORY_CHUNK of them leave for an immutable chunk here, so that one more entry never
+ * rewrites a long list. Few people have any.
  *
  * Threading: reading shares; the rest excludes. */
 #ifndef KINDRED_ENGINE_HISTORY_H

@@ -2,7 +2,8 @@
  *
  *   free ─▶ filling ─▶ (held, when keyed) ─▶ ready ─▶ out ─▶ free
  *
- * A batch is full by content: INTAKE_BATCH_RECORDS records or INTAKE_BATCH_BYTES bytes. What waits for what:
+ * A batch is full by content: INTAKE_BATCH_RECORDS records or INTAKE_BATCH_BYTES bytes. What waits
+ * for what:
  *   - a record waits for a free batch; nothing is cut meanwhile, so memory stays where it is
  *   - keyed: a full batch waits until the next one has a record (then it is not the last)
  *   - keyed: the last batch waits until all others came back, because the answer it carries counts them */
@@ -19,7 +20,7 @@ static const size_t ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
 enum { BATCHES_MIN = 3 };
 
-/* ---- birth and end ---------------------------------------------------------------------------- */
+/* ---- birth and end --------------------------------------------------------------------------- */
 
 static struct slice keep_text(char *to, size_t room, struct slice text)
 {
@@ -97,7 +98,7 @@ void intake_destroy(struct intake *intake)
     memory_free(intake);
 }
 
-/* ---- batches ---------------------------------------------------------------------------------- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 static bool batch_available(const struct intake *intake)
 {
@@ -232,7 +233,7 @@ static void release_last(struct intake *intake)
     make_ready(intake, batch);
 }
 
-/* ---- the flow --------------------------------------------------------------------------------- */
+/* ---- the flow -------------------------------------------------------------------------------- */
 
 /* The pending split finds its batch. False when there is none free. */
 static bool place_split(struct intake *intake)
@@ -422,7 +423,7 @@ void intake_give_back(struct intake *intake, struct submission *submission)
     }
 }
 
-/* ---- asking ----------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 size_t intake_out_count(const struct intake *intake)
 {

@@ -24,7 +24,8 @@ size_t draft_bytes(const struct intake *intake, const struct batch *batch,
     return split->bytes.length + (batch->draft_count == 0 ? header_of(intake, split).length : 0);
 }
 
-/* The next draft, zeroed. Drafts move when they double, so nothing keeps a pointer to one while filling. */
+/* The next draft, zeroed. Drafts move when they double, so nothing keeps a pointer to one while
+ * filling. */
 static struct draft *draft_new(struct batch *batch)
 {
     if (batch->draft_count == batch->draft_capacity) {
@@ -50,7 +51,8 @@ static void fingerprint(struct batch *batch, struct slice bytes)
     batch->bytes += bytes.length;
 }
 
-/* A draft with everything but kind and payload. header_back: CSV rows follow their batch's own header, its first draft. */
+/* A draft with everything but kind and payload. header_back: CSV rows follow their batch's own
+ * header, its first draft. */
 static struct draft *draft_begin(const struct intake *intake, struct batch *batch,
                                  const struct split *split)
 {
@@ -68,8 +70,8 @@ static struct draft *draft_begin(const struct intake *intake, struct batch *batc
     return draft;
 }
 
-/* The batch's first row brings its header along: an entry and what it needs are in one batch, so a crash cannot
- * part them. */
+/* The batch's first row brings its header along: an entry and what it needs are in one batch, so a
+ * crash cannot part them. */
 static err draft_header(const struct intake *intake, struct batch *batch, const struct split *split)
 {
     struct slice header = header_of(intake, split);

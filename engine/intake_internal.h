@@ -1,12 +1,13 @@
-/* intake_internal.h: what intake.c (the flow of batches), intake_draft.c (a record becomes a draft) and intake_answer.c
- * (the tally as JSON) share. */
+/* intake_internal.h: what intake.c (the flow of batches), intake_draft.c (a record becomes a draft)
+ * and intake_answer.c (the tally as JSON) share. */
 #ifndef KINDRED_ENGINE_INTAKE_INTERNAL_H
 #define KINDRED_ENGINE_INTAKE_INTERNAL_H
 
 #include "engine/intake.h"
 #include "engine/intake_stream.h"
 
-/* One submission and everything it points to. A batch is used again and again: its arena keeps its memory. */
+/* One submission and everything it points to. A batch is used again and again: its arena keeps its
+ * memory. */
 struct batch {
     struct submission submission; /* first: a submission of ours is a batch */
     struct batch *next;           /* in the list it stands in */
@@ -36,7 +37,8 @@ struct intake {
     char key[INTAKE_KEY_MAX];
     struct intake_stream *stream;
 
-    /* Each batch stands in exactly one place: free, filling, held, ready (a queue), or out with the writer. */
+    /* Each batch stands in exactly one place: free, filling, held, ready (a queue), or out with the
+     * writer. */
     struct batch *batches; /* array of options.batches_max */
     size_t batches_used;   /* of them, made so far */
     struct batch *free;

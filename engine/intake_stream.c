@@ -161,8 +161,8 @@ static err inflate_piece(struct intake_stream *stream, struct error *error)
     return stream->last ? inflater_finish(stream->inflater, error) : ERR_END;
 }
 
-/* Fills the piece with plain bytes. The copy lets the reader stop in the middle of a piece while the caller's buffer
- * is used again; at 16 KiB it stays in the cache. */
+/* Fills the piece with plain bytes. The copy lets the reader stop in the middle of a piece while
+ * the caller's buffer is used again; at 16 KiB it stays in the cache. */
 static err copy_piece(struct intake_stream *stream)
 {
     size_t length =
@@ -178,7 +178,8 @@ static err copy_piece(struct intake_stream *stream)
     return ERR_OK;
 }
 
-/* Hands the splitter its next piece; an empty one with `last` ends the stream. ERR_END when there is none to hand. */
+/* Hands the splitter its next piece; an empty one with `last` ends the stream. ERR_END when there
+ * is none to hand. */
 static err next_piece(struct intake_stream *stream, int64_t *budget_bytes, struct error *error)
 {
     if (stream->splitter_last) {

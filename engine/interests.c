@@ -11,13 +11,15 @@
 static bool needs_verdict(const struct engine *engine, struct slice text, bool fresh)
 {
     const uint32_t id = phrases_find(engine->phrases, text);
-    const bool known = id != PHRASE_NONE && (fresh ? !phrases_is_pending(engine->phrases, id)
-                                                   : phrases_verdict(engine->phrases, id, NULL) != NULL);
+    const bool known =
+        id != PHRASE_NONE && (fresh ? !phrases_is_pending(engine->phrases, id)
+                                    : phrases_verdict(engine->phrases, id, NULL) != NULL);
     return !known && !verdict_cache_find(engine->verdicts, text, NULL);
 }
 
-size_t engine_phrases_to_classify(const struct engine *engine, const struct slice *texts, size_t count, bool fresh,
-                                  size_t *from, uint32_t *out, size_t room)
+size_t engine_phrases_to_classify(const struct engine *engine, const struct slice *texts,
+                                  size_t count, bool fresh, size_t *from, uint32_t *out,
+                                  size_t room)
 {
     size_t found = 0;
     if (engine->options.classifier == NULL) {
@@ -37,7 +39,8 @@ size_t engine_phrases_to_classify(const struct engine *engine, const struct slic
     return found;
 }
 
-void engine_offer_verdicts(struct engine *engine, const struct phrase_verdict *verdicts, size_t count)
+void engine_offer_verdicts(struct engine *engine, const struct phrase_verdict *verdicts,
+                           size_t count)
 {
     for (size_t i = 0; engine->options.classifier != NULL && i < count; i++) {
         check_verdict(engine, &verdicts[i].verdict);
@@ -45,11 +48,13 @@ void engine_offer_verdicts(struct engine *engine, const struct phrase_verdict *v
     }
 }
 
-bool engine_phrase_verdict(const struct engine *engine, struct slice phrase, struct verdict *out, uint64_t *version)
+bool engine_phrase_verdict(const struct engine *engine, struct slice phrase, struct verdict *out,
+                           uint64_t *version)
 {
     const uint32_t id = phrases_find(engine->phrases, phrase);
     uint64_t said_by = 0;
-    const struct verdict *verdict = id != PHRASE_NONE ? phrases_verdict(engine->phrases, id, &said_by) : NULL;
+    const struct verdict *verdict =
+        id != PHRASE_NONE ? phrases_verdict(engine->phrases, id, &said_by) : NULL;
     bool found = verdict != NULL;
     if (found) {
         *out = *verdict;
@@ -100,8 +105,8 @@ err engine_example_texts(struct slice json, struct arena *arena, struct slice **
 
 /* ---- the backlog ---- */
 
-size_t engine_pending_phrases(const struct engine *engine, uint32_t *cursor, struct arena *arena, struct slice *out,
-                              size_t room)
+size_t engine_pending_phrases(const struct engine *engine, uint32_t *cursor, struct arena *arena,
+                              struct slice *out, size_t room)
 {
     const struct bitmap *pending = phrases_pending(engine->phrases);
     uint32_t ids[VERDICT_BATCH];
@@ -131,21 +136,23 @@ size_t engine_pending_phrases(const struct engine *engine, uint32_t *cursor, str
 
 /* ---- answers ---- */
 
-size_t engine_explain_phrase(const struct engine *engine, struct slice phrase, const struct verdict *verdict,
-                             struct rule_hit hits[RULE_HITS_MAX])
+size_t engine_explain_phrase(const struct engine *engine, struct slice phrase,
+                             const struct verdict *verdict, struct rule_hit hits[RULE_HITS_MAX])
 {
     return cohorts_explain_phrase(engine->cohorts, phrase, verdict, hits);
 }
 
-void engine_write_hit(const struct engine *engine, const struct rule_hit *hit, struct json_writer *json)
+void engine_write_hit(const struct engine *engine, const struct rule_hit *hit,
+                      struct json_writer *json)
 {
     const struct slice text = cohorts_hit_text(engine->cohorts, hit);
     json_member_cstr(json, "decided_by", hit_decided_by(hit->method));
     json_member_cstr(json, "method", hit_method_name(hit->method));
     if (text.data != NULL) {
-        json_member_string(json, hit->method == HIT_TOPIC     ? "topic"
-                                 : hit->method == HIT_EXAMPLE ? "example"
-                                                              : "pattern",
+        json_member_string(json,
+                           hit->method == HIT_TOPIC     ? "topic"
+                           : hit->method == HIT_EXAMPLE ? "example"
+                                                        : "pattern",
                            text);
     }
     json_key(json, "confidence");
@@ -165,8 +172,8 @@ static int compare_named_hits(const void *a, const void *b)
     return slice_compare(x->name, y->name);
 }
 
-void engine_write_phrase_cohorts(const struct engine *engine, struct slice phrase, const struct verdict *verdict,
-                                 struct json_writer *json)
+void engine_write_phrase_cohorts(const struct engine *engine, struct slice phrase,
+                                 const struct verdict *verdict, struct json_writer *json)
 {
     struct rule_hit hits[RULE_HITS_MAX];
     const size_t count = engine_explain_phrase(engine, phrase, verdict, hits);
@@ -195,8 +202,9 @@ void engine_write_phrase_cohorts(const struct engine *engine, struct slice phras
 
 static bool is_less(const struct unclassified_scan *scan, size_t a, size_t b)
 {
-    return scan->heap[a].holders != scan->heap[b].holders ? scan->heap[a].holders < scan->heap[b].holders
-                                                           : scan->heap[a].id > scan->heap[b].id;
+    return scan->heap[a].holders != scan->heap[b].holders
+               ? scan->heap[a].holders < scan->heap[b].holders
+               : scan->heap[a].id > scan->heap[b].id;
 }
 
 static void swap(struct unclassified_scan *scan, size_t a, size_t b)
@@ -241,12 +249,14 @@ static void keep_most_held(struct unclassified_scan *scan, uint32_t id, uint64_t
     }
 }
 
-bool engine_unclassified_step(const struct engine *engine, struct unclassified_scan *scan, size_t budget)
+bool engine_unclassified_step(const struct engine *engine, struct unclassified_scan *scan,
+                              size_t budget)
 {
     uint32_t ids[VERDICT_BATCH];
     while (budget > 0) {
         const size_t part = budget < VERDICT_BATCH ? budget : VERDICT_BATCH;
-        const size_t count = bitmap_page_from(phrases_unclassified(engine->phrases), scan->next, ids, part);
+        const size_t count =
+            bitmap_page_from(phrases_unclassified(engine->phrases), scan->next, ids, part);
         for (size_t i = 0; i < count; i++) {
             keep_most_held(scan, ids[i], bitmap_count(phrases_holders(engine->phrases, ids[i])));
         }
@@ -263,18 +273,20 @@ static int compare_unclassified(const void *a, const void *b)
 {
     const struct unclassified_phrase *x = a;
     const struct unclassified_phrase *y = b;
-    return x->holders != y->holders ? (x->holders > y->holders ? -1 : 1) : slice_compare(x->phrase, y->phrase);
+    return x->holders != y->holders ? (x->holders > y->holders ? -1 : 1)
+                                    : slice_compare(x->phrase, y->phrase);
 }
 
-size_t engine_unclassified_end(const struct engine *engine, struct unclassified_scan *scan, struct arena *arena,
-                               struct unclassified_phrase *out)
+size_t engine_unclassified_end(const struct engine *engine, struct unclassified_scan *scan,
+                               struct arena *arena, struct unclassified_phrase *out)
 {
     size_t found = 0;
     for (size_t i = 0; i < scan->count; i++) {
         const uint32_t id = scan->heap[i].id;
         if (bitmap_contains(phrases_unclassified(engine->phrases), id)) { /* still */
-            out[found] = (struct unclassified_phrase){arena_copy(arena, phrases_text(engine->phrases, id)),
-                                                      bitmap_count(phrases_holders(engine->phrases, id))};
+            out[found] =
+                (struct unclassified_phrase){arena_copy(arena, phrases_text(engine->phrases, id)),
+                                             bitmap_count(phrases_holders(engine->phrases, id))};
             found += out[found].phrase.data != NULL;
         }
     }

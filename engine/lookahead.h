@@ -1,14 +1,14 @@
-/* lookahead.h: memory loads that applying a record will wait for, started while the records before it
- * are applied.
+/* lookahead.h: memory loads that applying a record will wait for, started while the records before
+ * it are applied.
  *
  *   at + 20 the record ─▶ + 18 its arrays ─▶ + 15 their texts ─▶ + 12 its identifiers' slots
  *           ─▶ + 8 whom they probably lead to ─▶ + 4 those people's profiles ─▶ + 0 applied
  *
  * Each step needs what the one before it fetched, some microseconds earlier. A batch as it was read
- * is as large as the second-level cache, and the thread that read it may have been another core's: so
- * the record itself is looked ahead for, too. A guess that is wrong (two identifiers with equal hash
- * bits, a merge in between) costs a load for nothing and changes nothing: applying looks everything up
- * itself.
+ * is as large as the second-level cache, and the thread that read it may have been another core's:
+ * so the record itself is looked ahead for, too. A guess that is wrong (two identifiers with equal
+ * hash bits, a merge in between) costs a load for nothing and changes nothing: applying looks
+ * everything up itself.
  *
  * Threading: the writer. */
 #ifndef KINDRED_ENGINE_LOOKAHEAD_H
@@ -28,7 +28,8 @@ struct lookahead {
     } places[LOOKAHEAD_RECORDS];
 };
 
-/* Zeros are the beginning. drafts[at] is applied next; drafts and count are the same in every call. */
+/* Zeros are the beginning. drafts[at] is applied next; drafts and count are the same in every
+ * call. */
 void lookahead_move(struct lookahead *ahead, const struct engine *engine,
                     const struct draft *drafts, size_t count, size_t at);
 

@@ -1,15 +1,22 @@
 /* profile_change.c: what a record, a merge or a correction does to one profile.
  *
- * Newest wins, field by field: by event time, then source priority, then sequence. A clear is a value like any other (it is newest
- * or it is not), so a record that comes late never brings back what was cleared or overwritten after it. Lists are united;
- * each member remembers the newest entry that named it, so that a clear takes exactly the members older than itself. */
+ * Newest wins, field by field: by event time, then source priority, then sequence. A clear is a
+ * value like any other (it is newest or it is not), so a record that comes late never brings back
+ * what was cleared or overwritten after it. Lists are united; each member remembers the newest
+ * entry that named it, so that a clear takes exactly the members older than itself. */
 #include "internal.h"
 
 #include "base/bytes.h"
 
-enum { PROFILE_FIELDS_MAX = 2048, PROFILE_ITEMS_MAX = 4096, PROFILE_INTERESTS_MAX = 2048, PROFILE_IDENTIFIERS_MAX = 4096 };
+enum {
+    PROFILE_FIELDS_MAX = 2048,
+    PROFILE_ITEMS_MAX = 4096,
+    PROFILE_INTERESTS_MAX = 2048,
+    PROFILE_IDENTIFIERS_MAX = 4096
+};
 
-int origin_compare(const struct engine *engine, const struct profile_origin *a, const struct profile_origin *b)
+int origin_compare(const struct engine *engine, const struct profile_origin *a,
+                   const struct profile_origin *b)
 {
     if (a->event_time_us != b->event_time_us) {
         return a->event_time_us < b->event_time_us ? -1 : 1;
@@ -27,7 +34,8 @@ int origin_compare(const struct engine *engine, const struct profile_origin *a, 
 
 static bool is_newer(const struct change *change, uint32_t a, uint32_t b)
 {
-    return origin_compare(change->engine, &change->profile.origins[a], &change->profile.origins[b]) > 0;
+    return origin_compare(change->engine, &change->profile.origins[a],
+                          &change->profile.origins[b]) > 0;
 }
 
 static bool is_older(const struct change *change, uint32_t a, uint32_t b)
@@ -36,7 +44,8 @@ static bool is_older(const struct change *change, uint32_t a, uint32_t b)
 }
 
 /* Arrays come from profile_unpack with `spare` free places; merging two people needs more. */
-static err grow_array(struct arena *arena, void **items, size_t count, size_t more, size_t item_bytes)
+static err grow_array(struct arena *arena, void **items, size_t count, size_t more,
+                      size_t item_bytes)
 {
     void *bigger = arena_alloc(arena, (count + more) * item_bytes);
     if (bigger == NULL) {
@@ -58,8 +67,8 @@ err change_begin(struct engine *engine, struct change *change, const void *blob,
     return profile_unpack(&engine->arena, blob, spare, &change->profile);
 }
 
-err change_begin_new(struct engine *engine, struct change *change, uint32_t number, const struct log_entry *entry,
-                     size_t spare)
+err change_begin_new(struct engine *engine, struct change *change, uint32_t number,
+                     const struct log_entry *entry, size_t spare)
 {
     *change = (struct change){.engine = engine};
     struct profile *profile = &change->profile;
@@ -93,13 +102,16 @@ static size_t field_position(const struct profile *profile, uint32_t name_id)
 static struct profile_field *field_find(struct profile *profile, uint32_t name_id)
 {
     size_t at = field_position(profile, name_id);
-    return at < profile->field_count && profile->fields[at].name_id == name_id ? &profile->fields[at] : NULL;
+    return at < profile->field_count && profile->fields[at].name_id == name_id
+               ? &profile->fields[at]
+               : NULL;
 }
 
 static void field_insert(struct profile *profile, const struct profile_field *field)
 {
     size_t at = field_position(profile, field->name_id);
-    memmove(&profile->fields[at + 1], &profile->fields[at], (profile->field_count - at) * sizeof *field);
+    memmove(&profile->fields[at + 1], &profile->fields[at],
+            (profile->field_count - at) * sizeof *field);
     profile->fields[at] = *field;
     profile->field_count++;
 }
@@ -140,8 +152,8 @@ static bool has_newer_item(const struct change *change, uint32_t name_id, uint32
     return false;
 }
 
-/* A plain value or a clear: takes the list members older than itself. Where newer members stay it is remembered as a clear
- * only, so that the order in which entries come makes no difference. */
+/* A plain value or a clear: takes the list members older than itself. Where newer members stay it
+ * is remembered as a clear only, so that the order in which entries come makes no difference. */
 static void set_field(struct change *change, const struct profile_field *field)
 {
     struct profile *profile = &change->profile;
@@ -171,8 +183,10 @@ static void add_item(struct change *change, const struct profile_item *item)
     if (field != NULL && is_older(change, item->origin, field->origin)) {
         return; /* cleared, or made a plain value, after this was said */
     }
-    if (field != NULL && field->value.kind != PROFILE_NULL && is_newer(change, item->origin, field->origin)) {
-        field->value = (struct profile_value){.kind = PROFILE_NULL}; /* a list now; older members stay away */
+    if (field != NULL && field->value.kind != PROFILE_NULL &&
+        is_newer(change, item->origin, field->origin)) {
+        /* a list now; older members stay away */
+        field->value = (struct profile_value){.kind = PROFILE_NULL};
     }
     for (size_t i = 0; i < profile->item_count; i++) {
         struct profile_item *known = &profile->items[i];
@@ -200,7 +214,8 @@ static void add_interest(struct change *change, const struct profile_interest *i
     uint64_t key = phrases_fold_key(phrases, interest->phrase_id);
     for (size_t i = 0; i < profile->interest_count; i++) {
         struct profile_interest *known = &profile->interests[i];
-        if (known->phrase_id == interest->phrase_id || phrases_fold_key(phrases, known->phrase_id) == key) {
+        if (known->phrase_id == interest->phrase_id ||
+            phrases_fold_key(phrases, known->phrase_id) == key) {
             if (is_newer(change, interest->origin, known->origin)) {
                 *known = *interest;
             }
@@ -214,7 +229,8 @@ static void add_interest(struct change *change, const struct profile_interest *i
 
 /* ---- identifiers ---- */
 
-static struct profile_identifier *identifier_find(struct profile *profile, uint8_t type, struct slice value)
+static struct profile_identifier *identifier_find(struct profile *profile, uint8_t type,
+                                                  struct slice value)
 {
     for (size_t i = 0; i < profile->identifier_count; i++) {
         struct profile_identifier *item = &profile->identifiers[i];
@@ -236,14 +252,15 @@ bool change_holds(const struct change *change, uint8_t type, struct slice value)
     return false;
 }
 
-void change_link(struct change *change, uint8_t type, struct slice value, uint32_t origin, bool moved)
+void change_link(struct change *change, uint8_t type, struct slice value, uint32_t origin,
+                 bool moved)
 {
     struct profile *profile = &change->profile;
     struct profile_identifier *known = identifier_find(profile, type, value);
     if (known == NULL) {
         if (profile->identifier_count < PROFILE_IDENTIFIERS_MAX) {
-            profile->identifiers[profile->identifier_count++] =
-                (struct profile_identifier){.type = type, .moved = moved, .origin = origin, .value = value};
+            profile->identifiers[profile->identifier_count++] = (struct profile_identifier){
+                .type = type, .moved = moved, .origin = origin, .value = value};
         }
         return;
     }
@@ -255,7 +272,8 @@ void change_link(struct change *change, uint8_t type, struct slice value, uint32
 
 /* ---- merging two people ---- */
 
-static size_t u64_sorted_union(uint64_t *into, size_t count, const uint64_t *more, size_t more_count)
+static size_t u64_sorted_union(uint64_t *into, size_t count, const uint64_t *more,
+                               size_t more_count)
 {
     size_t a = count;
     size_t b = more_count;
@@ -276,7 +294,8 @@ static err make_room_for(struct change *change, const struct profile *other)
     struct profile *profile = &change->profile;
     enum { SPARE = 64 }; /* the record that caused the merge still comes */
     if (GROW(arena, profile, origins, origin_count, other->origin_count + SPARE) != ERR_OK ||
-        GROW(arena, profile, identifiers, identifier_count, other->identifier_count + SPARE) != ERR_OK ||
+        GROW(arena, profile, identifiers, identifier_count, other->identifier_count + SPARE) !=
+            ERR_OK ||
         GROW(arena, profile, fields, field_count, other->field_count + SPARE) != ERR_OK ||
         GROW(arena, profile, items, item_count, other->item_count + SPARE) != ERR_OK ||
         GROW(arena, profile, interests, interest_count, other->interest_count + SPARE) != ERR_OK ||
@@ -287,8 +306,8 @@ static err make_room_for(struct change *change, const struct profile *other)
     return ERR_OK;
 }
 
-/* Everything the other profile says, weighed against ours by the same rules as a record. The caller decides about the
- * number. */
+/* Everything the other profile says, weighed against ours by the same rules as a record. The caller
+ * decides about the number. */
 err change_absorb(struct change *change, const void *other_blob)
 {
     struct profile other;
@@ -319,10 +338,11 @@ err change_absorb(struct change *change, const void *other_blob)
         interest.origin += base;
         add_interest(change, &interest);
     }
-    profile->sequence_count =
-        u64_sorted_union(profile->sequences, profile->sequence_count, other.sequences, other.sequence_count);
+    profile->sequence_count = u64_sorted_union(profile->sequences, profile->sequence_count,
+                                               other.sequences, other.sequence_count);
     if (other.absorbed_count > 0) {
-        memcpy(&profile->absorbed[profile->absorbed_count], other.absorbed, other.absorbed_count * sizeof *other.absorbed);
+        memcpy(&profile->absorbed[profile->absorbed_count], other.absorbed,
+               other.absorbed_count * sizeof *other.absorbed);
         profile->absorbed_count += other.absorbed_count;
     }
     if (other.created_at_us < profile->created_at_us) {
@@ -336,7 +356,8 @@ err change_absorb(struct change *change, const void *other_blob)
 
 /* ---- a record ---- */
 
-/* Texts whose values repeat from person to person are kept as categories and can be asked for by algebra. */
+/* Texts whose values repeat from person to person are kept as categories and can be asked for by
+ * algebra. */
 static bool is_category(enum field field)
 {
     switch (field) {
@@ -352,7 +373,8 @@ static bool is_category(enum field field)
     }
 }
 
-static err value_convert(struct change *change, const struct record_field *from, struct profile_value *to)
+static err value_convert(struct change *change, const struct record_field *from,
+                         struct profile_value *to)
 {
     to->kind = (enum profile_value_kind)from->value.kind;
     switch (from->value.kind) {
@@ -379,7 +401,8 @@ err change_acquire_name(struct change *change, struct slice text, uint32_t *id)
     }
     if (change->acquired_count == change->acquired_capacity) {
         size_t more = change->acquired_capacity > 0 ? change->acquired_capacity : 32;
-        e = grow_array(&engine->arena, (void **)&change->acquired, change->acquired_count, more, sizeof *change->acquired);
+        e = grow_array(&engine->arena, (void **)&change->acquired, change->acquired_count, more,
+                       sizeof *change->acquired);
         if (e != ERR_OK) {
             names_release(engine->names, *id);
             return e;
@@ -400,7 +423,8 @@ void change_end(struct change *change)
 
 err change_add_origin(struct change *change, const struct log_entry *entry, int64_t event_time_us)
 {
-    /* A device whose clock runs ahead must not win for years: nothing happens after it was received. */
+    /* A device whose clock runs ahead must not win for years: nothing happens after it was
+     * received. */
     if (event_time_us == 0 || event_time_us > entry->received_at_us) {
         event_time_us = entry->received_at_us;
     }
@@ -456,7 +480,8 @@ static err apply_items(struct change *change, const struct record *record)
     return ERR_OK;
 }
 
-err change_apply_record(struct change *change, const struct log_entry *entry, const struct record *record)
+err change_apply_record(struct change *change, const struct log_entry *entry,
+                        const struct record *record)
 {
     for (size_t i = 0; i < record->field_count; i++) {
         const struct record_field *from = &record->fields[i];
@@ -487,7 +512,8 @@ err change_add_sequence(struct change *change, uint64_t sequence)
     struct buffer chunk;
     buffer_init(&chunk, HISTORY_CHUNK * VARINT_MAX_BYTES + VARINT_MAX_BYTES);
     history_encode(profile->sequences, HISTORY_CHUNK, &chunk);
-    err e = chunk.failed ? ERR_MEMORY : history_add(engine->history, profile->number, buffer_slice(&chunk));
+    err e = chunk.failed ? ERR_MEMORY
+                         : history_add(engine->history, profile->number, buffer_slice(&chunk));
     if (e == ERR_OK) {
         pending_put_history(engine, profile->number, profile->history_chunks, buffer_slice(&chunk));
         profile->history_chunks++;
@@ -499,7 +525,8 @@ err change_add_sequence(struct change *change, uint64_t sequence)
     return e;
 }
 
-/* So that a reader finds the identifier to show first: by type, current before moved, newest first. */
+/* So that a reader finds the identifier to show first: by type, current before moved, newest
+ * first. */
 void change_sort_identifiers(struct change *change)
 {
     struct profile *profile = &change->profile;
@@ -508,9 +535,10 @@ void change_sort_identifiers(struct change *change)
         size_t at = i;
         for (; at > 0; at--) {
             const struct profile_identifier *left = &profile->identifiers[at - 1];
-            bool in_order = left->type != item.type   ? left->type < item.type
-                            : left->moved != item.moved ? !left->moved
-                                                         : !is_newer(change, item.origin, left->origin);
+            bool in_order = left->type != item.type ? left->type < item.type
+                            : left->moved != item.moved
+                                ? !left->moved
+                                : !is_newer(change, item.origin, left->origin);
             if (in_order) {
                 break;
             }

@@ -3,12 +3,13 @@
  *   checkpoint_scan ─▶ batch of blobs ─┬─▶ identifiers: their table, and who moved
  *   (calling thread)   (ring of a few) └─▶ values: names, phrases, attributes, everybody
  *
- * The two kinds of index have nothing in common, so each may have a thread of its own; each takes the batches in the order of the
- * reading, so that what comes of it does not depend on threads. With 0 threads all of it happens on the calling one, in the same
- * order: what simulations and tests that count allocations need.
+ * The two kinds of index have nothing in common, so each may have a thread of its own; each takes
+ * the batches in the order of the reading, so that what comes of it does not depend on threads.
+ * With 0 threads all of it happens on the calling one, in the same order: what simulations and
+ * tests that count allocations need.
  *
- * Failure: the first error of an index ends the loading, at the next batch. When a thread cannot be had its work is done
- * on the calling one. */
+ * Failure: the first error of an index ends the loading, at the next batch. When a thread cannot be
+ * had its work is done on the calling one. */
 #ifndef KINDRED_ENGINE_PROFILE_LOADER_H
 #define KINDRED_ENGINE_PROFILE_LOADER_H
 

@@ -1,5 +1,6 @@
-/* publish.c: a profile is swapped in, and everything that is kept about it elsewhere follows: names and phrases are
- * counted, attribute and cohort bitmaps changed by exactly what differs between the old blob and the new. */
+/* publish.c: a profile is swapped in, and everything that is kept about it elsewhere follows: names
+ * and phrases are counted, attribute and cohort bitmaps changed by exactly what differs between the
+ * old blob and the new. */
 #include "internal.h"
 
 #include "base/bytes.h"

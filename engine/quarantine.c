@@ -2,8 +2,8 @@
  *
  *   version u8 │ record number varint │ line varint │ code │ field │ message │ has header u8 │ header │ bytes
  *
- * Each text is a varint length and its bytes. The original bytes come last and fill the rest of the payload, so that a
- * person who looks at the segment with a hex dump finds them whole. */
+ * Each text is a varint length and its bytes. The original bytes come last and fill the rest of the
+ * payload, so that a person who looks at the segment with a hex dump finds them whole. */
 #include "engine/quarantine.h"
 
 #include "base/bytes.h"

@@ -15,10 +15,11 @@ uint32_t engine_find(const struct engine *engine, uint8_t type, struct slice val
 
 enum { FIND_BATCH = 64 };
 
-/* Three dependent memory loads a key (slot, parent and blob pointer, blob): each round starts those of the whole batch before
- * the next round needs them. The first slot with the hash is nearly always the one; where it is not, the key is looked up from
- * the beginning. */
-static void find_batch(const struct engine *engine, const struct engine_key *keys, size_t count, uint32_t *numbers)
+/* Three dependent memory loads a key (slot, parent and blob pointer, blob): each round starts those
+ * of the whole batch before the next round needs them. The first slot with the hash is nearly
+ * always the one; where it is not, the key is looked up from the beginning. */
+static void find_batch(const struct engine *engine, const struct engine_key *keys, size_t count,
+                       uint32_t *numbers)
 {
     uint64_t hashes[FIND_BATCH];
     for (size_t i = 0; i < count; i++) {
@@ -35,13 +36,15 @@ static void find_batch(const struct engine *engine, const struct engine_key *key
     }
     for (size_t i = 0; i < count; i++) {
         const void *blob = people_blob(engine->people, numbers[i]);
-        if (blob == NULL ? numbers[i] != PERSON_NONE : !profile_has_identifier(blob, keys[i].type, keys[i].value)) {
+        if (blob == NULL ? numbers[i] != PERSON_NONE
+                         : !profile_has_identifier(blob, keys[i].type, keys[i].value)) {
             numbers[i] = find_owner(engine, keys[i].type, keys[i].value);
         }
     }
 }
 
-void engine_find_many(const struct engine *engine, const struct engine_key *keys, size_t count, uint32_t *numbers)
+void engine_find_many(const struct engine *engine, const struct engine_key *keys, size_t count,
+                      uint32_t *numbers)
 {
     for (size_t at = 0; at < count; at += FIND_BATCH) {
         size_t part = count - at < FIND_BATCH ? count - at : FIND_BATCH;
@@ -52,15 +55,17 @@ void engine_find_many(const struct engine *engine, const struct engine_key *keys
 uint32_t engine_find_id(const struct engine *engine, struct slice id)
 {
     uint64_t number = 0;
-    if (id.length < 2 || id.data[0] != 'p' || !slice_to_u64(slice_of(id.data + 1, id.length - 1), &number) ||
-        number == 0 || number > people_last(engine->people)) {
+    if (id.length < 2 || id.data[0] != 'p' ||
+        !slice_to_u64(slice_of(id.data + 1, id.length - 1), &number) || number == 0 ||
+        number > people_last(engine->people)) {
         return PERSON_NONE;
     }
     uint32_t root = people_find_shared(engine->people, (uint32_t)number);
     return people_blob(engine->people, root) != NULL ? root : PERSON_NONE;
 }
 
-/* Eight lower case digits at once: each half byte into a byte of its own, then '0' is added, and 39 more from ten on. */
+/* Eight lower case digits at once: each half byte into a byte of its own, then '0' is added, and 39
+ * more from ten on. */
 static void write_hex_8(uint32_t value, char *out)
 {
     uint64_t nibbles = value;
@@ -69,7 +74,8 @@ static void write_hex_8(uint32_t value, char *out)
     nibbles = (nibbles << 4 | nibbles) & UINT64_C(0x0F0F0F0F0F0F0F0F);
     uint64_t letters = (nibbles + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
     /* The highest digit comes first. */
-    uint64_t digits = __builtin_bswap64(nibbles + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10));
+    uint64_t digits =
+        __builtin_bswap64(nibbles + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10));
     store_u64(out, digits);
 }
 
@@ -119,15 +125,17 @@ static void prefetch_people(const struct engine *engine, const uint32_t *numbers
     }
 }
 
-size_t engine_page(const struct engine *engine, uint32_t cohort, bool by_cursor, uint64_t from, size_t limit,
-                   uint32_t *numbers, uint64_t *total, uint32_t *next)
+size_t engine_page(const struct engine *engine, uint32_t cohort, bool by_cursor, uint64_t from,
+                   size_t limit, uint32_t *numbers, uint64_t *total, uint32_t *next)
 {
     const struct bitmap *members =
         cohort == COHORT_NONE ? engine->everybody : cohorts_members(engine->cohorts, cohort);
     *total = bitmap_count(members);
     *next = 0;
-    size_t count = by_cursor ? (from > UINT32_MAX ? 0 : bitmap_page_from(members, (uint32_t)from, numbers, limit))
-                             : bitmap_page(members, from, numbers, limit);
+    size_t count =
+        by_cursor
+            ? (from > UINT32_MAX ? 0 : bitmap_page_from(members, (uint32_t)from, numbers, limit))
+            : bitmap_page(members, from, numbers, limit);
     if (count == limit && count > 0 && numbers[count - 1] != UINT32_MAX) {
         uint32_t one = 0;
         if (bitmap_page_from(members, numbers[count - 1] + 1, &one, 1) == 1) {
@@ -143,7 +151,8 @@ const struct cohorts *engine_cohorts(const struct engine *engine)
     return engine->cohorts;
 }
 
-void engine_write_cohort(const struct engine *engine, uint32_t cohort, bool with_definition, struct json_writer *json)
+void engine_write_cohort(const struct engine *engine, uint32_t cohort, bool with_definition,
+                         struct json_writer *json)
 {
     const struct cohort_definition *definition = cohorts_definition(engine->cohorts, cohort);
     json_object_begin(json);
@@ -171,8 +180,8 @@ static int compare_u64(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-err engine_person_sequences(const struct engine *engine, uint32_t number, struct arena *arena, uint64_t **out,
-                            size_t *count)
+err engine_person_sequences(const struct engine *engine, uint32_t number, struct arena *arena,
+                            uint64_t **out, size_t *count)
 {
     struct profile profile;
     err e = profile_unpack(arena, people_blob(engine->people, number), 0, &profile);

@@ -1,7 +1,8 @@
-/* recovery.c: the state at start: what the newest checkpoint holds, then what the log has behind it.
+/* recovery.c: the state at start: what the newest checkpoint holds, then what the log has behind
+ * it.
  *
- * The identifier table, phrase holders, attribute and cohort bitmaps are not stored: they follow from the profiles and
- * are built while the profiles are read in the order of their numbers. */
+ * The identifier table, phrase holders, attribute and cohort bitmaps are not stored: they follow
+ * from the profiles and are built while the profiles are read in the order of their numbers. */
 #include "internal.h"
 
 #include "base/bytes.h"
@@ -37,10 +38,11 @@ struct load {
 
 static err load_corrupt(struct load *load, const char *table)
 {
-    return error_set(load->error, ERR_CORRUPT, "checkpoint_corrupt", 0,
-                     "the checkpoint's table of %s holds a row that cannot be read; the log is intact: stop, move "
-                     "the profiles folder away and start again to rebuild it",
-                     table);
+    return error_set(
+        load->error, ERR_CORRUPT, "checkpoint_corrupt", 0,
+        "the checkpoint's table of %s holds a row that cannot be read; the log is intact: stop, move "
+        "the profiles folder away and start again to rebuild it",
+        table);
 }
 
 /* ---- tables ---- */
@@ -86,7 +88,8 @@ static uint32_t u32_of(struct slice key)
 static err load_name(void *context, struct slice key, struct slice value)
 {
     struct load *load = context;
-    return key.length == 4 ? names_load(load->engine->names, u32_of(key), value) : load_corrupt(load, "names");
+    return key.length == 4 ? names_load(load->engine->names, u32_of(key), value)
+                           : load_corrupt(load, "names");
 }
 
 static err load_phrase(void *context, struct slice key, struct slice value)
@@ -99,7 +102,8 @@ static err load_phrase(void *context, struct slice key, struct slice value)
 static err load_parent(void *context, struct slice key, struct slice value)
 {
     struct load *load = context;
-    if (key.length != 4 || value.length != 4 || u32_of(key) > load->last_person || u32_of(value) > load->last_person) {
+    if (key.length != 4 || value.length != 4 || u32_of(key) > load->last_person ||
+        u32_of(value) > load->last_person) {
         return load_corrupt(load, "merged people");
     }
     err e = people_set_parent(load->engine->people, u32_of(key), u32_of(value));
@@ -114,7 +118,8 @@ static err load_profile(void *context, struct slice key, struct slice value)
     if (e != ERR_OK) {
         return e;
     }
-    if (key.length != 4 || u32_of(key) != profile_blob_number(value.data) || u32_of(key) > load->last_person ||
+    if (key.length != 4 || u32_of(key) != profile_blob_number(value.data) ||
+        u32_of(key) > load->last_person ||
         people_parent(engine->people, u32_of(key)) != PERSON_NONE) {
         return load_corrupt(load, "profiles");
     }
@@ -191,7 +196,8 @@ static err load_quarantined(void *context, struct slice key, struct slice value)
     if (key.length != 8 || value.length != 8) {
         return load_corrupt(load, "quarantine");
     }
-    return registry_add_quarantined(load->engine, load_u64_be(key.data), (int64_t)load_u64(value.data));
+    return registry_add_quarantined(load->engine, load_u64_be(key.data),
+                                    (int64_t)load_u64(value.data));
 }
 
 static err load_erasure(void *context, struct slice key, struct slice value)
@@ -222,11 +228,13 @@ static err load_cohort(void *context, struct slice key, struct slice value)
     edit.sequence = byte_reader_varint(&reader);
     edit.changed_at_us = (int64_t)byte_reader_varint(&reader);
     struct slice json = byte_reader_take(&reader, byte_reader_left(&reader));
-    if (reader.failed || !vector_reserve((void **)&all->edits, &all->capacity, all->count, sizeof *all->edits)) {
+    if (reader.failed ||
+        !vector_reserve((void **)&all->edits, &all->capacity, all->count, sizeof *all->edits)) {
         return load_corrupt(all->load, "cohorts");
     }
     char room[EXAMPLES_KEY_MAX];
-    err e = checkpoint_get(all->snapshot, TABLE_META, examples_key(key, room), &edit.examples, all->load->error);
+    err e = checkpoint_get(all->snapshot, TABLE_META, examples_key(key, room), &edit.examples,
+                           all->load->error);
     if (e == ERR_OK || e == ERR_NOT_FOUND) {
         e = cohort_definition_parse(key, json, &edit.definition, all->load->error);
     }
@@ -260,8 +268,8 @@ static err load_cohorts(struct load *load, struct checkpoint_snapshot *snapshot)
 
 /* ---- the checkpoint ---- */
 
-static err scan(struct load *load, struct checkpoint_snapshot *snapshot, enum checkpoint_table table,
-                checkpoint_visit visit)
+static err scan(struct load *load, struct checkpoint_snapshot *snapshot,
+                enum checkpoint_table table, checkpoint_visit visit)
 {
     return checkpoint_scan(snapshot, table, visit, load, load->error);
 }
@@ -272,8 +280,10 @@ static err load_tables(struct load *load, struct checkpoint_snapshot *snapshot)
     err e = scan(load, snapshot, TABLE_META, load_meta);
     bool known = engine->settings_count > 0 &&
                  engine->settings[engine->settings_count - 1].sequence == load->settings_sequence;
-    if (e == ERR_OK && load->settings_json.data != NULL && !known) { /* an older version kept the last ones only */
-        e = registry_add_settings(engine, load->settings_sequence, load->settings_json, load->error);
+    if (e == ERR_OK && load->settings_json.data != NULL &&
+        !known) { /* an older version kept the last ones only */
+        e = registry_add_settings(engine, load->settings_sequence, load->settings_json,
+                                  load->error);
     }
     if (e == ERR_OK) {
         e = people_extend(engine->people, (uint32_t)load->last_person);
@@ -331,14 +341,16 @@ static err load_checkpoint(struct engine *engine, struct error *error)
             e = load_cohorts(&load, snapshot);
         }
         engine->examples_unsaved =
-            engine->options.classifier != NULL && engine->checkpoint_classifier != engine->options.classifier->version;
+            engine->options.classifier != NULL &&
+            engine->checkpoint_classifier != engine->options.classifier->version;
     }
     checkpoint_snapshot_end(snapshot);
     /* What was just read needs no writing back. */
     buffer_clear(&engine->pending);
     names_drain_changes(engine->names, ignore_text, NULL);
     phrases_drain_changes(engine->phrases, ignore_text, NULL);
-    /* Nobody has these any more. Their rows are still there and have to go: the same text may come back under another id. */
+    /* Nobody has these any more. Their rows are still there and have to go: the same text may come
+     * back under another id. */
     if (e == ERR_OK && engine->applied_sequence > 0) {
         names_sweep(engine->names);
         phrases_sweep(engine->phrases);
@@ -348,8 +360,8 @@ static err load_checkpoint(struct engine *engine, struct error *error)
 
 /* ---- the log behind it ---- */
 
-/* Cohort entries of one batch make one change, as they did when they were logged. Never more than a batch: an entry may put what
- * the next one deletes. */
+/* Cohort entries of one batch make one change, as they did when they were logged. Never more than a
+ * batch: an entry may put what the next one deletes. */
 enum { REPLAY_COHORTS_MAX = 64 };
 
 struct replay_cohorts {
@@ -384,10 +396,11 @@ static err hold_cohort(struct replay_cohorts *held, const struct log_entry *entr
     return copy.payload.data != NULL ? ERR_OK : ERR_MEMORY;
 }
 
-static err replay_entry(struct engine *engine, struct replay_cohorts *held, const struct log_entry *entry,
-                        bool batch_end, struct error *error)
+static err replay_entry(struct engine *engine, struct replay_cohorts *held,
+                        const struct log_entry *entry, bool batch_end, struct error *error)
 {
-    bool cohort = !entry->scrubbed && (entry->kind == ENTRY_COHORT_PUT || entry->kind == ENTRY_COHORT_DELETE);
+    bool cohort =
+        !entry->scrubbed && (entry->kind == ENTRY_COHORT_PUT || entry->kind == ENTRY_COHORT_DELETE);
     err e = ERR_OK;
     if (!cohort || held->count == REPLAY_COHORTS_MAX) {
         e = flush_cohorts(engine, held, error);
@@ -407,10 +420,12 @@ static err replay(struct engine *engine, struct error *error)
     struct log *log = engine->options.log;
     struct log_position position = log->ops->position(log);
     if (position.last_sequence < engine->applied_sequence) {
-        return error_set(error, ERR_CORRUPT, "log_behind_checkpoint", position.last_sequence,
-                         "the log ends at entry %llu but the checkpoint holds %llu: log segments are missing; put "
-                         "them back from a backup",
-                         (unsigned long long)position.last_sequence, (unsigned long long)engine->applied_sequence);
+        return error_set(
+            error, ERR_CORRUPT, "log_behind_checkpoint", position.last_sequence,
+            "the log ends at entry %llu but the checkpoint holds %llu: log segments are missing; put "
+            "them back from a backup",
+            (unsigned long long)position.last_sequence,
+            (unsigned long long)engine->applied_sequence);
     }
     set_phase(engine, PHASE_REPLAY, position.last_sequence - engine->applied_sequence);
     struct log_reader *reader = NULL;
@@ -431,7 +446,8 @@ static err replay(struct engine *engine, struct error *error)
     struct log_entry entry;
     bool batch_end = false;
     struct erased_entries erased = {0};
-    while (e == ERR_OK && (e = log->ops->reader_next(reader, &entry, &batch_end, error)) == ERR_OK) {
+    while (e == ERR_OK &&
+           (e = log->ops->reader_next(reader, &entry, &batch_end, error)) == ERR_OK) {
         e = erased_entries_hide(&erased, log, &entry, error);
         if (e == ERR_OK) {
             e = replay_entry(engine, held, &entry, batch_end, error);

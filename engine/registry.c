@@ -1,4 +1,5 @@
-/* registry.c: the small things that the fold keeps besides people: settings, mappings, receipts, message ids, quarantine. */
+/* registry.c: the small things that the fold keeps besides people: settings, mappings, receipts,
+ * message ids, quarantine. */
 #include "internal.h"
 
 #include "base/bytes.h"
@@ -17,7 +18,8 @@ static char *copy_text(struct slice text)
     return copy;
 }
 
-err registry_add_settings(struct engine *engine, uint64_t sequence, struct slice json, struct error *error)
+err registry_add_settings(struct engine *engine, uint64_t sequence, struct slice json,
+                          struct error *error)
 {
     struct settings *settings = NULL;
     err e = settings_parse(json, &settings, error);
@@ -43,7 +45,8 @@ err registry_add_settings(struct engine *engine, uint64_t sequence, struct slice
     store_u64_be(key + 9, sequence);
     pending_put(engine, TABLE_META, slice_of(key, sizeof key), json);
     pending_put(engine, TABLE_META, SLICE_LITERAL("settings"), json);
-    pending_put(engine, TABLE_META, SLICE_LITERAL("settings_sequence"), slice_of(stored, sizeof stored));
+    pending_put(engine, TABLE_META, SLICE_LITERAL("settings_sequence"),
+                slice_of(stored, sizeof stored));
     return ERR_OK;
 }
 
@@ -56,7 +59,8 @@ const struct settings *engine_settings(const struct engine *engine)
 
 enum { MAPPING_KEY_BYTES = 16 };
 
-err registry_add_mapping(struct engine *engine, uint64_t sequence, struct slice json, struct error *error)
+err registry_add_mapping(struct engine *engine, uint64_t sequence, struct slice json,
+                         struct error *error)
 {
     struct mapping_version version = {.sequence = sequence};
     err e = mapping_parse(json, &version.mapping, error);
@@ -77,7 +81,8 @@ err registry_add_mapping(struct engine *engine, uint64_t sequence, struct slice 
     return ERR_OK;
 }
 
-const struct mapping *engine_mapping(const struct engine *engine, struct slice name, uint64_t *sequence)
+const struct mapping *engine_mapping(const struct engine *engine, struct slice name,
+                                     uint64_t *sequence)
 {
     for (size_t i = engine->mappings_count; i > 0; i--) {
         const struct mapping_version *version = &engine->mappings[i - 1];
@@ -133,8 +138,8 @@ static void forget_message(void *context, const struct window_key *key)
 }
 
 /* An ENTRY_RECEIPT's payload: key digest, fingerprint of the request, status, the answer. */
-void receipt_encode(const struct window_key *key, uint64_t fingerprint, uint16_t status, struct slice answer,
-                    struct buffer *out)
+void receipt_encode(const struct window_key *key, uint64_t fingerprint, uint16_t status,
+                    struct slice answer, struct buffer *out)
 {
     char head[10];
     store_u64(head, fingerprint);
@@ -144,7 +149,8 @@ void receipt_encode(const struct window_key *key, uint64_t fingerprint, uint16_t
     buffer_append_slice(out, answer);
 }
 
-err registry_add_receipt(struct engine *engine, int64_t at_us, uint64_t sequence, struct slice payload)
+err registry_add_receipt(struct engine *engine, int64_t at_us, uint64_t sequence,
+                         struct slice payload)
 {
     struct byte_reader reader = byte_reader_of(payload);
     struct slice key = byte_reader_take(&reader, WINDOW_KEY_BYTES);
@@ -157,7 +163,8 @@ err registry_add_receipt(struct engine *engine, int64_t at_us, uint64_t sequence
     struct window_item item = {.at_us = at_us, .number = sequence};
     memcpy(item.key.bytes, key.data, WINDOW_KEY_BYTES);
     if (window_find(engine->receipts, &item.key, at_us) != NULL) {
-        return ERR_OK; /* forgotten between check and apply, and given again: the first answer stands */
+        /* forgotten between check and apply, and given again: the first answer stands */
+        return ERR_OK;
     }
     struct receipt *receipt = memory_alloc(sizeof *receipt + answer.length + 1);
     if (receipt == NULL) {
@@ -199,7 +206,8 @@ uint32_t registry_find_message(const struct engine *engine, struct slice message
     return people_blob(engine->people, root) != NULL ? root : PERSON_NONE;
 }
 
-err registry_add_message(struct engine *engine, int64_t at_us, struct slice message_id, uint32_t number)
+err registry_add_message(struct engine *engine, int64_t at_us, struct slice message_id,
+                         uint32_t number)
 {
     if (message_id.length == 0) {
         return ERR_OK;
@@ -215,7 +223,8 @@ err registry_load_message(struct engine *engine, const struct window_item *item)
     char stored[16];
     store_u64(stored, (uint64_t)item->at_us);
     store_u64(stored + 8, item->number);
-    pending_put(engine, TABLE_MESSAGES, slice_of(item->key.bytes, WINDOW_KEY_BYTES), slice_of(stored, sizeof stored));
+    pending_put(engine, TABLE_MESSAGES, slice_of(item->key.bytes, WINDOW_KEY_BYTES),
+                slice_of(stored, sizeof stored));
     return e;
 }
 
@@ -258,7 +267,8 @@ err registry_add_quarantined(struct engine *engine, uint64_t sequence, int64_t a
     return room ? ERR_OK : ERR_MEMORY;
 }
 
-/* It is not offered any more, but its bytes stay in the log: an erasure has to look at them, too. */
+/* It is not offered any more, but its bytes stay in the log: an erasure has to look at them,
+ * too. */
 err registry_end_quarantined(struct engine *engine, uint64_t sequence)
 {
     if (!engine_quarantine_has(engine, sequence)) {
@@ -292,12 +302,14 @@ uint64_t engine_quarantine_count(const struct engine *engine)
     return engine->quarantined_count;
 }
 
-size_t engine_quarantine_page(const struct engine *engine, uint64_t before, struct engine_quarantined *out, size_t limit)
+size_t engine_quarantine_page(const struct engine *engine, uint64_t before,
+                              struct engine_quarantined *out, size_t limit)
 {
     size_t at = before == 0 ? engine->quarantined_count : quarantine_position(engine, before);
     size_t count = 0;
     for (; at > 0 && count < limit; at--, count++) {
-        out[count] = (struct engine_quarantined){engine->quarantined[at - 1].sequence, engine->quarantined[at - 1].at_us};
+        out[count] = (struct engine_quarantined){engine->quarantined[at - 1].sequence,
+                                                 engine->quarantined[at - 1].at_us};
     }
     return count;
 }

@@ -27,10 +27,12 @@ static bool holds_identifier(void *context, uint32_t number)
 
 uint32_t find_owner(const struct engine *engine, uint8_t type, struct slice value)
 {
-    return find_owner_by_hash(engine, identifier_hash(engine->identifiers, type, value), type, value);
+    return find_owner_by_hash(engine, identifier_hash(engine->identifiers, type, value), type,
+                              value);
 }
 
-uint32_t find_owner_by_hash(const struct engine *engine, uint64_t hash, uint8_t type, struct slice value)
+uint32_t find_owner_by_hash(const struct engine *engine, uint64_t hash, uint8_t type,
+                            struct slice value)
 {
     struct owner_match match = {engine, type, value};
     uint32_t number = identifier_table_find(engine->identifiers, hash, holds_identifier, &match);
@@ -90,7 +92,8 @@ static bool may_merge(struct engine *engine, const struct resolution *so_far, ui
                       const struct record *record, size_t upto, struct identifier_union *all)
 {
     all->count = 0;
-    bool fits = union_add_person(engine, all, so_far->number) && union_add_person(engine, all, other);
+    bool fits =
+        union_add_person(engine, all, so_far->number) && union_add_person(engine, all, other);
     for (size_t i = 0; fits && i < so_far->merge_count; i++) {
         fits = union_add_person(engine, all, so_far->merges[i]);
     }
@@ -114,8 +117,10 @@ static bool has_another(const void *blob, uint8_t type, struct slice value)
     return false;
 }
 
-/* Only types of which a person has exactly one can speak against: of the others the oldest gives way. */
-static bool may_adopt(struct engine *engine, uint32_t root, const struct record *record, size_t upto)
+/* Only types of which a person has exactly one can speak against: of the others the oldest gives
+ * way. */
+static bool may_adopt(struct engine *engine, uint32_t root, const struct record *record,
+                      size_t upto)
 {
     const struct settings *settings = current_settings(engine);
     for (size_t i = 0; i < upto; i++) {

@@ -1,7 +1,8 @@
 /* user_json.c: a profile as the JSON that people read.
  *
- * The default is the shape of the mission and nothing more, written straight from the packed blob. What `expand` asks for is
- * added behind it, from the unpacked profile, in an order that does not depend on ids of this process. */
+ * The default is the shape of the mission and nothing more, written straight from the packed blob.
+ * What `expand` asks for is added behind it, from the unpacked profile, in an order that does not
+ * depend on ids of this process. */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -17,8 +18,9 @@ bool engine_expand_parse(struct slice words, unsigned *expand)
     static const struct {
         const char *word;
         unsigned bit;
-    } known[] = {{"identifiers", EXPAND_IDENTIFIERS}, {"timestamps", EXPAND_TIMESTAMPS}, {"sources", EXPAND_SOURCES},
-                 {"attributes", EXPAND_ATTRIBUTES},   {"cohorts", EXPAND_COHORTS},       {"all", EXPAND_ALL}};
+    } known[] = {{"identifiers", EXPAND_IDENTIFIERS}, {"timestamps", EXPAND_TIMESTAMPS},
+                 {"sources", EXPAND_SOURCES},         {"attributes", EXPAND_ATTRIBUTES},
+                 {"cohorts", EXPAND_COHORTS},         {"all", EXPAND_ALL}};
     *expand = 0;
     while (words.data != NULL) {
         struct slice word = slice_trim(slice_cut(&words, ','));
@@ -38,8 +40,9 @@ bool engine_expand_parse(struct slice words, unsigned *expand)
 
 /* ---- the default shape ----
  *
- * Answers by the million are written here, so the pieces follow one pointer through the room that the buffer already has.
- * A piece for which there may be no room goes through the buffer, which grows, or fails and stays as it is. */
+ * Answers by the million are written here, so the pieces follow one pointer through the room that
+ * the buffer already has. A piece for which there may be no room goes through the buffer, which
+ * grows, or fails and stays as it is. */
 
 struct pen {
     struct buffer *out;
@@ -100,7 +103,8 @@ static inline void pen_text_or_null(struct pen *pen, struct slice text)
     }
 }
 
-static inline struct slice category_text(const struct engine *engine, const struct profile_value *value)
+static inline struct slice category_text(const struct engine *engine,
+                                         const struct profile_value *value)
 {
     if (value->kind == PROFILE_CATEGORY) {
         return names_text(engine->names, value->category_id);
@@ -108,7 +112,8 @@ static inline struct slice category_text(const struct engine *engine, const stru
     return value->kind == PROFILE_TEXT ? value->text : SLICE_NONE;
 }
 
-static void write_value(const struct engine *engine, const struct profile_value *value, struct json_writer *json)
+static void write_value(const struct engine *engine, const struct profile_value *value,
+                        struct json_writer *json)
 {
     switch (value->kind) {
     case PROFILE_NULL: json_null(json); break;
@@ -121,7 +126,8 @@ static void write_value(const struct engine *engine, const struct profile_value 
 }
 
 /* Numbers and what is seldom: as the generic writer does it. */
-static void pen_value(struct pen *pen, const struct engine *engine, const struct profile_value *value)
+static void pen_value(struct pen *pen, const struct engine *engine,
+                      const struct profile_value *value)
 {
     if (value->kind == PROFILE_CATEGORY || value->kind == PROFILE_TEXT) {
         pen_string(pen, category_text(engine, value));
@@ -154,7 +160,8 @@ static char *write_parts(char *to, const struct slice *parts, size_t count)
 }
 
 /* "Brooklyn, New York, USA": the parts there are. */
-static void pen_location(struct pen *pen, const struct engine *engine, const struct profile_value *city_state_country)
+static void pen_location(struct pen *pen, const struct engine *engine,
+                         const struct profile_value *city_state_country)
 {
     struct slice parts[LOCATION_PARTS];
     size_t count = 0;
@@ -176,8 +183,8 @@ static void pen_location(struct pen *pen, const struct engine *engine, const str
     }
 }
 
-static void pen_demographics(struct pen *pen, const struct engine *engine, const struct profile_value *age,
-                             const struct profile_value *gender)
+static void pen_demographics(struct pen *pen, const struct engine *engine,
+                             const struct profile_value *age, const struct profile_value *gender)
 {
     PEN_LITERAL(pen, ",\"demographics\":{");
     if (age->kind != PROFILE_NULL) {
@@ -193,7 +200,8 @@ static void pen_demographics(struct pen *pen, const struct engine *engine, const
     }
 }
 
-static void pen_interests(struct pen *pen, const struct engine *engine, const struct profile_view *view)
+static void pen_interests(struct pen *pen, const struct engine *engine,
+                          const struct profile_view *view)
 {
     enum { AT_A_TIME = 16 };
     uint32_t ids[AT_A_TIME];
@@ -210,10 +218,12 @@ static void pen_interests(struct pen *pen, const struct engine *engine, const st
     }
 }
 
-/* Nearly everybody is in a few cohorts: a large array on the stack would be several cache lines to touch. */
+/* Nearly everybody is in a few cohorts: a large array on the stack would be several cache lines to
+ * touch. */
 enum { USER_COHORTS_FEW = 48, USER_COHORTS_MAX = 4096 };
 
-static void pen_names(struct pen *pen, const struct engine *engine, const uint32_t *ids, size_t count)
+static void pen_names(struct pen *pen, const struct engine *engine, const uint32_t *ids,
+                      size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (i > 0) {
@@ -230,7 +240,8 @@ __attribute__((noinline)) static void pen_many_names(struct pen *pen, const stru
     pen_names(pen, engine, ids, cohorts_of_person(engine->cohorts, view, ids, USER_COHORTS_MAX));
 }
 
-static void pen_cohorts(struct pen *pen, const struct engine *engine, const struct profile_view *view)
+static void pen_cohorts(struct pen *pen, const struct engine *engine,
+                        const struct profile_view *view)
 {
     uint32_t ids[USER_COHORTS_FEW];
     size_t count = cohorts_of_person(engine->cohorts, view, ids, USER_COHORTS_FEW);
@@ -259,7 +270,8 @@ static void write_origin(const struct engine *engine, const struct profile *prof
     json_member_u64(json, "entry", origin->sequence);
 }
 
-static void write_identifiers(const struct engine *engine, const struct profile *profile, struct json_writer *json)
+static void write_identifiers(const struct engine *engine, const struct profile *profile,
+                              struct json_writer *json)
 {
     json_key(json, "identifiers");
     json_array_begin(json);
@@ -308,11 +320,12 @@ static void write_items(const struct profile *profile, uint32_t name_id, struct 
 }
 
 /* Every field there is, by its path; a cleared one is not there. */
-static void write_attributes(const struct engine *engine, const struct profile *profile, struct arena *arena,
-                             struct json_writer *json)
+static void write_attributes(const struct engine *engine, const struct profile *profile,
+                             struct arena *arena, struct json_writer *json)
 {
     size_t count = 0;
-    struct named *named = arena_alloc(arena, (profile->field_count + profile->item_count + 1) * sizeof *named);
+    struct named *named =
+        arena_alloc(arena, (profile->field_count + profile->item_count + 1) * sizeof *named);
     if (named == NULL) {
         json->out->failed = true;
         return;
@@ -323,7 +336,8 @@ static void write_attributes(const struct engine *engine, const struct profile *
         }
     }
     for (size_t i = 0; i < profile->item_count; i++) {
-        named[count++] = (struct named){field_text(engine, profile->items[i].name_id), profile->field_count + i};
+        named[count++] =
+            (struct named){field_text(engine, profile->items[i].name_id), profile->field_count + i};
     }
     qsort(named, count, sizeof *named, compare_named);
     json_key(json, "attributes");
@@ -336,14 +350,15 @@ static void write_attributes(const struct engine *engine, const struct profile *
         if (named[i].index < profile->field_count) {
             write_value(engine, &profile->fields[named[i].index].value, json);
         } else {
-            write_items(profile, profile->items[named[i].index - profile->field_count].name_id, json);
+            write_items(profile, profile->items[named[i].index - profile->field_count].name_id,
+                        json);
         }
     }
     json_object_end(json);
 }
 
-static void write_sources(const struct engine *engine, const struct profile *profile, struct arena *arena,
-                          struct json_writer *json)
+static void write_sources(const struct engine *engine, const struct profile *profile,
+                          struct arena *arena, struct json_writer *json)
 {
     struct named *named = arena_alloc(arena, (profile->field_count + 1) * sizeof *named);
     if (named == NULL) {
@@ -380,15 +395,16 @@ static void write_reason(const struct engine *engine, uint32_t phrase, const str
                          struct json_writer *json)
 {
     json_object_begin(json);
-    json_member_string(json, "cohort", cohort_definition_name(cohorts_definition(engine->cohorts, hit->cohort)));
+    json_member_string(json, "cohort",
+                       cohort_definition_name(cohorts_definition(engine->cohorts, hit->cohort)));
     json_member_string(json, "interest", phrases_text(engine->phrases, phrase));
     engine_write_hit(engine, hit, json);
     json_object_end(json);
 }
 
 /* By interest, then by the cohort's name: ids of cohorts are this process's own. */
-static void write_reasons(const struct engine *engine, const struct profile *profile, struct arena *arena,
-                          struct json_writer *json)
+static void write_reasons(const struct engine *engine, const struct profile *profile,
+                          struct arena *arena, struct json_writer *json)
 {
     json_key(json, "cohort_reasons");
     json_array_begin(json);
@@ -402,7 +418,8 @@ static void write_reasons(const struct engine *engine, const struct profile *pro
             return;
         }
         for (size_t h = 0; h < count; h++) {
-            named[h] = (struct named){cohort_definition_name(cohorts_definition(engine->cohorts, hits[h].cohort)), h};
+            named[h] = (struct named){
+                cohort_definition_name(cohorts_definition(engine->cohorts, hits[h].cohort)), h};
         }
         qsort(named, count, sizeof *named, compare_named);
         for (size_t h = 0; h < count; h++) {
@@ -412,7 +429,8 @@ static void write_reasons(const struct engine *engine, const struct profile *pro
     json_array_end(json);
 }
 
-static void write_expanded(const struct engine *engine, const void *blob, unsigned expand, struct json_writer *json)
+static void write_expanded(const struct engine *engine, const void *blob, unsigned expand,
+                           struct json_writer *json)
 {
     struct arena arena;
     struct profile profile;
@@ -440,7 +458,8 @@ static void write_expanded(const struct engine *engine, const void *blob, unsign
     arena_deinit(&arena);
 }
 
-static void write_default(const struct engine *engine, const struct profile_view *view, struct buffer *out)
+static void write_default(const struct engine *engine, const struct profile_view *view,
+                          struct buffer *out)
 {
     struct profile_glance glance;
     struct pen pen = {.out = out};
@@ -458,7 +477,8 @@ static void write_default(const struct engine *engine, const struct profile_view
     pen_put_down(&pen);
 }
 
-void engine_write_user(const struct engine *engine, uint32_t number, unsigned expand, struct json_writer *json)
+void engine_write_user(const struct engine *engine, uint32_t number, unsigned expand,
+                       struct json_writer *json)
 {
     const void *blob = people_blob(engine->people, number);
     CHECK(blob != NULL);

@@ -111,7 +111,8 @@ static struct kept **find_way(const struct verdict_cache *cache, uint64_t hash, 
     struct set *set = &shard_of(cache, hash)->sets[hash & cache->set_mask];
     for (size_t i = 0; i < WAYS; i++) {
         struct kept *kept = set->ways[i];
-        if (kept != NULL && kept->hash == hash && slice_equal(slice_of(kept->text, kept->length), phrase)) {
+        if (kept != NULL && kept->hash == hash &&
+            slice_equal(slice_of(kept->text, kept->length), phrase)) {
             return &set->ways[i];
         }
     }
@@ -132,7 +133,8 @@ static struct kept **free_way(struct verdict_cache *cache, uint64_t hash)
     return way;
 }
 
-void verdict_cache_put(struct verdict_cache *cache, struct slice phrase, const struct verdict *verdict)
+void verdict_cache_put(struct verdict_cache *cache, struct slice phrase,
+                       const struct verdict *verdict)
 {
     if (phrase.length > UINT32_MAX / 2) {
         return;
@@ -160,7 +162,8 @@ void verdict_cache_put(struct verdict_cache *cache, struct slice phrase, const s
     pthread_mutex_unlock(&shard->lock);
 }
 
-static bool look_up(struct verdict_cache *cache, struct slice phrase, struct verdict *out, bool take)
+static bool look_up(struct verdict_cache *cache, struct slice phrase, struct verdict *out,
+                    bool take)
 {
     if (verdict_cache_count(cache) == 0) {
         return false;

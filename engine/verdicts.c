@@ -1,15 +1,16 @@
 /* verdicts.c: what the classifier said meets the phrases.
  *
- * A verdict is not part of the log: it follows from the phrase and the model. So a new phrase takes it from the cache, where
- * whoever parsed the record has put it; a phrase without one waits, and is answered by SUBMIT_VERDICTS later. Either way its
- * holders enter and leave cohorts at once.
+ * A verdict is not part of the log: it follows from the phrase and the model. So a new phrase takes
+ * it from the cache, where whoever parsed the record has put it; a phrase without one waits, and is
+ * answered by SUBMIT_VERDICTS later. Either way its holders enter and leave cohorts at once.
  *
  * The checkpoint's row of a phrase is its text alone, or, with a verdict:
  *
  *   0xFF (never in UTF-8), 1, text (string), version (u64), topics (u8): confidence (u16) and name (string) each,
  *   then the embedding, or nothing when it is all zeros
  *
- * Topics stand by name, so that a verdict of an older model still means something to a newer one. */
+ * Topics stand by name, so that a verdict of an older model still means something to a newer
+ * one. */
 #include "internal.h"
 
 #include "base/bytes.h"
@@ -19,7 +20,8 @@ enum {
     ROW_MARK = 0xFF,
     ROW_FORMAT = 1,
     SCRATCH_ALIGNMENT = 64,
-    /* Following a verdict for one holder costs about a microsecond; with more they are prepared beside the readers. */
+    /* Following a verdict for one holder costs about a microsecond; with more they are prepared
+     * beside the readers. */
     HOLDERS_INLINE_MAX = 64,
 };
 
@@ -56,7 +58,8 @@ void phrase_row_encode(const struct engine *engine, uint32_t id, struct buffer *
     }
 }
 
-static bool decode_verdict(struct engine *engine, struct byte_reader *reader, uint64_t *version, struct verdict *out)
+static bool decode_verdict(struct engine *engine, struct byte_reader *reader, uint64_t *version,
+                           struct verdict *out)
 {
     *out = (struct verdict){0};
     *version = byte_reader_u64(reader);
@@ -65,7 +68,8 @@ static bool decode_verdict(struct engine *engine, struct byte_reader *reader, ui
         const struct slice confidence = byte_reader_take(reader, 2);
         const int topic = cohorts_topic(engine->options.classifier, byte_reader_string(reader));
         if (!reader->failed && topic >= 0 && out->topic_count < VERDICT_TOPICS_MAX) {
-            out->topics[out->topic_count++] = (struct verdict_topic){load_u16(confidence.data), (uint8_t)topic};
+            out->topics[out->topic_count++] =
+                (struct verdict_topic){load_u16(confidence.data), (uint8_t)topic};
         }
     }
     if (byte_reader_left(reader) > 0) {
@@ -91,9 +95,11 @@ err phrase_row_load(struct engine *engine, uint32_t id, struct slice row)
         return ERR_CORRUPT;
     }
     err e = phrases_load(engine->phrases, id, text);
-    /* Without a classifier nobody could say what the topics are: the row stays as it is for the next one. */
+    /* Without a classifier nobody could say what the topics are: the row stays as it is for the
+     * next one. */
     return e == ERR_OK && engine->options.classifier != NULL
-               ? phrases_set_verdict(engine->phrases, id, version, &verdict) : e;
+               ? phrases_set_verdict(engine->phrases, id, version, &verdict)
+               : e;
 }
 
 /* ---- a phrase that a record brings ---- */
@@ -103,8 +109,8 @@ static bool may_be_offered(const struct engine *engine)
     return engine->options.classifier != NULL && !engine->replaying;
 }
 
-/* Known, but waiting: it may have been offered by another thread after it was met. Answered behind the entry, when every
- * person is whole again. */
+/* Known, but waiting: it may have been offered by another thread after it was met. Answered behind
+ * the entry, when every person is whole again. */
 static void note_late(struct engine *engine, uint32_t id)
 {
     if (engine->late_count < ARRAY_COUNT(engine->late)) {
@@ -144,8 +150,8 @@ void answer_late_phrases(struct engine *engine)
     for (size_t i = 0; i < engine->late_count; i++) {
         const uint32_t id = engine->late[i];
         struct verdict verdict;
-        if (phrases_text(engine->phrases, id).data != NULL && phrases_is_pending(engine->phrases, id) &&
-            has_few_holders(engine, id) &&
+        if (phrases_text(engine->phrases, id).data != NULL &&
+            phrases_is_pending(engine->phrases, id) && has_few_holders(engine, id) &&
             verdict_cache_take(engine->verdicts, phrases_text(engine->phrases, id), &verdict) &&
             cohorts_answer_phrase(engine->cohorts, id, &verdict) == ERR_OK) {
             engine->counters.verdict_hits++;
@@ -168,7 +174,8 @@ static err apply_verdict(struct applying *applying, const struct phrase_verdict 
 {
     struct engine *engine = applying->engine;
     const uint32_t id = phrases_find(engine->phrases, item->phrase);
-    if (id == PHRASE_NONE || !phrases_is_pending(engine->phrases, id) || !bitmap_add(applying->seen, id)) {
+    if (id == PHRASE_NONE || !phrases_is_pending(engine->phrases, id) ||
+        !bitmap_add(applying->seen, id)) {
         return ERR_OK; /* gone, or answered meanwhile */
     }
     if (!has_few_holders(engine, id)) {
@@ -200,7 +207,8 @@ static err apply_many(struct applying *applying, struct error *error)
 {
     struct engine *engine = applying->engine;
     struct cohorts_change *change = NULL;
-    err e = cohorts_prepare_verdicts(engine->cohorts, applying->many, applying->many_count, &change, error);
+    err e = cohorts_prepare_verdicts(engine->cohorts, applying->many, applying->many_count, &change,
+                                     error);
     if (e == ERR_OK) {
         engine_gate_close(engine);
         cohorts_commit(engine->cohorts, change);
@@ -211,11 +219,14 @@ static err apply_many(struct applying *applying, struct error *error)
     return e;
 }
 
-static err apply_verdicts(struct engine *engine, const struct phrase_verdict *verdicts, size_t count, struct error *error)
+static err apply_verdicts(struct engine *engine, const struct phrase_verdict *verdicts,
+                          size_t count, struct error *error)
 {
-    struct applying applying = {.engine = engine, .many = memory_alloc((count + 1) * sizeof *applying.many)};
+    struct applying applying = {.engine = engine,
+                                .many = memory_alloc((count + 1) * sizeof *applying.many)};
     if (applying.many == NULL) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for %zu verdicts", count);
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for %zu verdicts",
+                         count);
     }
     applying.seen = bitmap_create();
     err e = apply_few(&applying, verdicts, count);
@@ -242,23 +253,28 @@ err commit_verdicts(struct engine *engine, struct submission *submission)
 {
     const err failed = engine_failed(engine);
     if (failed != ERR_OK) {
-        return error_set(&submission->error, failed, "storage_failed", 0,
-                         "an earlier write to the data folder failed; nothing is changed until the server is started again");
+        return error_set(
+            &submission->error, failed, "storage_failed", 0,
+            "an earlier write to the data folder failed; nothing is changed until the server is started again");
     }
     if (engine->options.classifier == NULL) {
-        return error_set(&submission->error, ERR_UNSUPPORTED, "no_classifier", 0, "there is no classifier");
+        return error_set(&submission->error, ERR_UNSUPPORTED, "no_classifier", 0,
+                         "there is no classifier");
     }
     for (size_t i = 0; i < submission->verdict_count; i++) {
         check_verdict(engine, &submission->verdicts[i].verdict);
     }
-    return apply_verdicts(engine, submission->verdicts, submission->verdict_count, &submission->error);
+    return apply_verdicts(engine, submission->verdicts, submission->verdict_count,
+                          &submission->error);
 }
 
 /* ---- here and now ---- */
 
-static void classify_all(const struct classifier *classifier, void *block, struct phrase_verdict *items, size_t count)
+static void classify_all(const struct classifier *classifier, void *block,
+                         struct phrase_verdict *items, size_t count)
 {
-    void *scratch = (void *)(((uintptr_t)block + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT);
+    void *scratch = (void *)(((uintptr_t)block + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT *
+                             SCRATCH_ALIGNMENT);
     for (size_t at = 0; at < count; at += CLASSIFIER_BATCH_MAX) {
         struct slice texts[CLASSIFIER_BATCH_MAX];
         struct verdict verdicts[CLASSIFIER_BATCH_MAX];
@@ -283,10 +299,12 @@ err engine_classify_pending(struct engine *engine, struct error *error)
     void *block = memory_alloc(classifier->scratch_bytes + SCRATCH_ALIGNMENT);
     uint32_t ids[VERDICT_BATCH];
     size_t count = 0;
-    err e = items != NULL && block != NULL ? ERR_OK
-                                           : error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory to classify");
+    err e = items != NULL && block != NULL
+                ? ERR_OK
+                : error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory to classify");
     /* Each round answers what it took. */
-    while (e == ERR_OK && (count = bitmap_page_from(phrases_pending(engine->phrases), 0, ids, VERDICT_BATCH)) > 0) {
+    while (e == ERR_OK && (count = bitmap_page_from(phrases_pending(engine->phrases), 0, ids,
+                                                    VERDICT_BATCH)) > 0) {
         for (size_t i = 0; i < count; i++) {
             items[i].phrase = phrases_text(engine->phrases, ids[i]);
         }
@@ -300,13 +318,17 @@ err engine_classify_pending(struct engine *engine, struct error *error)
 
 err adopt_verdicts(struct engine *engine, const struct engine *from, struct error *error)
 {
-    const uint64_t version = engine->options.classifier != NULL ? engine->options.classifier->version : 0;
+    const uint64_t version =
+        engine->options.classifier != NULL ? engine->options.classifier->version : 0;
     struct phrase_verdict *items = memory_alloc(VERDICT_BATCH * sizeof *items);
     uint32_t ids[VERDICT_BATCH];
     uint64_t cursor = 0;
-    err e = items != NULL ? ERR_OK : error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for verdicts");
+    err e = items != NULL
+                ? ERR_OK
+                : error_set(error, ERR_MEMORY, "out_of_memory", 0, "no memory for verdicts");
     while (e == ERR_OK && cursor <= UINT32_MAX) {
-        const size_t count = bitmap_page_from(phrases_pending(engine->phrases), (uint32_t)cursor, ids, VERDICT_BATCH);
+        const size_t count = bitmap_page_from(phrases_pending(engine->phrases), (uint32_t)cursor,
+                                              ids, VERDICT_BATCH);
         size_t found = 0;
         for (size_t i = 0; i < count; i++) {
             const struct slice text = phrases_text(engine->phrases, ids[i]);

@@ -9,9 +9,10 @@
 
 static err differs(struct error *error, uint32_t number, const char *what)
 {
-    return error_set(error, ERR_CORRUPT, "state_inconsistent", number,
-                     "person p%u: %s; the log is the truth: move the profiles folder away and start again to rebuild",
-                     number, what);
+    return error_set(
+        error, ERR_CORRUPT, "state_inconsistent", number,
+        "person p%u: %s; the log is the truth: move the profiles folder away and start again to rebuild",
+        number, what);
 }
 
 static err verify_person(struct engine *engine, uint32_t number, struct error *error)
@@ -58,11 +59,13 @@ static bool verify_next(void *context, uint32_t number)
 static err verify_tables(struct engine *engine, struct error *error)
 {
     const char *reason = "";
-    if (!identifier_table_validate(engine->identifiers, &reason) || !people_validate(engine->people, &reason)) {
+    if (!identifier_table_validate(engine->identifiers, &reason) ||
+        !people_validate(engine->people, &reason)) {
         return error_set(error, ERR_CORRUPT, "state_inconsistent", 0, "%s", reason);
     }
     if (bitmap_count(engine->everybody) != people_count(engine->people)) {
-        return error_set(error, ERR_CORRUPT, "state_inconsistent", 0, "the set of everybody and the profiles differ");
+        return error_set(error, ERR_CORRUPT, "state_inconsistent", 0,
+                         "the set of everybody and the profiles differ");
     }
     return ERR_OK;
 }
@@ -76,15 +79,17 @@ static err verify_cohorts(struct engine *engine, struct error *error)
         return ERR_MEMORY;
     }
     for (uint32_t rank = 0; rank < count; rank++) {
-        before[rank] = bitmap_copy(cohorts_members(engine->cohorts, cohorts_at(engine->cohorts, rank)));
+        before[rank] =
+            bitmap_copy(cohorts_members(engine->cohorts, cohorts_at(engine->cohorts, rank)));
     }
     err e = cohorts_rebuild(engine->cohorts);
     for (uint32_t rank = 0; rank < count; rank++) {
         uint32_t id = cohorts_at(engine->cohorts, rank);
         if (e == ERR_OK && !bitmap_equal(before[rank], cohorts_members(engine->cohorts, id))) {
-            e = error_set(error, ERR_CORRUPT, "state_inconsistent", 0,
-                          "the members of cohort \"%.*s\" are not those its definition makes",
-                          SLICE_ARGS(cohort_definition_name(cohorts_definition(engine->cohorts, id))));
+            e = error_set(
+                error, ERR_CORRUPT, "state_inconsistent", 0,
+                "the members of cohort \"%.*s\" are not those its definition makes",
+                SLICE_ARGS(cohort_definition_name(cohorts_definition(engine->cohorts, id))));
         }
         bitmap_destroy(before[rank]);
     }
@@ -100,21 +105,26 @@ static err compare_members(void *context, struct slice name, struct slice value)
     uint32_t id = cohorts_find(cohorts, name);
     err e = bitmap_decode(value, &stored, verify->error);
     if (e == ERR_OK && (id == COHORT_NONE || !bitmap_equal(stored, cohorts_members(cohorts, id)))) {
-        e = error_set(verify->error, ERR_CORRUPT, "state_inconsistent", 0,
-                      "the checkpoint's members of cohort \"%.*s\" are not those its definition makes", SLICE_ARGS(name));
+        e = error_set(
+            verify->error, ERR_CORRUPT, "state_inconsistent", 0,
+            "the checkpoint's members of cohort \"%.*s\" are not those its definition makes",
+            SLICE_ARGS(name));
     }
     bitmap_destroy(stored);
     return e;
 }
 
-/* The memberships on disk, which nothing else reads here, when the checkpoint is of this very state. */
+/* The memberships on disk, which nothing else reads here, when the checkpoint is of this very
+ * state. */
 static err verify_stored_members(struct engine *engine, struct error *error)
 {
     struct verify verify = {engine, error, ERR_OK};
     struct checkpoint_snapshot *snapshot = NULL;
-    const uint64_t classifier = engine->options.classifier != NULL ? engine->options.classifier->version : 0;
-    if (engine->options.checkpoint == NULL || engine->checkpoint_sequence != engine->applied_sequence ||
-        atomic_load(&engine->lag) > 0 || engine->checkpoint_classifier != classifier) {
+    const uint64_t classifier =
+        engine->options.classifier != NULL ? engine->options.classifier->version : 0;
+    if (engine->options.checkpoint == NULL ||
+        engine->checkpoint_sequence != engine->applied_sequence || atomic_load(&engine->lag) > 0 ||
+        engine->checkpoint_classifier != classifier) {
         return ERR_OK;
     }
     err e = checkpoint_snapshot_begin(engine->options.checkpoint, &snapshot, error);
@@ -129,9 +139,11 @@ static err verify_stored_members(struct engine *engine, struct error *error)
 
 static bool same_verdict(const struct verdict *a, const struct verdict *b)
 {
-    bool same = a->topic_count == b->topic_count && memcmp(a->embedding, b->embedding, EMBEDDING_SIZE) == 0;
+    bool same =
+        a->topic_count == b->topic_count && memcmp(a->embedding, b->embedding, EMBEDDING_SIZE) == 0;
     for (size_t i = 0; same && i < a->topic_count; i++) {
-        same = a->topics[i].topic == b->topics[i].topic && a->topics[i].confidence == b->topics[i].confidence;
+        same = a->topics[i].topic == b->topics[i].topic &&
+               a->topics[i].confidence == b->topics[i].confidence;
     }
     return same;
 }
@@ -158,9 +170,10 @@ static err verify_verdicts(struct engine *engine, struct error *error)
             struct verdict verdict;
             classifier->classify(classifier->context, scratch, &text, 1, &verdict);
             if (!same_verdict(&verdict, phrases_verdict(engine->phrases, id, NULL))) {
-                e = error_set(error, ERR_CORRUPT, "state_inconsistent", 0,
-                              "the stored verdict of a phrase is not what the classifier says: move the profiles folder "
-                              "away and start again to rebuild");
+                e = error_set(
+                    error, ERR_CORRUPT, "state_inconsistent", 0,
+                    "the stored verdict of a phrase is not what the classifier says: move the profiles folder "
+                    "away and start again to rebuild");
             }
         }
     }

@@ -9,7 +9,8 @@
 /* Stands in the ring for an item that was removed: skipped, and gone when it is the oldest. */
 static const int64_t REMOVED = INT64_MIN;
 
-/* A ring in order of arrival (oldest at `head`) and an open-addressing table of ring positions, at most half full. */
+/* A ring in order of arrival (oldest at `head`) and an open-addressing table of ring positions, at
+ * most half full. */
 struct window {
     uint64_t count_max;
     uint64_t bytes_max;
@@ -63,8 +64,8 @@ void window_destroy(struct window *window)
     memory_free(window);
 }
 
-/* Two XXH3 of one text with fixed seeds: stored, so it must not depend on the process. A client can only
- * collide with keys it could as well repeat. */
+/* Two XXH3 of one text with fixed seeds: stored, so it must not depend on the process. A client can
+ * only collide with keys it could as well repeat. */
 struct window_key window_key_of(struct slice text)
 {
     struct window_key key;
@@ -87,14 +88,15 @@ static uint64_t next_slot(const struct window *window, uint64_t slot)
 static uint64_t find_slot(const struct window *window, const struct window_key *key)
 {
     uint64_t slot = first_slot(window, key);
-    while (window->slots[slot] != 0 &&
-           memcmp(item_at(window, window->slots[slot] - 1)->key.bytes, key->bytes, WINDOW_KEY_BYTES) != 0) {
+    while (window->slots[slot] != 0 && memcmp(item_at(window, window->slots[slot] - 1)->key.bytes,
+                                              key->bytes, WINDOW_KEY_BYTES) != 0) {
         slot = next_slot(window, slot);
     }
     return slot;
 }
 
-const struct window_item *window_find(const struct window *window, const struct window_key *key, int64_t now_us)
+const struct window_item *window_find(const struct window *window, const struct window_key *key,
+                                      int64_t now_us)
 {
     uint64_t counter = window->slots[find_slot(window, key)];
     const struct window_item *item = counter != 0 ? item_at(window, counter - 1) : NULL;
@@ -117,7 +119,8 @@ static void take_slot(struct window *window, uint64_t counter)
     while (window->slots[hole] != counter + 1) {
         hole = next_slot(window, hole);
     }
-    for (uint64_t at = next_slot(window, hole); window->slots[at] != 0; at = next_slot(window, at)) {
+    for (uint64_t at = next_slot(window, hole); window->slots[at] != 0;
+         at = next_slot(window, at)) {
         uint64_t home = first_slot(window, &item_at(window, window->slots[at] - 1)->key);
         uint64_t mask = window->slot_count - 1;
         if (((at - home) & mask) >= ((at - hole) & mask)) {
@@ -216,7 +219,9 @@ static int compare_items(const void *a, const void *b)
 {
     const struct window_item *x = a;
     const struct window_item *y = b;
-    return x->at_us != y->at_us ? (x->at_us < y->at_us ? -1 : 1) : x->number < y->number ? -1 : x->number > y->number;
+    return x->at_us != y->at_us    ? (x->at_us < y->at_us ? -1 : 1)
+           : x->number < y->number ? -1
+                                   : x->number > y->number;
 }
 
 void window_sort(struct window *window)

@@ -87,9 +87,11 @@ static struct attribute *find_or_make(struct attributes *attributes, uint32_t na
             CHECK(capacity < UINT32_MAX / 2);
             capacity *= 2;
         }
-        struct attribute **grown = memory_realloc(attributes->by_name, capacity * sizeof(struct attribute *));
+        struct attribute **grown =
+            memory_realloc(attributes->by_name, capacity * sizeof(struct attribute *));
         CHECK(grown != NULL);
-        memset(grown + attributes->capacity, 0, (capacity - attributes->capacity) * sizeof(struct attribute *));
+        memset(grown + attributes->capacity, 0,
+               (capacity - attributes->capacity) * sizeof(struct attribute *));
         attributes->by_name = grown;
         attributes->capacity = capacity;
     }
@@ -134,7 +136,8 @@ static struct category *category_slot(const struct attribute *attribute, uint32_
 
 static void grow_categories(struct attribute *attribute)
 {
-    if (attribute->category_mask > 0 && attribute->category_count < attribute->category_mask / 4 * 3) {
+    if (attribute->category_mask > 0 &&
+        attribute->category_count < attribute->category_mask / 4 * 3) {
         return;
     }
     struct attribute grown = *attribute;
@@ -176,7 +179,8 @@ static void clear_category(struct attribute *attribute, uint32_t id, uint32_t pe
     /* Backward-shift deletion (Knuth 6.4, algorithm R). */
     const uint32_t mask = attribute->category_mask;
     uint32_t empty = (uint32_t)(hole - attribute->categories);
-    for (uint32_t at = (empty + 1) & mask; attribute->categories[at].people != NULL; at = (at + 1) & mask) {
+    for (uint32_t at = (empty + 1) & mask; attribute->categories[at].people != NULL;
+         at = (at + 1) & mask) {
         uint32_t home = category_home(attribute->categories[at].id, mask);
         if (((at - home) & mask) >= ((at - empty) & mask)) {
             attribute->categories[empty] = attribute->categories[at];
@@ -201,7 +205,8 @@ static void set_integer(struct attribute *attribute, int64_t value, uint32_t per
     }
     for (uint64_t rest = magnitude_of(value); rest != 0; rest &= rest - 1) {
         unsigned digit = (unsigned)__builtin_ctzll(rest);
-        attribute->digit_count = digit >= attribute->digit_count ? digit + 1 : attribute->digit_count;
+        attribute->digit_count =
+            digit >= attribute->digit_count ? digit + 1 : attribute->digit_count;
         add_to(&attribute->digits[digit], person);
     }
 }
@@ -215,7 +220,8 @@ static void clear_integer(struct attribute *attribute, int64_t value, uint32_t p
     }
 }
 
-void attributes_set(struct attributes *attributes, uint32_t name_id, const struct profile_value *value, uint32_t person)
+void attributes_set(struct attributes *attributes, uint32_t name_id,
+                    const struct profile_value *value, uint32_t person)
 {
     if (!attributes_indexes(name_id, value->kind)) {
         return;
@@ -229,8 +235,8 @@ void attributes_set(struct attributes *attributes, uint32_t name_id, const struc
     }
 }
 
-void attributes_clear(struct attributes *attributes, uint32_t name_id, const struct profile_value *value,
-                      uint32_t person)
+void attributes_clear(struct attributes *attributes, uint32_t name_id,
+                      const struct profile_value *value, uint32_t person)
 {
     if (!attributes_indexes(name_id, value->kind) || find(attributes, name_id) == NULL) {
         return;
@@ -253,8 +259,8 @@ struct split {
     struct bitmap *greater;
 };
 
-static struct split split_by_magnitude(const struct attribute *attribute, const struct bitmap *among,
-                                       uint64_t magnitude)
+static struct split split_by_magnitude(const struct attribute *attribute,
+                                       const struct bitmap *among, uint64_t magnitude)
 {
     struct split split = {bitmap_create(), bitmap_copy(among), bitmap_create()};
     /* From the highest digit: `equal` are those who agree so far. */
@@ -312,8 +318,8 @@ static struct split split_by_value(const struct attribute *attribute, int64_t va
     return split;
 }
 
-struct bitmap *attributes_compare(const struct attributes *attributes, uint32_t name_id, enum comparison comparison,
-                                  int64_t value)
+struct bitmap *attributes_compare(const struct attributes *attributes, uint32_t name_id,
+                                  enum comparison comparison, int64_t value)
 {
     const struct attribute *attribute = find(attributes, name_id);
     if (attribute == NULL || attribute->integers == NULL) {
@@ -359,7 +365,8 @@ const struct bitmap *attributes_integers(const struct attributes *attributes, ui
     return attribute != NULL ? attribute->integers : NULL;
 }
 
-const struct bitmap *attributes_category(const struct attributes *attributes, uint32_t name_id, uint32_t category_id)
+const struct bitmap *attributes_category(const struct attributes *attributes, uint32_t name_id,
+                                         uint32_t category_id)
 {
     const struct attribute *attribute = find(attributes, name_id);
     if (attribute == NULL || attribute->category_mask == 0) {
@@ -369,7 +376,8 @@ const struct bitmap *attributes_category(const struct attributes *attributes, ui
 }
 
 void attributes_each_category(const struct attributes *attributes, uint32_t name_id,
-                              void (*visit)(void *context, uint32_t category_id, const struct bitmap *people),
+                              void (*visit)(void *context, uint32_t category_id,
+                                            const struct bitmap *people),
                               void *context)
 {
     const struct attribute *attribute = find(attributes, name_id);
@@ -383,7 +391,8 @@ void attributes_each_category(const struct attributes *attributes, uint32_t name
     }
 }
 
-const struct bitmap *attributes_bool(const struct attributes *attributes, uint32_t name_id, bool value)
+const struct bitmap *attributes_bool(const struct attributes *attributes, uint32_t name_id,
+                                     bool value)
 {
     const struct attribute *attribute = find(attributes, name_id);
     return attribute != NULL ? attribute->booleans[value] : NULL;
@@ -406,8 +415,8 @@ struct bitmap *attributes_present(const struct attributes *attributes, uint32_t 
     struct bitmap *present = bitmap_create();
     const struct attribute *attribute = find(attributes, name_id);
     if (attribute != NULL) {
-        const struct bitmap *sets[] = {attribute->booleans[0], attribute->booleans[1], attribute->integers,
-                                       attribute->loose};
+        const struct bitmap *sets[] = {attribute->booleans[0], attribute->booleans[1],
+                                       attribute->integers, attribute->loose};
         for (size_t i = 0; i < ARRAY_COUNT(sets); i++) {
             if (sets[i] != NULL) {
                 bitmap_or(present, sets[i]);
@@ -431,8 +440,9 @@ uint64_t attributes_memory_bytes(const struct attributes *attributes)
         if (attribute == NULL) {
             continue;
         }
-        sum += sizeof *attribute + bytes_of(attribute->booleans[0]) + bytes_of(attribute->booleans[1]) +
-               bytes_of(attribute->loose) + bytes_of(attribute->integers) + bytes_of(attribute->negative);
+        sum += sizeof *attribute + bytes_of(attribute->booleans[0]) +
+               bytes_of(attribute->booleans[1]) + bytes_of(attribute->loose) +
+               bytes_of(attribute->integers) + bytes_of(attribute->negative);
         for (unsigned i = 0; i < attribute->digit_count; i++) {
             sum += bytes_of(attribute->digits[i]);
         }

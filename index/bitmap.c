@@ -86,8 +86,9 @@ void bitmap_and_not(struct bitmap *a, const struct bitmap *b)
     roaring_bitmap_andnot_inplace(inner(a), inner_const(b));
 }
 
-/* A bitmap that grew over months has its containers all over the heap: going through it waits for memory twice per
- * container, which is most of a union's time. So the loads are started one and two bitmaps ahead. */
+/* A bitmap that grew over months has its containers all over the heap: going through it waits for
+ * memory twice per container, which is most of a union's time. So the loads are started one and two
+ * bitmaps ahead. */
 static void prefetch_containers(const roaring_bitmap_t *roaring)
 {
     const roaring_array_t *all = &roaring->high_low_container;
@@ -145,7 +146,8 @@ void bitmap_add_range(struct bitmap *bitmap, uint32_t from, uint32_t to)
 size_t bitmap_page(const struct bitmap *bitmap, uint64_t offset, uint32_t *out, size_t limit)
 {
     uint32_t first = 0;
-    if (offset > UINT32_MAX || !roaring_bitmap_select(inner_const(bitmap), (uint32_t)offset, &first)) {
+    if (offset > UINT32_MAX ||
+        !roaring_bitmap_select(inner_const(bitmap), (uint32_t)offset, &first)) {
         return 0;
     }
     return bitmap_page_from(bitmap, first, out, limit);
@@ -170,13 +172,15 @@ size_t bitmap_page_from(const struct bitmap *bitmap, uint32_t from, uint32_t *ou
     return count;
 }
 
-void bitmap_each(const struct bitmap *bitmap, bool (*visit)(void *context, uint32_t number), void *context)
+void bitmap_each(const struct bitmap *bitmap, bool (*visit)(void *context, uint32_t number),
+                 void *context)
 {
     roaring_uint32_iterator_t iterator;
     roaring_iterator_init(inner_const(bitmap), &iterator);
     uint32_t numbers[256];
     for (;;) {
-        uint32_t read = roaring_uint32_iterator_read(&iterator, numbers, (uint32_t)ARRAY_COUNT(numbers));
+        uint32_t read =
+            roaring_uint32_iterator_read(&iterator, numbers, (uint32_t)ARRAY_COUNT(numbers));
         for (uint32_t i = 0; i < read; i++) {
             if (!visit(context, numbers[i])) {
                 return;
@@ -198,7 +202,8 @@ uint64_t bitmap_memory_bytes(const struct bitmap *bitmap)
 {
     /* The containers as they would be stored, and what CRoaring keeps around each. */
     const roaring_bitmap_t *roaring = inner_const(bitmap);
-    const uint64_t around = sizeof *roaring + (uint64_t)roaring->high_low_container.allocation_size * 11 +
+    const uint64_t around = sizeof *roaring +
+                            (uint64_t)roaring->high_low_container.allocation_size * 11 +
                             (uint64_t)roaring->high_low_container.size * 16;
     return around + roaring_bitmap_portable_size_in_bytes(roaring);
 }
@@ -215,9 +220,11 @@ void bitmap_encode(const struct bitmap *bitmap, struct buffer *out)
 
 err bitmap_decode(struct slice bytes, struct bitmap **out, struct error *error)
 {
-    const size_t length = bytes.length == 0 ? 0 : roaring_bitmap_portable_deserialize_size(bytes.data, bytes.length);
+    const size_t length =
+        bytes.length == 0 ? 0 : roaring_bitmap_portable_deserialize_size(bytes.data, bytes.length);
     if (length == 0 || length != bytes.length) {
-        return error_set(error, ERR_CORRUPT, "bitmap_corrupt", 0, "a stored bitmap is cut short or has bytes behind its end");
+        return error_set(error, ERR_CORRUPT, "bitmap_corrupt", 0,
+                         "a stored bitmap is cut short or has bytes behind its end");
     }
     roaring_bitmap_t *roaring = roaring_bitmap_portable_deserialize_safe(bytes.data, bytes.length);
     if (roaring == NULL) {
@@ -226,8 +233,8 @@ err bitmap_decode(struct slice bytes, struct bitmap **out, struct error *error)
     const char *reason = NULL;
     if (!roaring_bitmap_internal_validate(roaring, &reason)) {
         roaring_bitmap_free(roaring);
-        return error_set(error, ERR_CORRUPT, "bitmap_corrupt", 0, "a stored bitmap is not valid: %s",
-                         reason != NULL ? reason : "unknown");
+        return error_set(error, ERR_CORRUPT, "bitmap_corrupt", 0,
+                         "a stored bitmap is not valid: %s", reason != NULL ? reason : "unknown");
     }
     *out = outer(roaring);
     return ERR_OK;

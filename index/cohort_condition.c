@@ -15,7 +15,8 @@ struct parsing {
     struct error *error;
 };
 
-/* Where in the JSON we are, for messages: "where.all[2].not". Each frame lies on its caller's stack. */
+/* Where in the JSON we are, for messages: "where.all[2].not". Each frame lies on its caller's
+ * stack. */
 struct place {
     const struct place *parent;
     const char *member;
@@ -40,8 +41,8 @@ static err invalid(const struct parsing *parsing, const struct place *place, con
     struct buffer text;
     buffer_init(&text, 4096);
     describe(place, &text);
-    err e = error_set(parsing->error, ERR_INVALID, "cohort_where_invalid", 0, "%.*s: %s", SLICE_ARGS(buffer_slice(&text)),
-                      what);
+    err e = error_set(parsing->error, ERR_INVALID, "cohort_where_invalid", 0, "%.*s: %s",
+                      SLICE_ARGS(buffer_slice(&text)), what);
     buffer_deinit(&text);
     return e;
 }
@@ -63,18 +64,21 @@ static err add_node(struct parsing *parsing, enum condition_kind kind, struct co
 }
 
 /* "location.city" and "city" are the schema's; what is neither is an attribute's own path. */
-static err parse_field(struct parsing *parsing, const struct place *place, json_value value, struct condition_node *leaf)
+static err parse_field(struct parsing *parsing, const struct place *place, json_value value,
+                       struct condition_node *leaf)
 {
     const struct slice name = json_text(value);
     if (name.length == 0 || name.length > CONDITION_TEXT_MAX) {
-        return invalid(parsing, place, "\"field\" is to be a field's name, such as \"location.country\"");
+        return invalid(parsing, place,
+                       "\"field\" is to be a field's name, such as \"location.country\"");
     }
     for (int field = 0; field < FIELD_BUILTIN_COUNT; field++) {
         const char *path = field_path((enum field)field);
         const char *dot = strrchr(path, '.');
         if (slice_equal_cstr(name, path) || (dot != NULL && slice_equal_cstr(name, dot + 1))) {
             if (field == FIELD_INTERESTS) {
-                return invalid(parsing, place, "interests are asked for with \"phrases\", not in \"where\"");
+                return invalid(parsing, place,
+                               "interests are asked for with \"phrases\", not in \"where\"");
             }
             leaf->field = (enum field)field;
             return ERR_OK;
@@ -85,7 +89,8 @@ static err parse_field(struct parsing *parsing, const struct place *place, json_
     return leaf->path.data != NULL ? ERR_OK : no_memory(parsing);
 }
 
-static err parse_op(struct parsing *parsing, const struct place *place, json_value value, struct condition_node *leaf)
+static err parse_op(struct parsing *parsing, const struct place *place, json_value value,
+                    struct condition_node *leaf)
 {
     for (int op = 0; op < OP_COUNT; op++) {
         if (slice_equal_cstr(json_text(value), op_names[op])) {
@@ -93,7 +98,8 @@ static err parse_op(struct parsing *parsing, const struct place *place, json_val
             return ERR_OK;
         }
     }
-    return invalid(parsing, place, "\"op\" is one of eq, ne, in, lt, lte, gt, gte, exists, contains, starts_with");
+    return invalid(parsing, place,
+                   "\"op\" is one of eq, ne, in, lt, lte, gt, gte, exists, contains, starts_with");
 }
 
 static err parse_text(struct parsing *parsing, struct slice text, struct condition_value *out)
@@ -136,7 +142,9 @@ static err parse_value(struct parsing *parsing, const struct place *place, json_
         }
         out->value = (struct value){.kind = VALUE_BOOL, .boolean = json_true(value)};
         return ERR_OK;
-    case JSON_NULL: return invalid(parsing, place, "\"value\" cannot be null; use {\"not\": {\"op\": \"exists\"}}");
+    case JSON_NULL:
+        return invalid(parsing, place,
+                       "\"value\" cannot be null; use {\"not\": {\"op\": \"exists\"}}");
     case JSON_ABSENT: return invalid(parsing, place, "\"value\" is missing");
     default: return invalid(parsing, place, "\"value\" is to be a text, a number, true or false");
     }
@@ -175,7 +183,9 @@ static err parse_leaf(struct parsing *parsing, const struct place *place, json_v
     for (struct json_iterator each = json_iterate(object); json_next(&each);) {
         if (!slice_equal_cstr(each.key, "field") && !slice_equal_cstr(each.key, "op") &&
             !slice_equal_cstr(each.key, "value")) {
-            return invalid(parsing, place, "a condition has \"field\", \"op\" and \"value\", or one of \"all\", \"any\", \"not\"");
+            return invalid(
+                parsing, place,
+                "a condition has \"field\", \"op\" and \"value\", or one of \"all\", \"any\", \"not\"");
         }
     }
     err e = add_node(parsing, CONDITION_LEAF, &leaf);
@@ -206,21 +216,25 @@ static err parse_node(struct parsing *parsing, const struct place *place, json_v
     const bool all = slice_equal_cstr(only.key, "all");
     const bool any = slice_equal_cstr(only.key, "any");
     const bool not = slice_equal_cstr(only.key, "not");
-    if (json_count(object) != 1 || (!all && !any && !not)) {
+    if (json_count(object) != 1 || (!all && !any && !not )) {
         return parse_leaf(parsing, place, object);
     }
     struct condition_node *node = NULL;
-    struct place inner = {.parent = place, .member = all ? "all" : any ? "any" : "not", .in_list = !not};
-    if (!not && (json_type(only.value) != JSON_ARRAY || json_count(only.value) == 0)) {
+    struct place inner = {.parent = place,
+                          .member = all   ? "all"
+                                    : any ? "any"
+                                          : "not",
+                          .in_list = !not };
+    if (!not &&(json_type(only.value) != JSON_ARRAY || json_count(only.value) == 0)) {
         inner.in_list = false;
         return invalid(parsing, &inner, "is to be a list with at least one condition");
     }
     err e = add_node(parsing, all ? CONDITION_ALL : any ? CONDITION_ANY : CONDITION_NOT, &node);
-    if (e == ERR_OK && not) {
+    if (e == ERR_OK && not ) {
         e = parse_node(parsing, &inner, only.value);
     }
     struct json_iterator each = json_iterate(only.value);
-    for (; e == ERR_OK && !not && json_next(&each); inner.index++) {
+    for (; e == ERR_OK && !not &&json_next(&each); inner.index++) {
         e = parse_node(parsing, &inner, each.value);
     }
     if (e == ERR_OK) {
@@ -229,8 +243,8 @@ static err parse_node(struct parsing *parsing, const struct place *place, json_v
     return e;
 }
 
-err condition_parse(struct arena *arena, json_value where, uint32_t nodes_max, struct condition *out,
-                    struct error *error)
+err condition_parse(struct arena *arena, json_value where, uint32_t nodes_max,
+                    struct condition *out, struct error *error)
 {
     struct parsing parsing = {.arena = arena, .out = out, .nodes_max = nodes_max, .error = error};
     struct place place = {.member = "where"};
@@ -258,7 +272,8 @@ static void write_leaf(const struct condition_node *leaf, struct json_writer *js
 {
     json_object_begin(json);
     json_member_string(json, "field",
-                       leaf->field == FIELD_ATTRIBUTE ? leaf->path : slice_from_cstr(field_path(leaf->field)));
+                       leaf->field == FIELD_ATTRIBUTE ? leaf->path
+                                                      : slice_from_cstr(field_path(leaf->field)));
     json_member_cstr(json, "op", op_names[leaf->op]);
     if (leaf->op != OP_EXISTS) {
         json_key(json, "value");
@@ -352,12 +367,15 @@ static bool is_equal(const struct condition_value *wanted, const struct profile_
 {
     switch (value->kind) {
     case PROFILE_NULL: return false;
-    case PROFILE_BOOL: return wanted->value.kind == VALUE_BOOL && wanted->value.boolean == value->boolean;
+    case PROFILE_BOOL:
+        return wanted->value.kind == VALUE_BOOL && wanted->value.boolean == value->boolean;
     case PROFILE_INTEGER:
-    case PROFILE_NUMBER: return is_numeric(&wanted->value) && order_of_numeric(value, &wanted->value) == 0;
+    case PROFILE_NUMBER:
+        return is_numeric(&wanted->value) && order_of_numeric(value, &wanted->value) == 0;
     case PROFILE_TEXT:
     case PROFILE_CATEGORY:
-        return wanted->value.kind == VALUE_TEXT && text_fold_equal(text_of(value, names), wanted->folded);
+        return wanted->value.kind == VALUE_TEXT &&
+               text_fold_equal(text_of(value, names), wanted->folded);
     }
     return false;
 }
@@ -379,7 +397,8 @@ static bool text_holds(const struct condition_node *leaf, struct slice text)
     const struct slice wanted = leaf->values[0].folded;
     switch (leaf->op) {
     case OP_CONTAINS:
-        return wanted.length == 0 || memmem(folded.data, folded.length, wanted.data, wanted.length) != NULL;
+        return wanted.length == 0 ||
+               memmem(folded.data, folded.length, wanted.data, wanted.length) != NULL;
     case OP_STARTS_WITH: return slice_starts_with(folded, wanted);
     default: return in_order(leaf->op, slice_compare(folded, wanted));
     }
@@ -411,7 +430,8 @@ bool condition_value_holds(const struct condition_node *leaf, const struct profi
         if (numeric && is_numeric(&wanted->value)) {
             return in_order(leaf->op, order_of_numeric(value, &wanted->value));
         }
-        return textual && wanted->value.kind == VALUE_TEXT && text_holds(leaf, text_of(value, names));
+        return textual && wanted->value.kind == VALUE_TEXT &&
+               text_holds(leaf, text_of(value, names));
     }
 }
 
@@ -420,7 +440,8 @@ uint32_t condition_name_id(const struct condition_node *leaf, const struct names
     return leaf->field == FIELD_ATTRIBUTE ? names_find(names, leaf->path) : (uint32_t)leaf->field;
 }
 
-static bool leaf_matches(const struct condition_node *leaf, const struct profile_view *view, const struct names *names)
+static bool leaf_matches(const struct condition_node *leaf, const struct profile_view *view,
+                         const struct names *names)
 {
     const uint32_t name_id = condition_name_id(leaf, names);
     bool some = false;
@@ -430,7 +451,8 @@ static bool leaf_matches(const struct condition_node *leaf, const struct profile
         return false;
     }
     struct profile_cursor fields = profile_fields(view);
-    for (struct profile_field field; profile_field_next(&fields, &field) && field.name_id <= name_id;) {
+    for (struct profile_field field;
+         profile_field_next(&fields, &field) && field.name_id <= name_id;) {
         if (field.name_id == name_id && field.value.kind != PROFILE_NULL) {
             bool holds = condition_value_holds(leaf, &field.value, names);
             some = true;
@@ -452,8 +474,8 @@ static bool leaf_matches(const struct condition_node *leaf, const struct profile
 }
 
 /* view NULL: a profile without any field. */
-static bool node_matches(const struct condition *condition, uint32_t at, const struct profile_view *view,
-                         const struct names *names)
+static bool node_matches(const struct condition *condition, uint32_t at,
+                         const struct profile_view *view, const struct names *names)
 {
     const struct condition_node *node = &condition->nodes[at];
     if (node->kind == CONDITION_LEAF) {
@@ -471,7 +493,8 @@ static bool node_matches(const struct condition *condition, uint32_t at, const s
     return node->kind == CONDITION_ALL;
 }
 
-bool condition_matches(const struct condition *condition, const struct profile_view *view, const struct names *names)
+bool condition_matches(const struct condition *condition, const struct profile_view *view,
+                       const struct names *names)
 {
     return condition->count == 0 || node_matches(condition, 0, view, names);
 }

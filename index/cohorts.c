@@ -12,7 +12,8 @@ struct cohorts *cohorts_create(const struct cohort_world *world)
         return NULL;
     }
     cohorts->world = *world;
-    phrases_expect_version(world->phrases, world->classifier != NULL ? world->classifier->version : 0);
+    phrases_expect_version(world->phrases,
+                           world->classifier != NULL ? world->classifier->version : 0);
     if (cohorts_state_create(NULL, 0, &cohorts->state) != ERR_OK ||
         cohorts_state_build_rules(cohorts->state) != ERR_OK) {
         cohorts_state_destroy(cohorts->state);
@@ -53,7 +54,8 @@ static err classify_all(struct cohorts *cohorts)
         if (text.data != NULL && !phrases_classified(phrases, id)) {
             struct rule_hit hits[RULE_HITS_MAX];
             const struct cohort_question question = cohorts_question(phrases, id);
-            e = phrases_classify(phrases, id, hits, cohorts_state_match(cohorts->state, &question, hits));
+            e = phrases_classify(phrases, id, hits,
+                                 cohorts_state_match(cohorts->state, &question, hits));
         }
     }
     return e;
@@ -159,7 +161,8 @@ uint64_t cohorts_generation(const struct cohorts *cohorts)
     return cohorts->generation;
 }
 
-size_t cohorts_of_person(const struct cohorts *cohorts, const struct profile_view *view, uint32_t *out, size_t max)
+size_t cohorts_of_person(const struct cohorts *cohorts, const struct profile_view *view,
+                         uint32_t *out, size_t max)
 {
     const struct cohorts_state *state = cohorts->state;
     uint64_t hits[COHORT_WORDS_MAX];
@@ -170,7 +173,8 @@ size_t cohorts_of_person(const struct cohorts *cohorts, const struct profile_vie
         for (uint64_t rest = hits[word] | state->ask_always[word]; rest != 0; rest &= rest - 1) {
             const uint32_t rank = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(rest);
             const uint32_t id = state->order[rank];
-            const bool ask = bitset_has(state->ask_always, rank) || bitset_has(state->ask_if_hit, rank);
+            const bool ask =
+                bitset_has(state->ask_always, rank) || bitset_has(state->ask_if_hit, rank);
             if (ask && !bitmap_contains(state->slots[id]->members, view->number)) {
                 continue;
             }
@@ -183,25 +187,28 @@ size_t cohorts_of_person(const struct cohorts *cohorts, const struct profile_vie
     return count;
 }
 
-size_t cohorts_explain_phrase(const struct cohorts *cohorts, struct slice phrase, const struct verdict *verdict,
-                              struct rule_hit hits[RULE_HITS_MAX])
+size_t cohorts_explain_phrase(const struct cohorts *cohorts, struct slice phrase,
+                              const struct verdict *verdict, struct rule_hit hits[RULE_HITS_MAX])
 {
     const struct phrases *phrases = cohorts->world.phrases;
     struct cohort_question question = {.text = phrase, .verdict = verdict};
     if (cohorts->state->model_count == 0) {
-        return cohorts_state_match(cohorts->state, &question, hits); /* rules look at the text alone */
+        /* rules look at the text alone */
+        return cohorts_state_match(cohorts->state, &question, hits);
     }
     const uint32_t id = verdict == NULL ? phrases_find(phrases, phrase) : PHRASE_NONE;
     if (id != PHRASE_NONE) {
         question = cohorts_question(phrases, id);
     } else {
         question.fold_key = phrase_fold_key(phrase);
-        question.version = cohorts->world.classifier != NULL ? cohorts->world.classifier->version : 0;
+        question.version =
+            cohorts->world.classifier != NULL ? cohorts->world.classifier->version : 0;
     }
     return cohorts_state_match(cohorts->state, &question, hits);
 }
 
-size_t cohorts_match_phrase(const struct cohorts *cohorts, struct slice phrase, struct rule_hit hits[RULE_HITS_MAX])
+size_t cohorts_match_phrase(const struct cohorts *cohorts, struct slice phrase,
+                            struct rule_hit hits[RULE_HITS_MAX])
 {
     return cohorts_explain_phrase(cohorts, phrase, NULL, hits);
 }
@@ -240,7 +247,8 @@ struct slice cohorts_hit_text(const struct cohorts *cohorts, const struct rule_h
 struct slice cohorts_pattern_text(const struct cohorts *cohorts, uint32_t id, uint32_t pattern)
 {
     size_t count = 0;
-    const struct slice *phrases = cohort_definition_phrases(cohort_at(cohorts, id)->definition, &count);
+    const struct slice *phrases =
+        cohort_definition_phrases(cohort_at(cohorts, id)->definition, &count);
     return pattern < count ? phrases[pattern] : SLICE_NONE;
 }
 
@@ -277,7 +285,8 @@ struct slice cohorts_nearest(const struct cohorts *cohorts, struct slice name)
         return SLICE_NONE;
     }
     for (uint32_t rank = 0; rank < cohorts->state->count; rank++) {
-        const struct slice known_name = cohort_definition_name(cohorts->state->slots[cohorts->state->order[rank]]->definition);
+        const struct slice known_name =
+            cohort_definition_name(cohorts->state->slots[cohorts->state->order[rank]]->definition);
         const struct slice known = slice_of(known_bytes, phrase_fold(known_name, known_bytes));
         size_t distance = edit_distance(wanted, known);
         /* "tech" means "Technology": a beginning is as good as two edits. */
@@ -337,7 +346,8 @@ static bool check_hits(const struct cohorts *cohorts)
         size_t kept_count = 0;
         const struct rule_hit *kept = phrases_hits(phrases, id, &kept_count);
         const struct cohort_question question = cohorts_question(phrases, id);
-        same = cohorts_same_hits(kept, kept_count, hits, cohorts_state_match(cohorts->state, &question, hits));
+        same = cohorts_same_hits(kept, kept_count, hits,
+                                 cohorts_state_match(cohorts->state, &question, hits));
     }
     return same;
 }

@@ -18,11 +18,11 @@ struct member_swap {
     struct bitmap *members;
 };
 
-/* Before the commit everything here is what is to come and belongs to the change; the commit swaps each piece with what
- * was, so that the same clean-up fits both. */
+/* Before the commit everything here is what is to come and belongs to the change; the commit swaps
+ * each piece with what was, so that the same clean-up fits both. */
 struct cohorts_change {
-    struct cohorts_state *state; /* NULL: verdicts only, the definitions stay */
-    struct rules *rules; /* NULL: the same before and after */
+    struct cohorts_state *state;           /* NULL: verdicts only, the definitions stay */
+    struct rules *rules;                   /* NULL: the same before and after */
     struct phrases_reclassification *hits; /* NULL: none differs */
     struct cohort **made;
     struct cohort **dropped;
@@ -48,8 +48,9 @@ struct preparing {
     struct cohort **slots; /* after the edits */
     uint32_t slot_count;
     uint32_t slot_capacity;
-    bool *touched;  /* by slot: an edit put or deleted it */
-    uint32_t *asking; /* slots that an edit put and that ask the model: a phrase may be new to them by its verdict */
+    bool *touched; /* by slot: an edit put or deleted it */
+    /* slots that an edit put and that ask the model: a phrase may be new to them by its verdict */
+    uint32_t *asking;
     size_t asking_count;
     bool *affected; /* by slot: members are to be computed */
     struct move *moves;
@@ -93,7 +94,8 @@ static uint32_t find_slot(const struct preparing *preparing, struct slice name)
     const struct slice folded = slice_of(bytes, text_fold(slice_trim(name), bytes));
     for (uint32_t slot = 0; slot < preparing->slot_count; slot++) {
         const struct cohort *cohort = preparing->slots[slot];
-        if (cohort != NULL && slice_equal(slice_of(cohort->folded, cohort->folded_length), folded)) {
+        if (cohort != NULL &&
+            slice_equal(slice_of(cohort->folded, cohort->folded_length), folded)) {
             return slot;
         }
     }
@@ -111,7 +113,8 @@ static uint32_t free_slot(struct preparing *preparing)
     return preparing->slot_count++;
 }
 
-/* Who stood in the slot goes: an old cohort is dropped by the commit, one made by an earlier edit at once. */
+/* Who stood in the slot goes: an old cohort is dropped by the commit, one made by an earlier edit
+ * at once. */
 static void vacate(struct preparing *preparing, uint32_t slot)
 {
     struct cohorts_change *change = preparing->change;
@@ -131,9 +134,11 @@ static err apply_edit(struct preparing *preparing, struct cohorts_edit *edit, st
 {
     struct cohort *cohort = NULL;
     const bool put = edit->definition != NULL;
-    uint32_t slot = find_slot(preparing, put ? cohort_definition_name(edit->definition) : edit->name);
+    uint32_t slot =
+        find_slot(preparing, put ? cohort_definition_name(edit->definition) : edit->name);
     if (!put && slot == COHORT_NONE) {
-        return error_set(error, ERR_NOT_FOUND, "cohort_unknown", 0, "there is no cohort of this name");
+        return error_set(error, ERR_NOT_FOUND, "cohort_unknown", 0,
+                         "there is no cohort of this name");
     }
     if (put) {
         const struct cohort *before = slot != COHORT_NONE ? preparing->slots[slot] : NULL;
@@ -153,7 +158,8 @@ static err apply_edit(struct preparing *preparing, struct cohorts_edit *edit, st
     return ERR_OK;
 }
 
-static err apply_edits(struct preparing *preparing, struct cohorts_edit *edits, size_t count, struct error *error)
+static err apply_edits(struct preparing *preparing, struct cohorts_edit *edits, size_t count,
+                       struct error *error)
 {
     err e = ERR_OK;
     for (size_t i = 0; e == ERR_OK && i < count; i++) {
@@ -164,7 +170,8 @@ static err apply_edits(struct preparing *preparing, struct cohorts_edit *edits, 
         cohorts += preparing->slots[slot] != NULL;
     }
     if (e == ERR_OK && cohorts > COHORTS_MAX) {
-        e = error_set(error, ERR_TOO_LARGE, "cohorts_too_many", 0, "there cannot be more than %d cohorts", COHORTS_MAX);
+        e = error_set(error, ERR_TOO_LARGE, "cohorts_too_many", 0,
+                      "there cannot be more than %d cohorts", COHORTS_MAX);
     }
     return e;
 }
@@ -206,8 +213,8 @@ static size_t list_phrases(const struct cohort *cohort, bool is_new, struct phra
 }
 
 /* Adds the phrases that only one of the two has. */
-static err add_difference(struct rules_builder *builder, const struct cohort *before, const struct cohort *after,
-                          bool *some)
+static err add_difference(struct rules_builder *builder, const struct cohort *before,
+                          const struct cohort *after, bool *some)
 {
     const size_t count = list_phrases(before, false, NULL) + list_phrases(after, true, NULL);
     struct phrase_side *sides = memory_alloc((count + 1) * sizeof *sides);
@@ -311,7 +318,8 @@ static err make_state(struct preparing *preparing)
     }
     if (same_phrases(preparing)) {
         change->state->rules = old->rules;
-        uint32_t common = old->slot_count < preparing->slot_count ? old->slot_count : preparing->slot_count;
+        uint32_t common =
+            old->slot_count < preparing->slot_count ? old->slot_count : preparing->slot_count;
         memcpy(change->state->pattern_base, old->pattern_base, common * sizeof *old->pattern_base);
         return ERR_OK;
     }
@@ -339,8 +347,8 @@ static err add_move(struct preparing *preparing, uint32_t slot, uint32_t phrase_
 }
 
 /* Cohorts that only one list has win or lose this phrase's holders. Both ascend. */
-static err note_moves(struct preparing *preparing, uint32_t phrase_id, const struct rule_hit *a, size_t a_count,
-                      const struct rule_hit *b, size_t b_count)
+static err note_moves(struct preparing *preparing, uint32_t phrase_id, const struct rule_hit *a,
+                      size_t a_count, const struct rule_hit *b, size_t b_count)
 {
     size_t i = 0;
     size_t j = 0;
@@ -358,7 +366,8 @@ static err note_moves(struct preparing *preparing, uint32_t phrase_id, const str
     return e;
 }
 
-static bool leads_to_touched(const struct preparing *preparing, const struct rule_hit *hits, size_t count)
+static bool leads_to_touched(const struct preparing *preparing, const struct rule_hit *hits,
+                             size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (preparing->touched[hits[i].cohort]) {
@@ -368,7 +377,8 @@ static bool leads_to_touched(const struct preparing *preparing, const struct rul
     return false;
 }
 
-static bool edited_model_wants(const struct preparing *preparing, const struct cohort_question *question)
+static bool edited_model_wants(const struct preparing *preparing,
+                               const struct cohort_question *question)
 {
     struct rule_hit hit;
     for (size_t i = 0; i < preparing->asking_count; i++) {
@@ -380,7 +390,8 @@ static bool edited_model_wants(const struct preparing *preparing, const struct c
     return false;
 }
 
-static err put_hits(struct preparing *preparing, uint32_t id, const struct rule_hit *hits, size_t count)
+static err put_hits(struct preparing *preparing, uint32_t id, const struct rule_hit *hits,
+                    size_t count)
 {
     struct phrases *phrases = preparing->cohorts->world.phrases;
     struct cohorts_change *change = preparing->change;
@@ -416,7 +427,8 @@ static err rematch_phrase(struct preparing *preparing, uint32_t id)
         question.edited = preparing->touched;
     }
     struct rule_hit hits[RULE_HITS_MAX];
-    return put_hits(preparing, id, hits, cohorts_state_match(preparing->change->state, &question, hits));
+    return put_hits(preparing, id, hits,
+                    cohorts_state_match(preparing->change->state, &question, hits));
 }
 
 static err rematch(struct preparing *preparing)
@@ -425,7 +437,8 @@ static err rematch(struct preparing *preparing)
     const uint32_t limit = phrases_limit(phrases);
     err e = ERR_OK;
     for (uint32_t slot = 0; slot < preparing->slot_count; slot++) {
-        if (preparing->touched[slot] && preparing->slots[slot] != NULL && preparing->slots[slot]->asks_model) {
+        if (preparing->touched[slot] && preparing->slots[slot] != NULL &&
+            preparing->slots[slot]->asks_model) {
             preparing->asking[preparing->asking_count++] = slot;
         }
     }
@@ -443,27 +456,32 @@ static int compare_moves(const void *a, const void *b)
 {
     const struct move *left = a;
     const struct move *right = b;
-    return left->slot != right->slot ? (left->slot < right->slot ? -1 : 1)
-                                     : (left->phrase_id > right->phrase_id) - (left->phrase_id < right->phrase_id);
+    return left->slot != right->slot
+               ? (left->slot < right->slot ? -1 : 1)
+               : (left->phrase_id > right->phrase_id) - (left->phrase_id < right->phrase_id);
 }
 
 static bool is_union_of_phrases(const struct cohort *cohort)
 {
-    return cohort != NULL && cohort->reads_phrases && !cohort->has_condition && cohort->include == NULL &&
-           cohort->exclude == NULL;
+    return cohort != NULL && cohort->reads_phrases && !cohort->has_condition &&
+           cohort->include == NULL && cohort->exclude == NULL;
 }
 
 /* Looking at one holder of a lost interest costs about what 200 holders cost in a union. */
 enum { LOST_HOLDERS_MAX = 8192 };
 
-static bool can_follow_moves(const struct preparing *preparing, uint32_t slot, const struct move *moves, size_t count)
+static bool can_follow_moves(const struct preparing *preparing, uint32_t slot,
+                             const struct move *moves, size_t count)
 {
     uint64_t lost = 0;
-    if (!is_union_of_phrases(old_cohort(preparing, slot)) || !is_union_of_phrases(preparing->slots[slot])) {
+    if (!is_union_of_phrases(old_cohort(preparing, slot)) ||
+        !is_union_of_phrases(preparing->slots[slot])) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        lost += moves[i].won ? 0 : bitmap_count(phrases_holders(preparing->cohorts->world.phrases, moves[i].phrase_id));
+        lost += moves[i].won ? 0
+                             : bitmap_count(phrases_holders(preparing->cohorts->world.phrases,
+                                                            moves[i].phrase_id));
     }
     return lost <= LOST_HOLDERS_MAX;
 }
@@ -499,8 +517,8 @@ static bool visit_lost(void *context, uint32_t number)
     return true;
 }
 
-static struct bitmap *follow_moves(const struct preparing *preparing, uint32_t slot, const struct move *moves,
-                                   size_t count)
+static struct bitmap *follow_moves(const struct preparing *preparing, uint32_t slot,
+                                   const struct move *moves, size_t count)
 {
     const struct phrases *phrases = preparing->cohorts->world.phrases;
     struct bitmap *members = bitmap_copy(old_cohort(preparing, slot)->members);
@@ -521,7 +539,8 @@ static void set_members(struct preparing *preparing, uint32_t slot, struct bitma
     if (preparing->touched[slot]) {
         cohort->members = members;
     } else {
-        preparing->change->swaps[preparing->change->swap_count++] = (struct member_swap){cohort, members};
+        preparing->change->swaps[preparing->change->swap_count++] =
+            (struct member_swap){cohort, members};
     }
 }
 
@@ -550,7 +569,8 @@ static err compute_members(struct preparing *preparing)
     struct cohorts *cohorts = preparing->cohorts;
     size_t affected = 0;
     for (uint32_t slot = 0; slot < preparing->slot_count; slot++) {
-        preparing->affected[slot] = preparing->slots[slot] != NULL && (preparing->affected[slot] || preparing->touched[slot]);
+        preparing->affected[slot] = preparing->slots[slot] != NULL &&
+                                    (preparing->affected[slot] || preparing->touched[slot]);
         affected += preparing->affected[slot];
     }
     struct bitmap **people = memory_zalloc((preparing->slot_count + 1) * sizeof(struct bitmap *));
@@ -558,11 +578,13 @@ static err compute_members(struct preparing *preparing)
     err e = people != NULL && preparing->change->swaps != NULL ? ERR_OK : ERR_MEMORY;
     if (e == ERR_OK) {
         follow_all_moves(preparing);
-        e = cohorts_union_holders(cohorts, preparing->change->hits, preparing->affected, preparing->slot_count, people);
+        e = cohorts_union_holders(cohorts, preparing->change->hits, preparing->affected,
+                                  preparing->slot_count, people);
     }
     for (uint32_t slot = 0; e == ERR_OK && slot < preparing->slot_count; slot++) {
         if (preparing->affected[slot]) {
-            set_members(preparing, slot, cohorts_select(cohorts, preparing->slots[slot], people[slot]));
+            set_members(preparing, slot,
+                        cohorts_select(cohorts, preparing->slots[slot], people[slot]));
         }
     }
     memory_free(people);
@@ -592,10 +614,12 @@ static err allocate(struct preparing *preparing, size_t edit_count)
     for (uint32_t slot = 0; slot < state->slot_count; slot++) {
         preparing->slots[slot] = state->slots[slot];
     }
-    return preparing->change->made != NULL && preparing->change->dropped != NULL ? ERR_OK : ERR_MEMORY;
+    return preparing->change->made != NULL && preparing->change->dropped != NULL ? ERR_OK
+                                                                                 : ERR_MEMORY;
 }
 
-static err end_preparing(struct preparing *preparing, err e, struct cohorts_change **out, struct error *error)
+static err end_preparing(struct preparing *preparing, err e, struct cohorts_change **out,
+                         struct error *error)
 {
     rules_destroy(preparing->delta);
     memory_free(preparing->slots);
@@ -611,8 +635,8 @@ static err end_preparing(struct preparing *preparing, err e, struct cohorts_chan
     return ERR_OK;
 }
 
-err cohorts_prepare(struct cohorts *cohorts, struct cohorts_edit *edits, size_t count, struct cohorts_change **out,
-                    struct error *error)
+err cohorts_prepare(struct cohorts *cohorts, struct cohorts_edit *edits, size_t count,
+                    struct cohorts_change **out, struct error *error)
 {
     struct preparing preparing = {.cohorts = cohorts};
     CHECK(count <= UINT32_MAX / 2 - COHORTS_MAX);
@@ -639,8 +663,8 @@ err cohorts_prepare(struct cohorts *cohorts, struct cohorts_edit *edits, size_t 
     return end_preparing(&preparing, e, out, error);
 }
 
-err cohorts_prepare_verdicts(struct cohorts *cohorts, const struct cohorts_answer *answers, size_t count,
-                             struct cohorts_change **out, struct error *error)
+err cohorts_prepare_verdicts(struct cohorts *cohorts, const struct cohorts_answer *answers,
+                             size_t count, struct cohorts_change **out, struct error *error)
 {
     struct preparing preparing = {.cohorts = cohorts};
     struct phrases *phrases = cohorts->world.phrases;
@@ -654,9 +678,11 @@ err cohorts_prepare_verdicts(struct cohorts *cohorts, const struct cohorts_answe
         struct cohort_question question = cohorts_question(phrases, answers[i].phrase_id);
         question.verdict = answers[i].verdict;
         question.version = cohorts->world.classifier->version;
-        e = phrases_reclassify_verdict(preparing.change->hits, answers[i].phrase_id, question.version, question.verdict);
+        e = phrases_reclassify_verdict(preparing.change->hits, answers[i].phrase_id,
+                                       question.version, question.verdict);
         if (e == ERR_OK) {
-            e = put_hits(&preparing, answers[i].phrase_id, hits, cohorts_state_match(cohorts->state, &question, hits));
+            e = put_hits(&preparing, answers[i].phrase_id, hits,
+                         cohorts_state_match(cohorts->state, &question, hits));
         }
     }
     if (e == ERR_OK) {

@@ -1,11 +1,12 @@
 /* What a cohort asks the classifier: its topic, and a scorer learnt from its examples.
  *
- * An example's embedding is looked for where it costs nothing, before the classifier is asked: in the definition that this
- * one replaces, among the phrases, in what the submitter has classified already (world.find_verdict), and in the row that
- * the checkpoint keeps. A verdict is a pure function of phrase and version, so it does not matter which one it comes from.
+ * An example's embedding is looked for where it costs nothing, before the classifier is asked: in
+ * the definition that this one replaces, among the phrases, in what the submitter has classified
+ * already (world.find_verdict), and in the row that the checkpoint keeps. A verdict is a pure
+ * function of phrase and version, so it does not matter which one it comes from.
  *
- * After a change of the classifier's version the old scorer stays for phrases whose verdict is still the old one: embeddings
- * of two versions cannot be compared. The row of the checkpoint:
+ * After a change of the classifier's version the old scorer stays for phrases whose verdict is
+ * still the old one: embeddings of two versions cannot be compared. The row of the checkpoint:
  *
  *   version (u64), examples, not_examples (varints), an embedding each; then, or nothing:
  *   version of the older scorer (u64), its weights, threshold, slope (u32 each, IEEE 754 bits) */
@@ -86,7 +87,8 @@ void cohorts_encode_examples(const struct cohorts *cohorts, uint32_t id, struct 
     encode_u64(out, examples->version);
     buffer_append_varint(out, examples->positive_count);
     buffer_append_varint(out, examples->negative_count);
-    buffer_append(out, examples->embeddings, (examples->positive_count + examples->negative_count) * EMBEDDING_SIZE);
+    buffer_append(out, examples->embeddings,
+                  (examples->positive_count + examples->negative_count) * EMBEDDING_SIZE);
     if (examples->older_version != 0) {
         encode_u64(out, examples->older_version);
         for (size_t i = 0; i < EMBEDDING_SIZE; i++) {
@@ -112,10 +114,12 @@ static bool decode(struct slice row, struct stored *out)
     *out = (struct stored){.version = byte_reader_u64(&reader)};
     out->positive_count = (size_t)byte_reader_varint(&reader);
     out->negative_count = (size_t)byte_reader_varint(&reader);
-    if (reader.failed || out->positive_count > COHORT_EXAMPLES_MAX || out->negative_count > COHORT_EXAMPLES_MAX) {
+    if (reader.failed || out->positive_count > COHORT_EXAMPLES_MAX ||
+        out->negative_count > COHORT_EXAMPLES_MAX) {
         return false;
     }
-    out->embeddings = byte_reader_take(&reader, (out->positive_count + out->negative_count) * EMBEDDING_SIZE);
+    out->embeddings =
+        byte_reader_take(&reader, (out->positive_count + out->negative_count) * EMBEDDING_SIZE);
     if (!reader.failed && byte_reader_left(&reader) > 0) {
         out->older_version = byte_reader_u64(&reader);
         for (size_t i = 0; i < EMBEDDING_SIZE; i++) {
@@ -131,7 +135,8 @@ static bool decode(struct slice row, struct stored *out)
 static void take_stored(struct cohort_examples *examples, const struct stored *stored, bool *known)
 {
     const size_t count = examples->positive_count + examples->negative_count;
-    if (stored->positive_count != examples->positive_count || stored->negative_count != examples->negative_count) {
+    if (stored->positive_count != examples->positive_count ||
+        stored->negative_count != examples->negative_count) {
         return;
     }
     if (stored->version == examples->version) {
@@ -163,14 +168,16 @@ static void ask(const struct cohort_world *world, void *scratch, struct unknown_
     if (unknown->count == 0) {
         return;
     }
-    world->classifier->classify(world->classifier->context, scratch, unknown->texts, unknown->count, verdicts);
+    world->classifier->classify(world->classifier->context, scratch, unknown->texts, unknown->count,
+                                verdicts);
     for (size_t i = 0; i < unknown->count; i++) {
         memcpy(examples->embeddings[unknown->at[i]], verdicts[i].embedding, EMBEDDING_SIZE);
     }
     unknown->count = 0;
 }
 
-static err ask_about_unknown(const struct cohort_world *world, const struct cohort_definition *definition,
+static err ask_about_unknown(const struct cohort_world *world,
+                             const struct cohort_definition *definition,
                              struct cohort_examples *examples, const bool *known)
 {
     enum { ALIGNMENT = 64 };
@@ -199,9 +206,10 @@ static err ask_about_unknown(const struct cohort_world *world, const struct coho
     return ERR_OK;
 }
 
-/* The text's embedding in the definition that is replaced. Both lists are short enough to be gone through; examples that are
- * kept mostly stand where they stood. */
-static bool find_before(const struct cohort *before, struct slice text, size_t hint, int8_t out[EMBEDDING_SIZE])
+/* The text's embedding in the definition that is replaced. Both lists are short enough to be gone
+ * through; examples that are kept mostly stand where they stood. */
+static bool find_before(const struct cohort *before, struct slice text, size_t hint,
+                        int8_t out[EMBEDDING_SIZE])
 {
     const struct cohort_examples *examples = before != NULL ? before->examples : NULL;
     const size_t count = examples != NULL ? examples->positive_count + examples->negative_count : 0;
@@ -215,15 +223,16 @@ static bool find_before(const struct cohort *before, struct slice text, size_t h
     return false;
 }
 
-static bool find_embedding(const struct cohort_world *world, const struct cohort *before, struct slice text, size_t hint,
-                           int8_t out[EMBEDDING_SIZE])
+static bool find_embedding(const struct cohort_world *world, const struct cohort *before,
+                           struct slice text, size_t hint, int8_t out[EMBEDDING_SIZE])
 {
     if (find_before(before, text, hint, out)) {
         return true;
     }
     const uint32_t id = phrases_find(world->phrases, text);
     uint64_t version = 0;
-    const struct verdict *verdict = id != PHRASE_NONE ? phrases_verdict(world->phrases, id, &version) : NULL;
+    const struct verdict *verdict =
+        id != PHRASE_NONE ? phrases_verdict(world->phrases, id, &version) : NULL;
     struct verdict found;
     if (verdict != NULL && version == world->classifier->version) {
         memcpy(out, verdict->embedding, EMBEDDING_SIZE);
@@ -236,7 +245,8 @@ static bool find_embedding(const struct cohort_world *world, const struct cohort
     return false;
 }
 
-err cohort_learn(const struct cohort_world *world, struct cohort *cohort, const struct cohort *before, struct slice row)
+err cohort_learn(const struct cohort_world *world, struct cohort *cohort,
+                 const struct cohort *before, struct slice row)
 {
     size_t positives = 0;
     size_t negatives = 0;
@@ -249,7 +259,8 @@ err cohort_learn(const struct cohort_world *world, struct cohort *cohort, const 
     bool *known = memory_zalloc(positives + negatives);
     cohort->examples = examples;
     if (examples != NULL) {
-        examples->embeddings = memory_zalloc((positives + negatives) * sizeof *examples->embeddings);
+        examples->embeddings =
+            memory_zalloc((positives + negatives) * sizeof *examples->embeddings);
     }
     if (examples == NULL || known == NULL || examples->embeddings == NULL) {
         memory_free(known);
@@ -267,8 +278,8 @@ err cohort_learn(const struct cohort_world *world, struct cohort *cohort, const 
         take_stored(examples, &stored, known);
     }
     for (size_t at = 0; at < positives + negatives; at++) {
-        known[at] = known[at] || find_embedding(world, before, example_text(cohort->definition, at), at,
-                                                examples->embeddings[at]);
+        known[at] = known[at] || find_embedding(world, before, example_text(cohort->definition, at),
+                                                at, examples->embeddings[at]);
     }
     err e = ask_about_unknown(world, cohort->definition, examples, known);
     memory_free(known);
@@ -296,14 +307,16 @@ int cohorts_topic(const struct classifier *classifier, struct slice name)
     return name.data != NULL ? topic_index(classifier, name) : -1;
 }
 
-static float similarity(const struct cohort *cohort, uint64_t version, const struct verdict *verdict)
+static float similarity(const struct cohort *cohort, uint64_t version,
+                        const struct verdict *verdict)
 {
     const struct cohort_examples *examples = cohort->examples;
     if (examples != NULL && version == examples->version) {
         return examples_score(&examples->scorer, verdict->embedding);
     }
     return examples != NULL && version == examples->older_version
-               ? examples_score(&examples->older, verdict->embedding) : 0;
+               ? examples_score(&examples->older, verdict->embedding)
+               : 0;
 }
 
 static bool says_something(const struct verdict *verdict)
@@ -315,8 +328,8 @@ static bool says_something(const struct verdict *verdict)
     return any != 0;
 }
 
-bool cohort_model_hit(const struct cohort *cohort, uint32_t slot, const struct cohort_question *question,
-                      struct rule_hit *hit)
+bool cohort_model_hit(const struct cohort *cohort, uint32_t slot,
+                      const struct cohort_question *question, struct rule_hit *hit)
 {
     *hit = (struct rule_hit){.cohort = slot};
     if (cohort_definition_example_at(cohort->definition, question->fold_key, &hit->pattern)) {
@@ -324,13 +337,15 @@ bool cohort_model_hit(const struct cohort *cohort, uint32_t slot, const struct c
         hit->confidence = 1.0F;
         return true;
     }
-    if (question->verdict == NULL || cohort_definition_is_not_example(cohort->definition, question->fold_key)) {
+    if (question->verdict == NULL ||
+        cohort_definition_is_not_example(cohort->definition, question->fold_key)) {
         return false;
     }
     for (size_t i = 0; i < question->verdict->topic_count; i++) {
         const struct verdict_topic *topic = &question->verdict->topics[i];
         const float confidence = (float)topic->confidence / (float)VERDICT_CONFIDENCE_ONE;
-        if (topic->topic == cohort->topic && confidence >= cohort_definition_min_confidence(cohort->definition)) {
+        if (topic->topic == cohort->topic &&
+            confidence >= cohort_definition_min_confidence(cohort->definition)) {
             hit->method = HIT_TOPIC;
             hit->confidence = confidence;
         }

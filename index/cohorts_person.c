@@ -2,7 +2,8 @@
 #include "base/memory.h"
 #include "cohorts_internal.h"
 
-void cohorts_gather_hits(const struct cohorts *cohorts, const struct profile_view *view, uint64_t *hits)
+void cohorts_gather_hits(const struct cohorts *cohorts, const struct profile_view *view,
+                         uint64_t *hits)
 {
     const struct cohorts_state *state = cohorts->state;
     enum { AT_A_TIME = 16 };
@@ -47,15 +48,16 @@ static void set_member(struct cohort *cohort, uint32_t number, bool member)
 }
 
 /* Asks the cohorts in `which` about somebody with this profile and these hits. */
-static void evaluate(struct cohorts *cohorts, const uint64_t *which, uint32_t number, const struct profile_view *view,
-                     const uint64_t *hits)
+static void evaluate(struct cohorts *cohorts, const uint64_t *which, uint32_t number,
+                     const struct profile_view *view, const uint64_t *hits)
 {
     const struct cohorts_state *state = cohorts->state;
     for (size_t word = 0; word < state->words; word++) {
         for (uint64_t rest = which[word]; rest != 0; rest &= rest - 1) {
             const uint32_t rank = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(rest);
             struct cohort *cohort = state->slots[state->order[rank]];
-            set_member(cohort, number, belongs(cohorts, cohort, number, view, bitset_has(hits, rank)));
+            set_member(cohort, number,
+                       belongs(cohorts, cohort, number, view, bitset_has(hits, rank)));
         }
     }
 }
@@ -70,7 +72,8 @@ static struct bitmap **item_holders_of(struct cohorts *cohorts, uint32_t name_id
             CHECK(capacity < UINT32_MAX / 2);
             capacity *= 2;
         }
-        struct bitmap **grown = memory_realloc(cohorts->item_holders, capacity * sizeof(struct bitmap *));
+        struct bitmap **grown =
+            memory_realloc(cohorts->item_holders, capacity * sizeof(struct bitmap *));
         CHECK(grown != NULL);
         memset(grown + cohorts->item_holders_capacity, 0,
                (capacity - cohorts->item_holders_capacity) * sizeof(struct bitmap *));
@@ -106,7 +109,8 @@ static void note_reader(const struct cohorts *cohorts, uint32_t name_id, uint64_
     if (name_id < FIELD_BUILTIN_COUNT) {
         bitset_add(which, state->readers[name_id], state->words);
     } else if (state->attribute_reader_count > 0) {
-        const struct attribute_reader *reader = cohorts_state_reader(state, names_text(cohorts->world.names, name_id));
+        const struct attribute_reader *reader =
+            cohorts_state_reader(state, names_text(cohorts->world.names, name_id));
         if (reader != NULL) {
             bitset_add(which, reader->cohorts, state->words);
         }
@@ -153,8 +157,10 @@ static void note_changed_fields(const struct cohorts *cohorts, const struct prof
     struct field_walk before = field_walk_begin(old_view);
     struct field_walk after = field_walk_begin(new_view);
     while (before.some || after.some) {
-        const bool take_before = before.some && (!after.some || before.field.name_id <= after.field.name_id);
-        const bool take_after = after.some && (!before.some || after.field.name_id <= before.field.name_id);
+        const bool take_before =
+            before.some && (!after.some || before.field.name_id <= after.field.name_id);
+        const bool take_after =
+            after.some && (!before.some || after.field.name_id <= before.field.name_id);
         if (!(take_before && take_after && same_value(&before.field.value, &after.field.value))) {
             note_reader(cohorts, take_before ? before.field.name_id : after.field.name_id, which);
         }
@@ -185,7 +191,8 @@ static bool same_items(const struct profile_view *a, const struct profile_view *
 }
 
 /* When any member differs, every list of either side counts as changed. */
-static void note_changed_items(struct cohorts *cohorts, uint32_t number, const struct profile_view *old_view,
+static void note_changed_items(struct cohorts *cohorts, uint32_t number,
+                               const struct profile_view *old_view,
                                const struct profile_view *new_view, uint64_t *which)
 {
     const bool old_has = old_view != NULL && old_view->item_count > 0;
@@ -216,15 +223,16 @@ static void forget_person(struct cohorts *cohorts, uint32_t number, const uint64
     const struct cohorts_state *state = cohorts->state;
     (void)bitmap_remove(cohorts->everybody, number);
     for (size_t word = 0; word < state->words; word++) {
-        for (uint64_t rest = old_hits[word] | state->ask_always[word] | state->ask_if_hit[word]; rest != 0;
-             rest &= rest - 1) {
+        for (uint64_t rest = old_hits[word] | state->ask_always[word] | state->ask_if_hit[word];
+             rest != 0; rest &= rest - 1) {
             const uint32_t rank = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(rest);
             set_member(state->slots[state->order[rank]], number, false);
         }
     }
 }
 
-void cohorts_person_changed(struct cohorts *cohorts, uint32_t number, const void *old_blob, const void *new_blob)
+void cohorts_person_changed(struct cohorts *cohorts, uint32_t number, const void *old_blob,
+                            const void *new_blob)
 {
     const struct cohorts_state *state = cohorts->state;
     struct profile_view views[2];
@@ -356,8 +364,9 @@ static err classify(struct cohorts *cohorts, uint32_t phrase_id, const struct ve
     size_t old_count = 0;
     const struct rule_hit *old = phrases_hits(phrases, phrase_id, &old_count);
     const bool moved = note_moved(state, old, old_count, hits, count, which);
-    err e = verdict != NULL ? phrases_answer(phrases, phrase_id, question.version, verdict, hits, count)
-                            : phrases_classify(phrases, phrase_id, hits, count);
+    err e = verdict != NULL
+                ? phrases_answer(phrases, phrase_id, question.version, verdict, hits, count)
+                : phrases_classify(phrases, phrase_id, hits, count);
     if (e == ERR_OK && moved && !bitmap_empty(phrases_holders(phrases, phrase_id))) {
         struct holder_walk walk = {cohorts, which};
         bitmap_each(phrases_holders(phrases, phrase_id), visit_holder, &walk);
@@ -371,7 +380,8 @@ err cohorts_classify_phrase(struct cohorts *cohorts, uint32_t phrase_id)
     return classify(cohorts, phrase_id, NULL);
 }
 
-err cohorts_answer_phrase(struct cohorts *cohorts, uint32_t phrase_id, const struct verdict *verdict)
+err cohorts_answer_phrase(struct cohorts *cohorts, uint32_t phrase_id,
+                          const struct verdict *verdict)
 {
     return classify(cohorts, phrase_id, verdict);
 }

@@ -1,8 +1,8 @@
 /* Who is in a cohort, for everybody at once.
  *
- * A condition over all people gives two sets: `yes`, who fulfil it for certain, and `possible`, who might. They differ by
- * those with values that no bitmap can compare; only these, and of these only who is left after everything else, are
- * looked at one by one.
+ * A condition over all people gives two sets: `yes`, who fulfil it for certain, and `possible`, who
+ * might. They differ by those with values that no bitmap can compare; only these, and of these only
+ * who is left after everything else, are looked at one by one.
  *
  *   leaf   yes: from the bitmaps; possible: yes and whoever has a loose value or list members in the field
  *   all    yes: intersection of yes, possible: intersection of possible        any: the same with unions
@@ -52,8 +52,8 @@ static enum comparison comparison_of(enum condition_op op)
 }
 
 /* Whole numbers against a fraction: turn it into the whole number that splits them the same way. */
-static struct bitmap *compare_with_fraction(const struct attributes *attributes, uint32_t name_id, enum condition_op op,
-                                            double number)
+static struct bitmap *compare_with_fraction(const struct attributes *attributes, uint32_t name_id,
+                                            enum condition_op op, double number)
 {
     const struct bitmap *integers = attributes_integers(attributes, name_id);
     if (integers == NULL) {
@@ -83,8 +83,8 @@ static struct bitmap *compare_with_fraction(const struct attributes *attributes,
     }
 }
 
-static void or_integers(const struct attributes *attributes, uint32_t name_id, const struct condition_node *leaf,
-                        struct bitmap *yes)
+static void or_integers(const struct attributes *attributes, uint32_t name_id,
+                        const struct condition_node *leaf, struct bitmap *yes)
 {
     if (leaf->op == OP_EXISTS) {
         or_if_some(yes, attributes_integers(attributes, name_id));
@@ -94,7 +94,8 @@ static void or_integers(const struct attributes *attributes, uint32_t name_id, c
         const struct value *value = &leaf->values[i].value;
         struct bitmap *people = NULL;
         if (value->kind == VALUE_INTEGER && leaf->op != OP_CONTAINS && leaf->op != OP_STARTS_WITH) {
-            people = attributes_compare(attributes, name_id, comparison_of(leaf->op), value->integer);
+            people =
+                attributes_compare(attributes, name_id, comparison_of(leaf->op), value->integer);
         } else if (value->kind == VALUE_NUMBER) {
             people = compare_with_fraction(attributes, name_id, leaf->op, value->number);
         } else if (leaf->op == OP_NE) {
@@ -127,7 +128,8 @@ static struct bounds select_leaf(const struct cohorts *cohorts, const struct con
         }
     }
     const struct bitmap *loose = attributes_loose(attributes, name_id);
-    const struct bitmap *items = name_id < cohorts->item_holders_capacity ? cohorts->item_holders[name_id] : NULL;
+    const struct bitmap *items =
+        name_id < cohorts->item_holders_capacity ? cohorts->item_holders[name_id] : NULL;
     if (items != NULL && leaf->op == OP_NE) {
         bitmap_and_not(bounds.yes, items); /* one of the members may be equal */
     }
@@ -142,7 +144,8 @@ static struct bounds select_leaf(const struct cohorts *cohorts, const struct con
 /* ---- trees ---- */
 
 /* `to` takes `with` in; `with` is freed. */
-static void combine(struct bounds *to, struct bounds with, void (*operation)(struct bitmap *a, const struct bitmap *b))
+static void combine(struct bounds *to, struct bounds with,
+                    void (*operation)(struct bitmap *a, const struct bitmap *b))
 {
     if (to->possible == NULL && with.possible != NULL) {
         to->possible = bitmap_copy(to->yes);
@@ -168,7 +171,8 @@ static struct bounds complement(const struct cohorts *cohorts, struct bounds of)
     return result;
 }
 
-static struct bounds select_node(const struct cohorts *cohorts, const struct condition *condition, uint32_t at)
+static struct bounds select_node(const struct cohorts *cohorts, const struct condition *condition,
+                                 uint32_t at)
 {
     const struct condition_node *node = &condition->nodes[at];
     if (node->kind == CONDITION_LEAF) {
@@ -178,8 +182,10 @@ static struct bounds select_node(const struct cohorts *cohorts, const struct con
     if (node->kind == CONDITION_NOT) {
         return complement(cohorts, bounds);
     }
-    for (uint32_t child = condition->nodes[at + 1].end; child < node->end; child = condition->nodes[child].end) {
-        combine(&bounds, select_node(cohorts, condition, child), node->kind == CONDITION_ALL ? bitmap_and : bitmap_or);
+    for (uint32_t child = condition->nodes[at + 1].end; child < node->end;
+         child = condition->nodes[child].end) {
+        combine(&bounds, select_node(cohorts, condition, child),
+                node->kind == CONDITION_ALL ? bitmap_and : bitmap_or);
     }
     return bounds;
 }
@@ -206,7 +212,8 @@ static bool scan_person(void *context, uint32_t number)
     return true;
 }
 
-static struct bitmap *apply_condition(const struct cohorts *cohorts, const struct cohort *cohort, struct bitmap *base)
+static struct bitmap *apply_condition(const struct cohorts *cohorts, const struct cohort *cohort,
+                                      struct bitmap *base)
 {
     struct bounds bounds = select_node(cohorts, cohort->condition, 0);
     if (bounds.possible != NULL) {
@@ -227,7 +234,8 @@ static struct bitmap *apply_condition(const struct cohorts *cohorts, const struc
     return bounds.yes;
 }
 
-struct bitmap *cohorts_select(const struct cohorts *cohorts, const struct cohort *cohort, struct bitmap *phrase_people)
+struct bitmap *cohorts_select(const struct cohorts *cohorts, const struct cohort *cohort,
+                              struct bitmap *phrase_people)
 {
     struct bitmap *members = phrase_people;
     if (!cohort->reads_phrases) {
@@ -254,19 +262,21 @@ struct bitmap *cohorts_select(const struct cohorts *cohorts, const struct cohort
 }
 
 const struct rule_hit *cohorts_hits_of(const struct cohorts *cohorts,
-                                       const struct phrases_reclassification *reclassification, uint32_t phrase_id,
-                                       size_t *count)
+                                       const struct phrases_reclassification *reclassification,
+                                       uint32_t phrase_id, size_t *count)
 {
     return reclassification != NULL ? phrases_reclassify_hits(reclassification, phrase_id, count)
                                     : phrases_hits(cohorts->world.phrases, phrase_id, count);
 }
 
-err cohorts_union_holders(const struct cohorts *cohorts, const struct phrases_reclassification *reclassification,
+err cohorts_union_holders(const struct cohorts *cohorts,
+                          const struct phrases_reclassification *reclassification,
                           const bool *wanted, uint32_t slot_count, struct bitmap **people)
 {
     const struct phrases *phrases = cohorts->world.phrases;
     const uint32_t limit = phrases_limit(phrases);
-    /* A counting sort of (slot, phrase) pairs: ends[slot] counts, then is where the slot's part ends. */
+    /* A counting sort of (slot, phrase) pairs: ends[slot] counts, then is where the slot's part
+     * ends. */
     size_t *ends = memory_zalloc((slot_count + 1) * sizeof *ends);
     const struct bitmap **sets = NULL;
     size_t total = 0;

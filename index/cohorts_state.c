@@ -20,7 +20,8 @@ static err check_numbers(const struct cohort_person *people, size_t count, struc
     return ERR_OK;
 }
 
-static struct bitmap *resolve(const struct cohort_world *world, const struct cohort_person *people, size_t count)
+static struct bitmap *resolve(const struct cohort_world *world, const struct cohort_person *people,
+                              size_t count)
 {
     if (count == 0) {
         return NULL;
@@ -28,7 +29,9 @@ static struct bitmap *resolve(const struct cohort_world *world, const struct coh
     struct bitmap *roots = bitmap_create();
     for (size_t i = 0; i < count; i++) {
         const uint32_t number = people[i].number;
-        (void)bitmap_add(roots, number <= people_last(world->people) ? people_find_shared(world->people, number) : number);
+        (void)bitmap_add(roots, number <= people_last(world->people)
+                                    ? people_find_shared(world->people, number)
+                                    : number);
     }
     return roots;
 }
@@ -56,8 +59,8 @@ static void note_model(const struct cohort_world *world, struct cohort *cohort)
     cohort->asks_model = cohort->topic >= 0 || examples > 0;
 }
 
-err cohort_create(const struct cohort_world *world, struct cohorts_edit *edit, const struct cohort *before,
-                  struct cohort **out, struct error *error)
+err cohort_create(const struct cohort_world *world, struct cohorts_edit *edit,
+                  const struct cohort *before, struct cohort **out, struct error *error)
 {
     struct cohort_definition *definition = edit->definition;
     size_t include_count = 0;
@@ -168,7 +171,8 @@ static err collect_attribute_readers(struct cohorts_state *state)
     for (uint32_t rank = 0; rank < state->count; rank++) {
         leaves += state->slots[state->order[rank]]->condition->count;
     }
-    state->attribute_readers = arena_zalloc(&state->arena, (leaves + 1) * sizeof *state->attribute_readers);
+    state->attribute_readers =
+        arena_zalloc(&state->arena, (leaves + 1) * sizeof *state->attribute_readers);
     if (state->attribute_readers == NULL) {
         return ERR_MEMORY;
     }
@@ -180,7 +184,8 @@ static err collect_attribute_readers(struct cohorts_state *state)
             const struct condition_node *node = &condition->nodes[i];
             if (node->kind == CONDITION_LEAF && node->field == FIELD_ATTRIBUTE) {
                 readers[count].path = node->path;
-                readers[count].cohorts = arena_zalloc(&state->arena, state->words * sizeof(uint64_t));
+                readers[count].cohorts =
+                    arena_zalloc(&state->arena, state->words * sizeof(uint64_t));
                 if (readers[count].cohorts == NULL) {
                     return ERR_MEMORY;
                 }
@@ -218,7 +223,8 @@ static void note_cohort(struct cohorts_state *state, uint32_t rank)
         bitset_put(state->born, rank);
     }
     for (uint32_t i = 0; i < condition->count; i++) {
-        if (condition->nodes[i].kind == CONDITION_LEAF && condition->nodes[i].field < FIELD_BUILTIN_COUNT) {
+        if (condition->nodes[i].kind == CONDITION_LEAF &&
+            condition->nodes[i].field < FIELD_BUILTIN_COUNT) {
             bitset_put(state->readers[condition->nodes[i].field], rank);
         }
     }
@@ -236,14 +242,16 @@ static err fill_state(struct cohorts_state *state, struct cohort *const *slots)
     state->slots = arena_zalloc(arena, (state->slot_count + 1) * sizeof *state->slots);
     state->order = arena_zalloc(arena, (state->count + 1) * sizeof *state->order);
     state->rank = arena_zalloc(arena, (state->slot_count + 1) * sizeof *state->rank);
-    state->pattern_base = arena_zalloc(arena, (state->slot_count + 1) * sizeof *state->pattern_base);
+    state->pattern_base =
+        arena_zalloc(arena, (state->slot_count + 1) * sizeof *state->pattern_base);
     state->model_slots = arena_zalloc(arena, (state->count + 1) * sizeof *state->model_slots);
     state->ask_always = arena_zalloc(arena, set_bytes);
     state->ask_if_hit = arena_zalloc(arena, set_bytes);
     state->explicit_people = arena_zalloc(arena, set_bytes);
     state->born = arena_zalloc(arena, set_bytes);
-    bool all = state->slots && state->order && state->rank && state->pattern_base && state->model_slots &&
-               state->ask_always && state->ask_if_hit && state->explicit_people && state->born;
+    bool all = state->slots && state->order && state->rank && state->pattern_base &&
+               state->model_slots && state->ask_always && state->ask_if_hit &&
+               state->explicit_people && state->born;
     for (int field = 0; field < FIELD_BUILTIN_COUNT; field++) {
         state->readers[field] = arena_zalloc(arena, set_bytes);
         all = all && state->readers[field] != NULL;
@@ -264,7 +272,8 @@ static err fill_state(struct cohorts_state *state, struct cohort *const *slots)
     return e == ERR_OK ? collect_attribute_readers(state) : e;
 }
 
-err cohorts_state_create(struct cohort *const *slots, uint32_t slot_count, struct cohorts_state **out)
+err cohorts_state_create(struct cohort *const *slots, uint32_t slot_count,
+                         struct cohorts_state **out)
 {
     struct cohorts_state *state = memory_zalloc(sizeof *state);
     if (state == NULL) {
@@ -307,7 +316,8 @@ err cohorts_state_build_rules(struct cohorts_state *state)
             continue;
         }
         size_t count = 0;
-        const struct slice *phrases = cohort_definition_phrases(state->slots[slot]->definition, &count);
+        const struct slice *phrases =
+            cohort_definition_phrases(state->slots[slot]->definition, &count);
         for (size_t i = 0; e == ERR_OK && i < count; i++, patterns++) {
             e = rules_builder_add(builder, slot, phrases[i], NULL);
         }
@@ -323,13 +333,14 @@ err cohorts_state_build_rules(struct cohorts_state *state)
     return e;
 }
 
-const struct attribute_reader *cohorts_state_reader(const struct cohorts_state *state, struct slice path)
+const struct attribute_reader *cohorts_state_reader(const struct cohorts_state *state,
+                                                    struct slice path)
 {
     const struct attribute_reader wanted = {.path = path};
     return state->attribute_reader_count == 0
                ? NULL
-               : bsearch(&wanted, state->attribute_readers, state->attribute_reader_count, sizeof wanted,
-                         compare_readers);
+               : bsearch(&wanted, state->attribute_readers, state->attribute_reader_count,
+                         sizeof wanted, compare_readers);
 }
 
 uint32_t cohorts_state_find(const struct cohorts_state *state, struct slice name)
@@ -362,7 +373,8 @@ err cohorts_state_build_vetoes(struct cohorts_state *state)
     for (uint32_t m = 0; e == ERR_OK && m < state->model_count; m++) {
         size_t count = 0;
         const uint32_t slot = state->model_slots[m];
-        const struct slice *phrases = cohort_definition_not_phrases(state->slots[slot]->definition, &count);
+        const struct slice *phrases =
+            cohort_definition_not_phrases(state->slots[slot]->definition, &count);
         if (count > 0 && builder == NULL && (builder = rules_builder_create()) == NULL) {
             e = ERR_MEMORY;
         }
@@ -379,7 +391,8 @@ err cohorts_state_build_vetoes(struct cohorts_state *state)
 
 struct cohort_question cohorts_question(const struct phrases *phrases, uint32_t id)
 {
-    struct cohort_question question = {.text = phrases_text(phrases, id), .fold_key = phrases_fold_key(phrases, id)};
+    struct cohort_question question = {.text = phrases_text(phrases, id),
+                                       .fold_key = phrases_fold_key(phrases, id)};
     question.verdict = phrases_verdict(phrases, id, &question.version);
     return question;
 }
@@ -391,13 +404,16 @@ static int compare_hits(const void *a, const void *b)
     return (left->cohort > right->cohort) - (left->cohort < right->cohort);
 }
 
-/* Cohorts that no rule has spoken about. A "not" pattern never works by typo (rules.h), so neither does a veto. */
-static size_t add_model_hits(const struct cohorts_state *state, const struct cohort_question *question,
-                             struct rule_hit *hits, size_t count)
+/* Cohorts that no rule has spoken about. A "not" pattern never works by typo (rules.h), so neither
+ * does a veto. */
+static size_t add_model_hits(const struct cohorts_state *state,
+                             const struct cohort_question *question, struct rule_hit *hits,
+                             size_t count)
 {
     struct rule_hit vetoes[RULE_HITS_MAX];
     const size_t ruled = count;
-    const size_t veto_count = state->vetoes != NULL ? rules_match(state->vetoes, question->text, vetoes) : 0;
+    const size_t veto_count =
+        state->vetoes != NULL ? rules_match(state->vetoes, question->text, vetoes) : 0;
     size_t r = 0;
     size_t v = 0;
     size_t b = 0;
@@ -409,7 +425,8 @@ static size_t add_model_hits(const struct cohorts_state *state, const struct coh
         while (v < veto_count && vetoes[v].cohort < slot) {
             v++;
         }
-        const bool vetoed = v < veto_count && vetoes[v].cohort == slot && vetoes[v].method != RULE_TYPO;
+        const bool vetoed =
+            v < veto_count && vetoes[v].cohort == slot && vetoes[v].method != RULE_TYPO;
         if (vetoed || (r < ruled && hits[r].cohort == slot)) {
             continue;
         }
@@ -418,8 +435,11 @@ static size_t add_model_hits(const struct cohorts_state *state, const struct coh
                 b++;
             }
             const struct rule_hit *was =
-                b < question->before_count && question->before[b].cohort == slot ? &question->before[b] : NULL;
-            if (was == NULL || was->method > HIT_TYPO) { /* no rule had spoken: the model had its say */
+                b < question->before_count && question->before[b].cohort == slot
+                    ? &question->before[b]
+                    : NULL;
+            if (was == NULL ||
+                was->method > HIT_TYPO) { /* no rule had spoken: the model had its say */
                 if (was != NULL) {
                     hits[count++] = *was;
                 }
@@ -434,7 +454,8 @@ static size_t add_model_hits(const struct cohorts_state *state, const struct coh
     return count;
 }
 
-size_t cohorts_state_match(const struct cohorts_state *state, const struct cohort_question *question,
+size_t cohorts_state_match(const struct cohorts_state *state,
+                           const struct cohort_question *question,
                            struct rule_hit hits[RULE_HITS_MAX])
 {
     const size_t count = rules_match(state->rules, question->text, hits);
@@ -442,15 +463,18 @@ size_t cohorts_state_match(const struct cohorts_state *state, const struct cohor
         hits[i].pattern -= state->pattern_base[hits[i].cohort];
     }
     /* One a cohort at the most, and there cannot be more cohorts than room. */
-    return state->model_count > 0 && count < RULE_HITS_MAX ? add_model_hits(state, question, hits, count) : count;
+    return state->model_count > 0 && count < RULE_HITS_MAX
+               ? add_model_hits(state, question, hits, count)
+               : count;
 }
 
-bool cohorts_same_hits(const struct rule_hit *a, size_t a_count, const struct rule_hit *b, size_t b_count)
+bool cohorts_same_hits(const struct rule_hit *a, size_t a_count, const struct rule_hit *b,
+                       size_t b_count)
 {
     bool same = a_count == b_count;
     for (size_t i = 0; same && i < a_count; i++) {
-        same = a[i].cohort == b[i].cohort && a[i].method == b[i].method && a[i].pattern == b[i].pattern &&
-               a[i].confidence == b[i].confidence;
+        same = a[i].cohort == b[i].cohort && a[i].method == b[i].method &&
+               a[i].pattern == b[i].pattern && a[i].confidence == b[i].confidence;
     }
     return same;
 }

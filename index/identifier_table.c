@@ -5,9 +5,9 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-/* A shard is one array of slots in the order of their hash bits. A slot's home is where its bits would
- * lie if hashes were spread evenly over the first `range` slots, so homes ascend as well, every range
- * will do (not only powers of two), and growing copies from front to back.
+/* A shard is one array of slots in the order of their hash bits. A slot's home is where its bits
+ * would lie if hashes were spread evenly over the first `range` slots, so homes ascend as well,
+ * every range will do (not only powers of two), and growing copies from front to back.
  *
  *     home        h        h+1                           range
  *     slots  ...[ h ][ h ][ h ][ h+2 ][ h+2 ][ empty ]...  |tail: what the last homes push out| 0
@@ -36,7 +36,8 @@ struct shard {
     uint32_t tail; /* slots behind the range, the always empty last one included */
     uint32_t used;
     bool
-        tail_full; /* the last slot but one is used; kept here because looking there is a cache miss */
+        /* the last slot but one is used; kept here because looking there is a cache miss */
+        tail_full;
 };
 
 struct identifier_table {
@@ -113,7 +114,7 @@ uint64_t identifier_hash(const struct identifier_table *table, uint8_t type, str
     return hash64(value, table->seed + (uint64_t)type * UINT64_C(0x9E3779B97F4A7C15));
 }
 
-/* ---- growing ---------------------------------------------------------------------------------- */
+/* ---- growing --------------------------------------------------------------------------------- */
 
 /* Ranges 32 to 39 for shards 0 to 1023: evenly spaced over one growth step of a quarter. */
 static uint32_t first_range(size_t index)
@@ -126,10 +127,10 @@ static bool is_full(uint64_t used, uint64_t range)
     return used * FILL_DENOMINATOR > range * FILL_NUMERATOR;
 }
 
-/* Moves everything to a new array. Neither range nor tail may shrink. Then the old tail is long enough: with a larger
- * range every home is at least as far from the range's end as before, so nothing is pushed further
- * beyond it than it was. The loop has no branch that depends on which slots are used: that would be
- * mispredicted a quarter of the time. */
+/* Moves everything to a new array. Neither range nor tail may shrink. Then the old tail is long
+ * enough: with a larger range every home is at least as far from the range's end as before, so
+ * nothing is pushed further beyond it than it was. The loop has no branch that depends on which
+ * slots are used: that would be mispredicted a quarter of the time. */
 static err rebuild(struct identifier_table *table, struct shard *shard, uint64_t range,
                    uint64_t tail)
 {
@@ -170,7 +171,8 @@ static err make_room(struct identifier_table *table, struct shard *shard)
     if (is_full((uint64_t)shard->used + 1, range)) {
         range += range / 4;
     }
-    /* Many equal hash bits at the very end. A larger range would not part them, a longer tail takes them. */
+    /* Many equal hash bits at the very end. A larger range would not part them, a longer tail takes
+     * them. */
     if (shard->tail_full) {
         tail *= 2;
     }
@@ -198,7 +200,7 @@ err identifier_table_reserve(struct identifier_table *table, uint64_t count)
     return ERR_OK;
 }
 
-/* ---- searching -------------------------------------------------------------------------------- */
+/* ---- searching ------------------------------------------------------------------------------- */
 
 /* The first slot from the home on that is empty or not below these bits. */
 static inline uint64_t *lower_slot(const struct shard *shard, uint32_t bits)
@@ -250,7 +252,7 @@ static uint64_t *exact_slot(const struct shard *shard, uint64_t hash, uint32_t n
     return NULL;
 }
 
-/* ---- changing --------------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------------------------- */
 
 err identifier_table_add(struct identifier_table *table, uint64_t hash, uint32_t number)
 {
@@ -333,7 +335,7 @@ uint64_t identifier_table_memory_bytes(const struct identifier_table *table)
     return table->memory_bytes;
 }
 
-/* ---- validating ------------------------------------------------------------------------------- */
+/* ---- validating ------------------------------------------------------------------------------ */
 
 static const char *shard_fault(const struct shard *shard)
 {

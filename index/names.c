@@ -10,9 +10,9 @@
  *
  *    pages of 1,024 entries:  [ text | users | length | hash | next_free | next_changed ]
  *
- * Entries never move and are found by id in two steps. An id without a text is free: those that a release freed
- * form a list through next_free. Ids touched since the last drain form a list through next_changed, so that noting a change
- * needs no memory and a release cannot fail.
+ * Entries never move and are found by id in two steps. An id without a text is free: those that a
+ * release freed form a list through next_free. Ids touched since the last drain form a list through
+ * next_changed, so that noting a change needs no memory and a release cannot fail.
  *
  * Invariants (names_validate):
  *   1. every id with a text is in the table once, reachable from its home without a gap
@@ -27,8 +27,9 @@ struct entry {
     uint32_t hash;
     uint32_t next_free; /* NAME_NONE ends the list */
     uint32_t
-        next_changed; /* NAME_NONE ends the list, 0: not in it (0 is a built-in, which never changes) */
-    bool stored;      /* the checkpoint has something under this id as of the last drain */
+        /* NAME_NONE ends the list, 0: not in it (0 is a built-in, which never changes) */
+        next_changed;
+    bool stored; /* the checkpoint has something under this id as of the last drain */
 };
 
 struct names {
@@ -70,7 +71,7 @@ static inline uint32_t text_hash(const struct names *names, struct slice text)
     return (uint32_t)hash64(text, names->seed);
 }
 
-/* ---- the table -------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 /* The bucket of the text, or the empty one where it would go. */
 static uint32_t bucket_of(const struct names *names, struct slice text, uint32_t hash)
@@ -114,7 +115,8 @@ static err make_bucket_room(struct names *names)
     return ERR_OK;
 }
 
-/* Empties the bucket and moves those behind it up, as far as that does not put one before its home. */
+/* Empties the bucket and moves those behind it up, as far as that does not put one before its
+ * home. */
 static void remove_bucket(struct names *names, uint32_t hole)
 {
     uint32_t mask = names->bucket_count - 1;
@@ -133,7 +135,7 @@ static void remove_bucket(struct names *names, uint32_t hole)
     names->buckets[hole] = 0;
 }
 
-/* ---- entries ---------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 static err make_page(struct names *names, uint32_t id)
 {
@@ -171,7 +173,8 @@ static void note_change(struct names *names, uint32_t id)
     }
 }
 
-/* The text is not there yet, the id is free and not in the free list. On failure nothing but spare room was made. */
+/* The text is not there yet, the id is free and not in the free list. On failure nothing but spare
+ * room was made. */
 static err put_text(struct names *names, uint32_t id, struct slice text, uint32_t hash)
 {
     err e = make_page(names, id);
@@ -222,7 +225,7 @@ static void free_id(struct names *names, uint32_t id)
     names->free_head = id;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct names *names_create(uint64_t seed)
 {
@@ -260,7 +263,7 @@ void names_destroy(struct names *names)
     memory_free(names);
 }
 
-/* ---- use -------------------------------------------------------------------------------------- */
+/* ---- use ------------------------------------------------------------------------------------- */
 
 err names_acquire(struct names *names, struct slice text, uint32_t *id)
 {
@@ -320,7 +323,7 @@ struct slice names_text(const struct names *names, uint32_t id)
     return entry != NULL && entry->text != NULL ? slice_of(entry->text, entry->length) : SLICE_NONE;
 }
 
-/* ---- checkpoints ------------------------------------------------------------------------------ */
+/* ---- checkpoints ----------------------------------------------------------------------------- */
 
 err names_load(struct names *names, uint32_t id, struct slice text)
 {
@@ -384,7 +387,7 @@ uint64_t names_memory_bytes(const struct names *names)
     return names->memory_bytes;
 }
 
-/* ---- validating ------------------------------------------------------------------------------- */
+/* ---- validating ------------------------------------------------------------------------------ */
 
 bool names_validate(const struct names *names, const char **reason)
 {

@@ -2,9 +2,9 @@
 
 #include "base/memory.h"
 
-/* A number's link is its parent, or, of a root, the size of its tree with the top bit set: the sizes that union by
- * size needs take no memory of their own. Parents and blobs of one page lie in separate arrays, so that following
- * parents reads 16 of them in a cache line.
+/* A number's link is its parent, or, of a root, the size of its tree with the top bit set: the
+ * sizes that union by size needs take no memory of their own. Parents and blobs of one page lie in
+ * separate arrays, so that following parents reads 16 of them in a cache line.
  *
  * Invariants (people_validate):
  *   1. every number from 1 to `last` has a link that is a root's, or a number from 1 to `last`
@@ -79,7 +79,7 @@ void people_destroy(struct people *people, void (*free_blob)(void *blob))
     memory_free(people);
 }
 
-/* ---- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 /* Pages that were made before memory ran out stay for the next try. */
 static err make_pages(struct people *people, uint32_t last)
@@ -132,7 +132,7 @@ uint64_t people_count(const struct people *people)
     return people->count;
 }
 
-/* ---- the union-find --------------------------------------------------------------------------- */
+/* ---- the union-find -------------------------------------------------------------------------- */
 
 uint32_t people_parent(const struct people *people, uint32_t number)
 {
@@ -236,7 +236,7 @@ void people_split(struct people *people, const uint32_t *members, size_t count)
     }
 }
 
-/* ---- blobs ------------------------------------------------------------------------------------ */
+/* ---- blobs ----------------------------------------------------------------------------------- */
 
 const void *people_blob(const struct people *people, uint32_t number)
 {
@@ -284,7 +284,7 @@ uint64_t people_memory_bytes(const struct people *people)
     return sizeof *people + (uint64_t)people->page_count * sizeof(struct page);
 }
 
-/* ---- validating ------------------------------------------------------------------------------- */
+/* ---- validating ------------------------------------------------------------------------------ */
 
 static const char *links_fault(const struct people *people, uint32_t *sizes)
 {

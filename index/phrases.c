@@ -174,7 +174,8 @@ static uint32_t probe(const struct phrases *phrases, struct slice text, uint32_t
     for (;; at = (at + 1) & phrases->slot_mask) {
         const struct slot *slot = &phrases->slots[at];
         if (slot->id_plus_1 == 0 ||
-            (slot->hash == hash && slice_equal(text_of(entry_at(phrases, slot->id_plus_1 - 1)), text))) {
+            (slot->hash == hash &&
+             slice_equal(text_of(entry_at(phrases, slot->id_plus_1 - 1)), text))) {
             return at;
         }
     }
@@ -381,7 +382,8 @@ err phrases_intern(struct phrases *phrases, struct slice text, uint32_t *id)
 
 err phrases_load(struct phrases *phrases, uint32_t id, struct slice text)
 {
-    if ((id < phrases->limit && entry_at(phrases, id)->text != NULL) || phrases_find(phrases, text) != PHRASE_NONE) {
+    if ((id < phrases->limit && entry_at(phrases, id)->text != NULL) ||
+        phrases_find(phrases, text) != PHRASE_NONE) {
         return ERR_CORRUPT;
     }
     return put_entry(phrases, id, text);
@@ -449,7 +451,8 @@ static void swap_verdict(struct phrases *phrases, uint32_t id, struct stored_ver
     mark_changed(phrases, id);
 }
 
-err phrases_set_verdict(struct phrases *phrases, uint32_t id, uint64_t version, const struct verdict *verdict)
+err phrases_set_verdict(struct phrases *phrases, uint32_t id, uint64_t version,
+                        const struct verdict *verdict)
 {
     struct stored_verdict *made = make_verdict(version, verdict);
     if (made == NULL) {
@@ -478,7 +481,8 @@ const struct bitmap *phrases_unclassified(const struct phrases *phrases)
 
 /* ---- hits ---- */
 
-err phrases_classify(struct phrases *phrases, uint32_t id, const struct rule_hit *hits, size_t count)
+err phrases_classify(struct phrases *phrases, uint32_t id, const struct rule_hit *hits,
+                     size_t count)
 {
     (void)entry_in_use(phrases, id);
     const struct phrase_hits *made = make_hits(hits, count);
@@ -492,8 +496,8 @@ err phrases_classify(struct phrases *phrases, uint32_t id, const struct rule_hit
     return ERR_OK;
 }
 
-err phrases_answer(struct phrases *phrases, uint32_t id, uint64_t version, const struct verdict *verdict,
-                   const struct rule_hit *hits, size_t count)
+err phrases_answer(struct phrases *phrases, uint32_t id, uint64_t version,
+                   const struct verdict *verdict, const struct rule_hit *hits, size_t count)
 {
     struct stored_verdict *made = make_verdict(version, verdict);
     err e = made != NULL ? phrases_classify(phrases, id, hits, count) : ERR_MEMORY;
@@ -522,8 +526,8 @@ struct verdict_swap {
     struct stored_verdict *verdict;
 };
 
-/* Before the commit `hits`, `verdicts` and the two sets are those to come, after it those that were; either way the blocks
- * of `changed` in `hits`, and the verdicts, belong to nobody else. */
+/* Before the commit `hits`, `verdicts` and the two sets are those to come, after it those that
+ * were; either way the blocks of `changed` in `hits`, and the verdicts, belong to nobody else. */
 struct phrases_reclassification {
     const struct phrases *phrases;
     struct verdict_swap *verdicts;
@@ -563,13 +567,15 @@ struct phrases_reclassification *phrases_reclassify_begin(const struct phrases *
     return made;
 }
 
-err phrases_reclassify_verdict(struct phrases_reclassification *reclassification, uint32_t id, uint64_t version,
-                               const struct verdict *verdict)
+err phrases_reclassify_verdict(struct phrases_reclassification *reclassification, uint32_t id,
+                               uint64_t version, const struct verdict *verdict)
 {
     CHECK(id < reclassification->limit);
     if (reclassification->verdict_count == reclassification->verdict_capacity) {
-        size_t capacity = reclassification->verdict_capacity ? reclassification->verdict_capacity * 2 : 64;
-        if (!grow_array(&reclassification->verdicts, capacity, sizeof *reclassification->verdicts)) {
+        size_t capacity =
+            reclassification->verdict_capacity ? reclassification->verdict_capacity * 2 : 64;
+        if (!grow_array(&reclassification->verdicts, capacity,
+                        sizeof *reclassification->verdicts)) {
             return ERR_MEMORY;
         }
         reclassification->verdict_capacity = capacity;
@@ -585,7 +591,8 @@ err phrases_reclassify_verdict(struct phrases_reclassification *reclassification
 }
 
 /* The phrase's verdict as it will be. The newest is looked for first: it is the one just given. */
-static const struct stored_verdict *verdict_to_come(const struct phrases_reclassification *reclassification, uint32_t id)
+static const struct stored_verdict *verdict_to_come(
+    const struct phrases_reclassification *reclassification, uint32_t id)
 {
     size_t count = reclassification->verdict_count;
     if (count > 0 && reclassification->verdicts[count - 1].id == id) {
@@ -594,12 +601,13 @@ static const struct stored_verdict *verdict_to_come(const struct phrases_reclass
     return entry_at(reclassification->phrases, id)->verdict;
 }
 
-err phrases_reclassify_put(struct phrases_reclassification *reclassification, uint32_t id, const struct rule_hit *hits,
-                           size_t count)
+err phrases_reclassify_put(struct phrases_reclassification *reclassification, uint32_t id,
+                           const struct rule_hit *hits, size_t count)
 {
     CHECK(id < reclassification->limit);
     if (reclassification->changed_count == reclassification->changed_capacity) {
-        size_t capacity = reclassification->changed_capacity ? reclassification->changed_capacity * 2 : 256;
+        size_t capacity =
+            reclassification->changed_capacity ? reclassification->changed_capacity * 2 : 256;
         if (!grow_array(&reclassification->changed, capacity, sizeof *reclassification->changed)) {
             return ERR_MEMORY;
         }
@@ -611,19 +619,22 @@ err phrases_reclassify_put(struct phrases_reclassification *reclassification, ui
     }
     reclassification->changed[reclassification->changed_count++] = id;
     reclassification->hits[id] = made;
-    set_has(reclassification->unclassified, id, is_unclassified(verdict_to_come(reclassification, id), made));
+    set_has(reclassification->unclassified, id,
+            is_unclassified(verdict_to_come(reclassification, id), made));
     return ERR_OK;
 }
 
-const struct rule_hit *phrases_reclassify_hits(const struct phrases_reclassification *reclassification, uint32_t id,
-                                               size_t *count)
+const struct rule_hit *phrases_reclassify_hits(
+    const struct phrases_reclassification *reclassification, uint32_t id, size_t *count)
 {
-    const struct phrase_hits *hits = id < reclassification->limit ? reclassification->hits[id] : NULL;
+    const struct phrase_hits *hits =
+        id < reclassification->limit ? reclassification->hits[id] : NULL;
     *count = hits != NULL ? hits->count : 0;
     return hits != NULL ? hits->hits : NULL;
 }
 
-void phrases_reclassify_commit(struct phrases *phrases, struct phrases_reclassification *reclassification)
+void phrases_reclassify_commit(struct phrases *phrases,
+                               struct phrases_reclassification *reclassification)
 {
     CHECK(reclassification->mutations == phrases->mutations);
     if (phrases->capacity > 0) {
@@ -632,7 +643,8 @@ void phrases_reclassify_commit(struct phrases *phrases, struct phrases_reclassif
         reclassification->hits = old;
     }
     for (size_t i = 0; i < reclassification->verdict_count; i++) {
-        swap_verdict(phrases, reclassification->verdicts[i].id, &reclassification->verdicts[i].verdict);
+        swap_verdict(phrases, reclassification->verdicts[i].id,
+                     &reclassification->verdicts[i].verdict);
     }
     struct bitmap *sets[2] = {phrases->pending, phrases->unclassified};
     phrases->pending = reclassification->pending;
@@ -673,7 +685,8 @@ uint64_t phrases_count(const struct phrases *phrases)
     return phrases->count;
 }
 
-void phrases_drain_changes(struct phrases *phrases, void (*visit)(void *context, uint32_t id, struct slice text),
+void phrases_drain_changes(struct phrases *phrases,
+                           void (*visit)(void *context, uint32_t id, struct slice text),
                            void *context)
 {
     for (uint32_t i = 0; i < phrases->changed_count; i++) {
@@ -701,14 +714,18 @@ void phrases_sweep(struct phrases *phrases)
 
 uint64_t phrases_memory_bytes(const struct phrases *phrases)
 {
-    uint64_t sum = sizeof *phrases + phrases->text_bytes + ((uint64_t)phrases->slot_mask + 1) * sizeof(struct slot) +
-                   (uint64_t)phrases->capacity * (sizeof(struct entry) + sizeof(void *) + 2 * sizeof(uint32_t));
+    uint64_t sum = sizeof *phrases + phrases->text_bytes +
+                   ((uint64_t)phrases->slot_mask + 1) * sizeof(struct slot) +
+                   (uint64_t)phrases->capacity *
+                       (sizeof(struct entry) + sizeof(void *) + 2 * sizeof(uint32_t));
     for (uint32_t id = 0; id < phrases->limit; id++) {
         const struct entry *entry = entry_at(phrases, id);
         const struct phrase_hits *hits = phrases->hits[id];
         sum += entry->holders != NULL ? bitmap_memory_bytes(entry->holders) : 0;
         sum += entry->verdict != NULL ? sizeof *entry->verdict : 0;
-        sum += hits != NULL && hits != &no_hits ? sizeof *hits + hits->count * sizeof(struct rule_hit) : 0;
+        sum += hits != NULL && hits != &no_hits
+                   ? sizeof *hits + hits->count * sizeof(struct rule_hit)
+                   : 0;
     }
     return sum;
 }

@@ -13,8 +13,8 @@
 
 static const struct value null_value = {.kind = VALUE_NULL};
 
-err record_fail(struct record_error *error, err e, const char *code, struct slice field, uint64_t position,
-                const char *message)
+err record_fail(struct record_error *error, err e, const char *code, struct slice field,
+                uint64_t position, const char *message)
 {
     if (error != NULL) {
         *error = (struct record_error){.err = e, .position = position};
@@ -50,8 +50,8 @@ static void take_first_arrays(struct builder *b)
     b->interest_room = ARRAY_COUNT(first->interests);
 }
 
-void builder_init(struct builder *builder, struct arena *arena, const struct settings *settings, struct record *out,
-                  struct record_error *error)
+void builder_init(struct builder *builder, struct arena *arena, const struct settings *settings,
+                  struct record *out, struct record_error *error)
 {
     *out = (struct record){0};
     memset(builder, 0, offsetof(struct builder, waiting_phones));
@@ -63,7 +63,8 @@ void builder_init(struct builder *builder, struct arena *arena, const struct set
     take_first_arrays(builder);
 }
 
-OUTLINED static void *grow_now(struct arena *arena, const void *old, size_t count, size_t *room, size_t element_bytes)
+OUTLINED static void *grow_now(struct arena *arena, const void *old, size_t count, size_t *room,
+                               size_t element_bytes)
 {
     size_t more = *room == 0 ? 8 : *room * 2;
     void *block = arena_alloc(arena, more * element_bytes);
@@ -77,7 +78,8 @@ OUTLINED static void *grow_now(struct arena *arena, const void *old, size_t coun
 }
 
 /* Room for one more; the old array is left to the arena. */
-static inline void *grow(struct arena *arena, void *old, size_t count, size_t *room, size_t element_bytes)
+static inline void *grow(struct arena *arena, void *old, size_t count, size_t *room,
+                         size_t element_bytes)
 {
     return count < *room ? old : grow_now(arena, old, count, room, element_bytes);
 }
@@ -88,14 +90,15 @@ void builder_warn(struct builder *b, const struct path *path, const char *code, 
     if (out->warning_count == WARNING_COUNT_MAX) {
         return;
     }
-    struct record_warning *grown = grow(b->arena, out->warnings, out->warning_count, &b->warning_room, sizeof *grown);
+    struct record_warning *grown =
+        grow(b->arena, out->warnings, out->warning_count, &b->warning_room, sizeof *grown);
     if (grown == NULL) {
         b->out_of_memory = true;
         return;
     }
     out->warnings = grown;
-    out->warnings[out->warning_count++] =
-        (struct record_warning){text_cut(path_text(b, path), KEY_BYTES_MAX), code, slice_from_cstr(message)};
+    out->warnings[out->warning_count++] = (struct record_warning){
+        text_cut(path_text(b, path), KEY_BYTES_MAX), code, slice_from_cstr(message)};
 }
 
 struct slice path_text(struct builder *b, const struct path *path)
@@ -126,7 +129,7 @@ struct slice path_text(struct builder *b, const struct path *path)
     return slice_of(text, length);
 }
 
-/* ---- texts -------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 static const struct text_rule interest_rule = {TEXT_COLLAPSE, INTEREST_BYTES_MAX};
 static const struct text_rule item_rule = {TEXT_COLLAPSE, ITEM_BYTES_MAX};
@@ -154,22 +157,25 @@ OUTLINED static struct slice clean_text(struct builder *b, const struct path *pa
     return out;
 }
 
-struct slice builder_text(struct builder *b, const struct path *path, struct slice in, const struct text_rule *rule)
+struct slice builder_text(struct builder *b, const struct path *path, struct slice in,
+                          const struct text_rule *rule)
 {
-    /* What clean_text gives for a plain text within the limit: that holds no U+0000, and cleaning it is trimming it. */
+    /* What clean_text gives for a plain text within the limit: that holds no U+0000, and cleaning
+     * it is trimming it. */
     if (in.length <= rule->max_bytes && text_is_plain(in)) {
         return text_trim_blanks(in);
     }
     return clean_text(b, path, in, rule);
 }
 
-/* ---- fields and attributes ------------------------------------------------------------------------ */
+/* ---- fields and attributes ------------------------------------------------------------------- */
 
 /* The value of a new field, to be filled; NULL when memory is out. */
 static inline struct value *append_field(struct builder *b, enum field field, struct slice name)
 {
     struct record *out = b->out;
-    struct record_field *grown = grow(b->arena, out->fields, out->field_count, &b->field_room, sizeof *grown);
+    struct record_field *grown =
+        grow(b->arena, out->fields, out->field_count, &b->field_room, sizeof *grown);
     if (grown == NULL) {
         return NULL;
     }
@@ -241,7 +247,8 @@ static err clean_path(struct builder *b, const struct path *path, struct slice *
 {
     struct slice text = path_text(b, path);
     if (holds_nul(text)) {
-        builder_warn(b, NULL, "attribute_name_invalid", "An attribute's name holds U+0000; it was left away.");
+        builder_warn(b, NULL, "attribute_name_invalid",
+                     "An attribute's name holds U+0000; it was left away.");
         return ERR_END;
     }
     err e = text_clean(b->arena, text, TEXT_COLLAPSE, out);
@@ -249,8 +256,9 @@ static err clean_path(struct builder *b, const struct path *path, struct slice *
         return e;
     }
     if (out->length == 0 || out->length > KEY_BYTES_MAX) {
-        builder_warn(b, path, "attribute_name_invalid",
-                     "An attribute's name must have 1 to 128 bytes with its path; it was left away.");
+        builder_warn(
+            b, path, "attribute_name_invalid",
+            "An attribute's name must have 1 to 128 bytes with its path; it was left away.");
         return ERR_END;
     }
     return ERR_OK;
@@ -265,7 +273,8 @@ err builder_attribute(struct builder *b, const struct path *path, struct value v
     }
     if (mark(b->attribute_seen, hash64(name, 0))) {
         for (size_t i = 0; i < b->out->field_count; i++) {
-            if (slice_equal(b->out->fields[i].name, name)) { /* "a.b" and {"a": {"b"}}: the later one counts */
+            if (slice_equal(b->out->fields[i].name,
+                            name)) { /* "a.b" and {"a": {"b"}}: the later one counts */
                 b->out->fields[i].value = value;
                 return ERR_OK;
             }
@@ -298,13 +307,16 @@ err builder_interest(struct builder *b, const struct path *path, struct slice te
     if (b->out->interest_count == INTEREST_COUNT_MAX) {
         if (!b->repeated_interests_warned) {
             b->repeated_interests_warned = true;
-            builder_warn(b, path, "too_many_interests", "A record may bring 200 interests; the others were left away.");
+            builder_warn(b, path, "too_many_interests",
+                         "A record may bring 200 interests; the others were left away.");
         }
         return ERR_OK;
     }
     size_t room = b->interest_room;
-    struct slice *interests = grow(b->arena, b->out->interests, b->out->interest_count, &room, sizeof *interests);
-    struct slice *folds = grow(b->arena, b->interest_folds, b->out->interest_count, &b->interest_room, sizeof *folds);
+    struct slice *interests =
+        grow(b->arena, b->out->interests, b->out->interest_count, &room, sizeof *interests);
+    struct slice *folds =
+        grow(b->arena, b->interest_folds, b->out->interest_count, &b->interest_room, sizeof *folds);
     if (interests == NULL || folds == NULL) {
         return ERR_MEMORY;
     }
@@ -342,11 +354,13 @@ err builder_add_item(struct builder *b, const struct path *path, struct slice te
     if (b->out->item_count == ITEM_COUNT_MAX) {
         if (!b->repeated_items_warned) {
             b->repeated_items_warned = true;
-            builder_warn(b, path, "too_many_items", "A record may bring 1,000 list members; the others were left away.");
+            builder_warn(b, path, "too_many_items",
+                         "A record may bring 1,000 list members; the others were left away.");
         }
         return ERR_OK;
     }
-    struct record_item *grown = grow(b->arena, b->out->items, b->out->item_count, &b->item_room, sizeof *grown);
+    struct record_item *grown =
+        grow(b->arena, b->out->items, b->out->item_count, &b->item_room, sizeof *grown);
     if (grown == NULL) {
         return ERR_MEMORY;
     }
@@ -355,10 +369,11 @@ err builder_add_item(struct builder *b, const struct path *path, struct slice te
     return ERR_OK;
 }
 
-/* ---- identifiers ----------------------------------------------------------------------------------- */
+/* ---- identifiers ----------------------------------------------------------------------------- */
 
 /* Dropped, but the record lives if another identifier is usable. */
-static void lose_identifier(struct builder *b, const struct path *path, const char *code, const char *message)
+static void lose_identifier(struct builder *b, const struct path *path, const char *code,
+                            const char *message)
 {
     if (b->lost_code == NULL) {
         b->lost_code = code;
@@ -368,18 +383,21 @@ static void lose_identifier(struct builder *b, const struct path *path, const ch
     builder_warn(b, path, code, message);
 }
 
-static err take_identifier(struct builder *b, uint8_t type, const struct path *path, struct slice typed,
-                           const char *phone_country)
+static err take_identifier(struct builder *b, uint8_t type, const struct path *path,
+                           struct slice typed, const char *phone_country)
 {
     if (b->is_patch) {
-        return record_fail(b->error, ERR_INVALID, "identifier_in_patch", path_text(b, path), 0,
-                           "A correction cannot change identifiers; send a record with both to link them.");
+        return record_fail(
+            b->error, ERR_INVALID, "identifier_in_patch", path_text(b, path), 0,
+            "A correction cannot change identifiers; send a record with both to link them.");
     }
     struct slice value;
     struct identifier_problem problem;
-    err e = identifier_canonical(b->arena, type, typed, phone_country, b->settings, &value, &problem);
+    err e =
+        identifier_canonical(b->arena, type, typed, phone_country, b->settings, &value, &problem);
     if (e == ERR_UNSUPPORTED) {
-        return record_fail(b->error, ERR_INVALID, problem.code, path_text(b, path), 0, problem.message);
+        return record_fail(b->error, ERR_INVALID, problem.code, path_text(b, path), 0,
+                           problem.message);
     }
     if (e == ERR_INVALID) {
         lose_identifier(b, path, problem.code, problem.message);
@@ -388,8 +406,9 @@ static err take_identifier(struct builder *b, uint8_t type, const struct path *p
         return e == ERR_MEMORY ? e : ERR_OK;
     }
     if (settings_identifier_blocked(b->settings, type, value)) {
-        lose_identifier(b, path, "identifier_blocked",
-                        "The identifier is on the block list: it stands for many people or for nobody.");
+        lose_identifier(
+            b, path, "identifier_blocked",
+            "The identifier is on the block list: it stands for many people or for nobody.");
         return ERR_OK;
     }
     struct record *out = b->out;
@@ -412,14 +431,16 @@ static err take_identifier(struct builder *b, uint8_t type, const struct path *p
     return ERR_OK;
 }
 
-/* Only a mapping that names the phone's country, or the calling code itself, says more than the record's country. */
+/* Only a mapping that names the phone's country, or the calling code itself, says more than the
+ * record's country. */
 static bool waits_for_country(const struct builder *b, uint8_t type, struct slice typed)
 {
     if (type != IDENTIFIER_PHONE || b->phone_country[0] != '\0' || b->is_patch) {
         return false;
     }
     struct slice trimmed = slice_trim(typed);
-    return trimmed.length > 0 && trimmed.data[0] != '+' && b->waiting_phone_count < WAITING_PHONES_MAX;
+    return trimmed.length > 0 && trimmed.data[0] != '+' &&
+           b->waiting_phone_count < WAITING_PHONES_MAX;
 }
 
 err builder_identifier(struct builder *b, uint8_t type, const struct path *path, struct slice typed)
@@ -427,7 +448,8 @@ err builder_identifier(struct builder *b, uint8_t type, const struct path *path,
     if (!waits_for_country(b, type, typed)) {
         return take_identifier(b, type, path, typed, b->phone_country);
     }
-    struct waiting_phone waiting = {arena_copy(b->arena, path_text(b, path)), arena_copy(b->arena, typed)};
+    struct waiting_phone waiting = {arena_copy(b->arena, path_text(b, path)),
+                                    arena_copy(b->arena, typed)};
     if (waiting.path.data == NULL || waiting.typed.data == NULL) {
         return ERR_MEMORY;
     }
@@ -496,11 +518,12 @@ err builder_finish(struct builder *b)
     if (b->lost_code != NULL) {
         return record_fail(b->error, ERR_INVALID, b->lost_code, b->lost_path, 0, b->lost_message);
     }
-    return record_fail(b->error, ERR_INVALID, "identifier_missing", SLICE_LITERAL(""), 0,
-                       "The record names nobody; give it a cookie, email, phone_number, user_id or device_id.");
+    return record_fail(
+        b->error, ERR_INVALID, "identifier_missing", SLICE_LITERAL(""), 0,
+        "The record names nobody; give it a cookie, email, phone_number, user_id or device_id.");
 }
 
-/* ---- values by target -------------------------------------------------------------------------------- */
+/* ---- values by target ------------------------------------------------------------------------ */
 
 static struct value text_value(struct slice text)
 {
@@ -510,16 +533,18 @@ static struct value text_value(struct slice text)
 static err take_timestamp(struct builder *b, const struct path *path, bool valid, int64_t us)
 {
     if (!valid) {
-        builder_warn(b, path, "timestamp_invalid",
-                     "This is no time from 1970 to 9999 in ISO 8601 or seconds, milliseconds or microseconds since 1970; "
-                     "the time of arrival counts.");
+        builder_warn(
+            b, path, "timestamp_invalid",
+            "This is no time from 1970 to 9999 in ISO 8601 or seconds, milliseconds or microseconds since 1970; "
+            "the time of arrival counts.");
         return ERR_OK;
     }
     b->out->event_time_us = us;
     return ERR_OK;
 }
 
-OUTLINED static err take_timestamp_text(struct builder *b, const struct path *path, struct slice text)
+OUTLINED static err take_timestamp_text(struct builder *b, const struct path *path,
+                                        struct slice text)
 {
     int64_t us = 0;
     if (slice_trim(text).length == 0) {
@@ -538,7 +563,8 @@ OUTLINED static err take_message_id(struct builder *b, const struct path *path, 
     return ERR_OK;
 }
 
-OUTLINED static err take_attribute_text(struct builder *b, const struct path *path, struct slice text)
+OUTLINED static err take_attribute_text(struct builder *b, const struct path *path,
+                                        struct slice text)
 {
     struct slice clean = builder_text(b, path, text, &attribute_rule);
     return clean.length == 0 ? ERR_OK : builder_attribute(b, path, text_value(clean));
@@ -574,21 +600,25 @@ err build_integer(struct builder *b, struct target target, const struct path *pa
         bool valid = timestamp_of_integer(integer, &us);
         return take_timestamp(b, path, valid, us);
     }
-    if (target.kind == TARGET_FIELD && (target.number == FIELD_AGE || target.number == FIELD_INCOME)) {
+    if (target.kind == TARGET_FIELD &&
+        (target.number == FIELD_AGE || target.number == FIELD_INCOME)) {
         return cleanse_integer(b, (enum field)target.number, path, integer);
     }
-    if (target.kind == TARGET_ATTRIBUTE || target.kind == TARGET_LOCATION || target.kind == TARGET_DEMOGRAPHICS ||
-        target.kind == TARGET_IDENTIFIERS) {
-        return builder_attribute(b, path, (struct value){.kind = VALUE_INTEGER, .integer = integer});
+    if (target.kind == TARGET_ATTRIBUTE || target.kind == TARGET_LOCATION ||
+        target.kind == TARGET_DEMOGRAPHICS || target.kind == TARGET_IDENTIFIERS) {
+        return builder_attribute(b, path,
+                                 (struct value){.kind = VALUE_INTEGER, .integer = integer});
     }
     struct slice text = integer_text(b, integer);
     return text.data == NULL ? ERR_MEMORY : build_text(b, target, path, text);
 }
 
-err build_big_integer(struct builder *b, struct target target, const struct path *path, struct slice digits)
+err build_big_integer(struct builder *b, struct target target, const struct path *path,
+                      struct slice digits)
 {
     if (target.kind == TARGET_ATTRIBUTE) {
-        builder_warn(b, path, "number_kept_as_text", "The integer has more than 63 bits; it was kept as text.");
+        builder_warn(b, path, "number_kept_as_text",
+                     "The integer has more than 63 bits; it was kept as text.");
     }
     return build_text(b, target, path, digits);
 }
@@ -601,23 +631,28 @@ err build_number(struct builder *b, struct target target, const struct path *pat
         if (b->is_patch) {
             return builder_identifier(b, target.number, path, SLICE_LITERAL("0"));
         }
-        return record_fail(b->error, ERR_INVALID, "identifier_not_exact", path_text(b, path), 0,
-                           "A number with a fraction or an exponent cannot be an identifier; send it as a string.");
+        return record_fail(
+            b->error, ERR_INVALID, "identifier_not_exact", path_text(b, path), 0,
+            "A number with a fraction or an exponent cannot be an identifier; send it as a string.");
     case TARGET_TIMESTAMP: {
         bool valid = timestamp_of_number(number, &us);
         return take_timestamp(b, path, valid, us);
     }
     case TARGET_FIELD:
         if (target.number == FIELD_INCOME) {
-            return builder_field(b, FIELD_INCOME, (struct value){.kind = VALUE_NUMBER, .number = number});
+            return builder_field(b, FIELD_INCOME,
+                                 (struct value){.kind = VALUE_NUMBER, .number = number});
         }
-        if (target.number == FIELD_AGE && number >= 0 && number <= AGE_MAX && (double)(int)number == number) {
+        if (target.number == FIELD_AGE && number >= 0 && number <= AGE_MAX &&
+            (double)(int)number == number) {
             return cleanse_integer(b, FIELD_AGE, path, (int)number); /* 42.0 */
         }
-        builder_warn(b, path, "value_unsupported", "A number with a fraction does not fit this field; it was left away.");
+        builder_warn(b, path, "value_unsupported",
+                     "A number with a fraction does not fit this field; it was left away.");
         return ERR_OK;
     case TARGET_MESSAGE_ID:
-        builder_warn(b, path, "value_unsupported", "A message id is a text or an integer; it was left away.");
+        builder_warn(b, path, "value_unsupported",
+                     "A message id is a text or an integer; it was left away.");
         return ERR_OK;
     case TARGET_IGNORED: return ERR_OK;
     case TARGET_ATTRIBUTE:
@@ -634,11 +669,13 @@ err build_bool(struct builder *b, struct target target, const struct path *path,
         return builder_attribute(b, path, (struct value){.kind = VALUE_BOOL, .boolean = boolean});
     }
     if (target.kind == TARGET_IDENTIFIER) {
-        lose_identifier(b, path, "identifier_invalid", "true and false are no identifiers; it was left away.");
+        lose_identifier(b, path, "identifier_invalid",
+                        "true and false are no identifiers; it was left away.");
         return ERR_OK;
     }
     if (target.kind != TARGET_IGNORED) {
-        builder_warn(b, path, "value_unsupported", "true and false do not fit this field; it was left away.");
+        builder_warn(b, path, "value_unsupported",
+                     "true and false do not fit this field; it was left away.");
     }
     return ERR_OK;
 }
@@ -656,8 +693,10 @@ static err clear_fields(struct builder *b, const enum field *fields, size_t coun
 
 err build_null(struct builder *b, struct target target, const struct path *path)
 {
-    static const enum field place[] = {FIELD_CITY, FIELD_STATE, FIELD_COUNTRY, FIELD_POSTAL_CODE, FIELD_STREET};
-    static const enum field person[] = {FIELD_AGE, FIELD_GENDER, FIELD_INCOME, FIELD_EDUCATION, FIELD_OCCUPATION};
+    static const enum field place[] = {FIELD_CITY, FIELD_STATE, FIELD_COUNTRY, FIELD_POSTAL_CODE,
+                                       FIELD_STREET};
+    static const enum field person[] = {FIELD_AGE, FIELD_GENDER, FIELD_INCOME, FIELD_EDUCATION,
+                                        FIELD_OCCUPATION};
     switch ((enum target_kind)target.kind) {
     case TARGET_FIELD: return builder_field(b, (enum field)target.number, null_value);
     case TARGET_LOCATION: return clear_fields(b, place, ARRAY_COUNT(place));
@@ -694,5 +733,6 @@ err build_cell(struct builder *b, struct target target, const struct path *path,
     }
     struct slice trimmed = slice_trim(text);
     struct value value = number_of_cell(trimmed);
-    return value.kind == VALUE_TEXT ? build_text(b, target, path, text) : builder_attribute(b, path, value);
+    return value.kind == VALUE_TEXT ? build_text(b, target, path, text)
+                                    : builder_attribute(b, path, value);
 }

@@ -19,12 +19,13 @@ static struct value integer_value(int64_t integer)
     return (struct value){.kind = VALUE_INTEGER, .integer = integer};
 }
 
-/* ---- age, income, gender, birth date ------------------------------------------------------------------ */
+/* ---- age, income, gender, birth date --------------------------------------------------------- */
 
 err cleanse_integer(struct builder *b, enum field field, const struct path *path, int64_t integer)
 {
     if (field == FIELD_AGE && (integer < 0 || integer > AGE_MAX)) {
-        builder_warn(b, path, "age_invalid", "An age is a whole number from 0 to 130; it was left away.");
+        builder_warn(b, path, "age_invalid",
+                     "An age is a whole number from 0 to 130; it was left away.");
         return ERR_OK;
     }
     return builder_field(b, field, integer_value(integer));
@@ -36,7 +37,13 @@ OUTLINED static err cleanse_age(struct builder *b, const struct path *path, stru
     return cleanse_integer(b, FIELD_AGE, path, number_parse_integer(text, &age) ? age : -1);
 }
 
-#define GENDER(typed, name) {{typed, sizeof typed - 1}, {name, sizeof name - 1}}
+#define GENDER(typed, name)                                                                        \
+    {                                                                                              \
+        {typed, sizeof typed - 1},                                                                 \
+        {                                                                                          \
+            name, sizeof name - 1                                                                  \
+        }                                                                                          \
+    }
 
 static struct slice gender_name(struct slice text)
 {
@@ -44,12 +51,28 @@ static struct slice gender_name(struct slice text)
         struct slice typed;
         struct slice name;
     } genders[] = {
-        GENDER("male", "Male"), GENDER("female", "Female"), GENDER("m", "Male"), GENDER("f", "Female"),
-        GENDER("man", "Male"), GENDER("woman", "Female"), GENDER("men", "Male"), GENDER("women", "Female"),
-        GENDER("boy", "Male"), GENDER("girl", "Female"), GENDER("w", "Female"), GENDER("non-binary", "Non-binary"),
-        GENDER("nonbinary", "Non-binary"), GENDER("non binary", "Non-binary"), GENDER("enby", "Non-binary"),
-        GENDER("nb", "Non-binary"), GENDER("x", "Non-binary"), GENDER("diverse", "Non-binary"), GENDER("other", "Other"),
-        GENDER("o", "Other"), GENDER("unknown", "Unknown"), GENDER("u", "Unknown"),
+        GENDER("male", "Male"),
+        GENDER("female", "Female"),
+        GENDER("m", "Male"),
+        GENDER("f", "Female"),
+        GENDER("man", "Male"),
+        GENDER("woman", "Female"),
+        GENDER("men", "Male"),
+        GENDER("women", "Female"),
+        GENDER("boy", "Male"),
+        GENDER("girl", "Female"),
+        GENDER("w", "Female"),
+        GENDER("non-binary", "Non-binary"),
+        GENDER("nonbinary", "Non-binary"),
+        GENDER("non binary", "Non-binary"),
+        GENDER("enby", "Non-binary"),
+        GENDER("nb", "Non-binary"),
+        GENDER("x", "Non-binary"),
+        GENDER("diverse", "Non-binary"),
+        GENDER("other", "Other"),
+        GENDER("o", "Other"),
+        GENDER("unknown", "Unknown"),
+        GENDER("u", "Unknown"),
     };
     for (size_t i = 0; i < ARRAY_COUNT(genders); i++) {
         if (slice_equal_ignoring_case(text, genders[i].typed)) {
@@ -76,12 +99,14 @@ OUTLINED static err cleanse_income(struct builder *b, struct slice text)
     return builder_field(b, FIELD_INCOME, income.kind == VALUE_BOOL ? text_value(text) : income);
 }
 
-OUTLINED static err cleanse_birth_date(struct builder *b, const struct path *path, struct slice text)
+OUTLINED static err cleanse_birth_date(struct builder *b, const struct path *path,
+                                       struct slice text)
 {
     struct datetime when;
     if (!datetime_parse(text, &when)) {
-        builder_warn(b, path, "birth_date_invalid",
-                     "A birth date is YYYY-MM-DD or YYYYMMDD; it was left away. A mapping reads other forms.");
+        builder_warn(
+            b, path, "birth_date_invalid",
+            "A birth date is YYYY-MM-DD or YYYYMMDD; it was left away. A mapping reads other forms.");
         return ERR_OK;
     }
     char date[DATE_TEXT_LENGTH];
@@ -90,13 +115,14 @@ OUTLINED static err cleanse_birth_date(struct builder *b, const struct path *pat
     return copy.data == NULL ? ERR_MEMORY : builder_field_text(b, FIELD_BIRTH_DATE, copy);
 }
 
-/* ---- places --------------------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 OUTLINED static err cleanse_country(struct builder *b, const struct path *path, struct slice text)
 {
     const struct country *country = country_find(text);
     if (country == NULL) {
-        builder_warn(b, path, "country_unknown", "No country has this name or code; it was kept as written.");
+        builder_warn(b, path, "country_unknown",
+                     "No country has this name or code; it was kept as written.");
     }
     b->country = country;
     return builder_field_text(b, FIELD_COUNTRY, country == NULL ? text : country_name(country));
@@ -125,10 +151,12 @@ static err take_place(struct builder *b, enum field field, const struct path *pa
     if (text.length == 0) {
         return ERR_OK;
     }
-    return field == FIELD_COUNTRY ? cleanse_country(b, path, text) : builder_field_text(b, field, text);
+    return field == FIELD_COUNTRY ? cleanse_country(b, path, text)
+                                  : builder_field_text(b, field, text);
 }
 
-/* "Brooklyn, New York, USA"; "Paris, France"; "Austin, TX"; "Germany". What stands before a city is a street. */
+/* "Brooklyn, New York, USA"; "Paris, France"; "Austin, TX"; "Germany". What stands before a city is
+ * a street. */
 err cleanse_location(struct builder *b, const struct path *path, struct slice text)
 {
     struct slice clean = builder_text(b, path, text, &street_rule);
@@ -162,7 +190,7 @@ err cleanse_location(struct builder *b, const struct path *path, struct slice te
     return e != ERR_OK || rest.data == NULL ? e : take_place(b, FIELD_STREET, path, rest);
 }
 
-/* ---- by field --------------------------------------------------------------------------------------------- */
+/* ---- by field -------------------------------------------------------------------------------- */
 
 /* A list in one text: split on ';' or '|'. */
 OUTLINED static err cleanse_interests(struct builder *b, const struct path *path, struct slice text)
@@ -185,7 +213,8 @@ err cleanse_text(struct builder *b, enum field field, const struct path *path, s
     if (field == FIELD_INTERESTS) {
         return cleanse_interests(b, path, text);
     }
-    struct slice clean = builder_text(b, path, text, field == FIELD_STREET ? &street_rule : &name_rule);
+    struct slice clean =
+        builder_text(b, path, text, field == FIELD_STREET ? &street_rule : &name_rule);
     if (clean.length == 0) {
         return ERR_OK;
     }

@@ -7,7 +7,8 @@
 #include "base/memory.h"
 
 enum { GZIP_WINDOW = 15 + 16 }; /* 32 KiB, gzip wrapper only (zlib.h, inflateInit2) */
-/* A frame that wants more memory than this is refused; the command line tool's limit is the same. */
+/* A frame that wants more memory than this is refused; the command line tool's limit is the
+ * same. */
 enum { ZSTD_WINDOW_LOG_MAX = 27 };
 
 struct inflater {
@@ -57,7 +58,8 @@ struct inflater *inflater_create(enum compression kind)
     } else {
         inflater->zstd = ZSTD_createDStream();
         ready = inflater->zstd != NULL &&
-                !ZSTD_isError(ZSTD_DCtx_setParameter(inflater->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
+                !ZSTD_isError(ZSTD_DCtx_setParameter(inflater->zstd, ZSTD_d_windowLogMax,
+                                                     ZSTD_WINDOW_LOG_MAX));
     }
     if (!ready) {
         inflater_destroy(inflater);
@@ -85,8 +87,8 @@ static err damaged(struct inflater *inflater, struct error *error, const char *w
                      (unsigned long long)inflater->consumed, what);
 }
 
-static err step_gzip(struct inflater *inflater, struct slice *input, char *out, size_t room, size_t *written,
-                     struct error *error)
+static err step_gzip(struct inflater *inflater, struct slice *input, char *out, size_t room,
+                     size_t *written, struct error *error)
 {
     z_stream *z = &inflater->gzip;
     if (!inflater->in_member && input->length > 0) {
@@ -108,15 +110,16 @@ static err step_gzip(struct inflater *inflater, struct slice *input, char *out, 
     if (result == Z_STREAM_END) {
         inflater->in_member = false;
     } else if (result == Z_MEM_ERROR) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", inflater->consumed, "There was no memory to unpack the input.");
+        return error_set(error, ERR_MEMORY, "out_of_memory", inflater->consumed,
+                         "There was no memory to unpack the input.");
     } else if (result != Z_OK && result != Z_BUF_ERROR) {
         return damaged(inflater, error, z->msg != NULL ? z->msg : "gzip");
     }
     return ERR_OK;
 }
 
-static err step_zstd(struct inflater *inflater, struct slice *input, char *out, size_t room, size_t *written,
-                     struct error *error)
+static err step_zstd(struct inflater *inflater, struct slice *input, char *out, size_t room,
+                     size_t *written, struct error *error)
 {
     ZSTD_inBuffer in = {input->data, input->length, 0};
     ZSTD_outBuffer to = {out, room, 0};
@@ -132,8 +135,8 @@ static err step_zstd(struct inflater *inflater, struct slice *input, char *out, 
     return ERR_OK;
 }
 
-err inflater_step(struct inflater *inflater, struct slice *input, char *out, size_t room, size_t *written,
-                  struct error *error)
+err inflater_step(struct inflater *inflater, struct slice *input, char *out, size_t room,
+                  size_t *written, struct error *error)
 {
     *written = 0;
     if (inflater->failed) {
@@ -145,8 +148,9 @@ err inflater_step(struct inflater *inflater, struct slice *input, char *out, siz
     if (!inflater->in_member && input->length == 0) {
         return ERR_END;
     }
-    err e = inflater->kind == COMPRESSION_GZIP ? step_gzip(inflater, input, out, room, written, error)
-                                               : step_zstd(inflater, input, out, room, written, error);
+    err e = inflater->kind == COMPRESSION_GZIP
+                ? step_gzip(inflater, input, out, room, written, error)
+                : step_zstd(inflater, input, out, room, written, error);
     return e == ERR_OK && !inflater->in_member && input->length == 0 && *written == 0 ? ERR_END : e;
 }
 

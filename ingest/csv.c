@@ -6,7 +6,7 @@
 #include "ingest/limits.h"
 #include "text.h"
 
-/* ---- cells ------------------------------------------------------------------------------------------ */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 static bool is_pad(char c)
 {
@@ -19,7 +19,8 @@ static err take_quoted(struct arena *arena, struct slice row, size_t *at, struct
     size_t start = *at;
     size_t quotes = 0;
     for (;;) {
-        const char *quote = *at >= row.length ? NULL : memchr(row.data + *at, '"', row.length - *at);
+        const char *quote =
+            *at >= row.length ? NULL : memchr(row.data + *at, '"', row.length - *at);
         if (quote == NULL) {
             return ERR_INVALID;
         }
@@ -47,7 +48,8 @@ static err take_quoted(struct arena *arena, struct slice row, size_t *at, struct
     return ERR_OK;
 }
 
-static err take_cell(struct arena *arena, struct slice row, char delimiter, size_t *at, struct slice *cell)
+static err take_cell(struct arena *arena, struct slice row, char delimiter, size_t *at,
+                     struct slice *cell)
 {
     size_t start = *at;
     size_t first = start;
@@ -65,13 +67,15 @@ static err take_cell(struct arena *arena, struct slice row, char delimiter, size
         }
         return *at == row.length || row.data[*at] == delimiter ? ERR_OK : ERR_INVALID;
     }
-    const char *end = first == row.length ? NULL : memchr(row.data + first, delimiter, row.length - first);
+    const char *end =
+        first == row.length ? NULL : memchr(row.data + first, delimiter, row.length - first);
     *at = end == NULL ? row.length : (size_t)(end - row.data);
     *cell = slice_of(row.data + start, *at - start);
     return ERR_OK;
 }
 
-err csv_cut(struct arena *arena, struct slice row, char delimiter, size_t room, struct csv_row *out, size_t *bad_at)
+err csv_cut(struct arena *arena, struct slice row, char delimiter, size_t room, struct csv_row *out,
+            size_t *bad_at)
 {
     if (row.data == NULL) {
         row = SLICE_LITERAL("");
@@ -96,7 +100,7 @@ err csv_cut(struct arena *arena, struct slice row, char delimiter, size_t room, 
     }
 }
 
-/* ---- header ------------------------------------------------------------------------------------------- */
+/* ---- header ---------------------------------------------------------------------------------- */
 
 static size_t slot_of(const struct csv_header *header, struct slice name, bool ignoring_case)
 {
@@ -142,14 +146,17 @@ static err index_names(struct csv_header *header, struct error *error)
             return header_failed(error, "csv_header_name", i + 1, "has no name; give it one");
         }
         if (name.length > KEY_BYTES_MAX) {
-            return header_failed(error, "csv_header_name", i + 1, "has a name over 128 bytes; shorten it");
+            return header_failed(error, "csv_header_name", i + 1,
+                                 "has a name over 128 bytes; shorten it");
         }
         if (text_has_invisible(name)) {
-            return header_failed(error, "csv_header_name", i + 1, "has a control character in its name; remove it");
+            return header_failed(error, "csv_header_name", i + 1,
+                                 "has a control character in its name; remove it");
         }
         size_t slot = slot_of(header, name, false);
         if (header->slots[slot] != 0) {
-            return header_failed(error, "csv_header_duplicate", i + 1, "has the name of an earlier one; rename it");
+            return header_failed(error, "csv_header_duplicate", i + 1,
+                                 "has the name of an earlier one; rename it");
         }
         header->slots[slot] = (uint16_t)(i + 1);
         header->targets[i] = name_lookup(name);
@@ -172,7 +179,8 @@ static err allocate_columns(struct csv_header *header, const struct csv_row *row
     header->targets = memory_zalloc(row->count * sizeof *header->targets);
     header->slots = memory_zalloc(slots * sizeof *header->slots);
     header->text = memory_alloc(text_bytes);
-    if (header->names == NULL || header->targets == NULL || header->slots == NULL || header->text == NULL) {
+    if (header->names == NULL || header->targets == NULL || header->slots == NULL ||
+        header->text == NULL) {
         return ERR_MEMORY;
     }
     char *to = header->text;
@@ -188,26 +196,32 @@ static err allocate_columns(struct csv_header *header, const struct csv_row *row
     return ERR_OK;
 }
 
-static err parse_line(struct csv_header *header, struct arena *arena, struct slice line, struct error *error)
+static err parse_line(struct csv_header *header, struct arena *arena, struct slice line,
+                      struct error *error)
 {
     struct csv_row row;
     size_t bad_at = 0;
     if (!utf8_valid(line, &bad_at)) {
-        return error_set(error, ERR_INVALID, "csv_encoding", bad_at + 1,
-                         "The header is not UTF-8 at byte %zu; convert the file, for example with iconv.", bad_at + 1);
+        return error_set(
+            error, ERR_INVALID, "csv_encoding", bad_at + 1,
+            "The header is not UTF-8 at byte %zu; convert the file, for example with iconv.",
+            bad_at + 1);
     }
     err e = csv_cut(arena, line, header->delimiter, CSV_COLUMN_COUNT_MAX, &row, &bad_at);
     if (e == ERR_TOO_LARGE) {
-        return error_set(error, e, "csv_too_many_columns", 0, "The header has more than 1,024 columns; leave some away.");
+        return error_set(error, e, "csv_too_many_columns", 0,
+                         "The header has more than 1,024 columns; leave some away.");
     }
     if (e == ERR_INVALID) {
-        return error_set(error, e, "csv_quote", bad_at + 1, "A quote in the header does not close at byte %zu.", bad_at + 1);
+        return error_set(error, e, "csv_quote", bad_at + 1,
+                         "A quote in the header does not close at byte %zu.", bad_at + 1);
     }
     if (e == ERR_OK) {
         e = allocate_columns(header, &row);
     }
     if (e == ERR_MEMORY) {
-        return error_set(error, e, "out_of_memory", 0, "There was no memory for the header; try again later.");
+        return error_set(error, e, "out_of_memory", 0,
+                         "There was no memory for the header; try again later.");
     }
     return index_names(header, error);
 }
@@ -217,16 +231,19 @@ err csv_header_parse(struct slice header_bytes, struct csv_header **out, struct 
     *out = NULL;
     if (header_bytes.length < 2 || header_bytes.length > CSV_HEADER_BYTES_MAX ||
         memchr(",;\t|", header_bytes.data[0], 4) == NULL) {
-        return error_set(error, ERR_INVALID, "csv_header_missing", 0,
-                         "A table starts with a line of column names, divided by comma, semicolon, tab or bar.");
+        return error_set(
+            error, ERR_INVALID, "csv_header_missing", 0,
+            "A table starts with a line of column names, divided by comma, semicolon, tab or bar.");
     }
     struct csv_header *header = memory_zalloc(sizeof *header);
     if (header == NULL) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "There was no memory for the header; try again later.");
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                         "There was no memory for the header; try again later.");
     }
     header->delimiter = header_bytes.data[0];
     struct slice line = slice_of(header_bytes.data + 1, header_bytes.length - 1);
-    while (line.length > 0 && (line.data[line.length - 1] == '\r' || line.data[line.length - 1] == '\n')) {
+    while (line.length > 0 &&
+           (line.data[line.length - 1] == '\r' || line.data[line.length - 1] == '\n')) {
         line.length--;
     }
     struct arena arena;

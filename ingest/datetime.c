@@ -29,15 +29,16 @@ static int64_t days_from_civil(int year, int month, int day)
 
 static bool is_valid(const struct datetime *when)
 {
-    return when->year >= 1 && when->year <= 9999 && when->month >= 1 && when->month <= 12 && when->day >= 1 &&
-           when->day <= days_in_month(when->year, when->month) && when->hour <= 23 && when->minute <= 59 &&
-           when->second <= 60 && when->offset_seconds > -seconds_per_day && when->offset_seconds < seconds_per_day;
+    return when->year >= 1 && when->year <= 9999 && when->month >= 1 && when->month <= 12 &&
+           when->day >= 1 && when->day <= days_in_month(when->year, when->month) &&
+           when->hour <= 23 && when->minute <= 59 && when->second <= 60 &&
+           when->offset_seconds > -seconds_per_day && when->offset_seconds < seconds_per_day;
 }
 
 bool datetime_to_us(const struct datetime *when, int64_t *us)
 {
-    int64_t seconds = days_from_civil(when->year, when->month, when->day) * seconds_per_day + when->hour * 3600 +
-                      when->minute * 60 + when->second - when->offset_seconds;
+    int64_t seconds = days_from_civil(when->year, when->month, when->day) * seconds_per_day +
+                      when->hour * 3600 + when->minute * 60 + when->second - when->offset_seconds;
     *us = seconds * us_per_second + when->microsecond;
     return *us >= 0 && *us <= latest_us;
 }
@@ -57,7 +58,7 @@ void datetime_date_text(const struct datetime *when, char out[DATE_TEXT_LENGTH])
     two_digits(out + 8, when->day);
 }
 
-/* ---- pieces of text ---------------------------------------------------------------------------------- */
+/* ---- pieces of text -------------------------------------------------------------------------- */
 
 /* Trimmed, and never without an address, so that it can be advanced. */
 static struct slice readable(struct slice text)
@@ -118,8 +119,9 @@ static bool take_offset(struct slice *text, int *seconds)
     if (take_char(text, 'Z') || take_char(text, 'z')) {
         return true;
     }
-    if (text->length >= 3 && (slice_equal_ignoring_case(slice_of(text->data, 3), SLICE_LITERAL("UTC")) ||
-                              slice_equal_ignoring_case(slice_of(text->data, 3), SLICE_LITERAL("GMT")))) {
+    if (text->length >= 3 &&
+        (slice_equal_ignoring_case(slice_of(text->data, 3), SLICE_LITERAL("UTC")) ||
+         slice_equal_ignoring_case(slice_of(text->data, 3), SLICE_LITERAL("GMT")))) {
         text->data += 3;
         text->length -= 3;
         return true;
@@ -139,7 +141,7 @@ static bool take_offset(struct slice *text, int *seconds)
     return true;
 }
 
-/* ---- ISO 8601 ------------------------------------------------------------------------------------------ */
+/* ---- ISO 8601 -------------------------------------------------------------------------------- */
 
 static bool take_time(struct slice *text, struct datetime *out)
 {
@@ -154,7 +156,8 @@ static bool take_time(struct slice *text, struct datetime *out)
     if (more && !take_number(text, 2, 2, &out->second)) {
         return false;
     }
-    if (more && (take_char(text, '.') || take_char(text, ',')) && !take_fraction(text, &out->microsecond)) {
+    if (more && (take_char(text, '.') || take_char(text, ',')) &&
+        !take_fraction(text, &out->microsecond)) {
         return false;
     }
     out->has_time = true;
@@ -170,7 +173,8 @@ bool datetime_parse(struct slice text, struct datetime *out)
     }
     char separator = take_char(&text, '-') ? '-' : take_char(&text, '/') ? '/' : '\0';
     size_t least = separator == '/' ? 1 : 2; /* 2024/5/1, as spreadsheets write it */
-    if (!take_number(&text, least, 2, &out->month) || (separator != '\0' && !take_char(&text, separator)) ||
+    if (!take_number(&text, least, 2, &out->month) ||
+        (separator != '\0' && !take_char(&text, separator)) ||
         !take_number(&text, least, 2, &out->day)) {
         return false;
     }
@@ -189,7 +193,7 @@ bool datetime_parse(struct slice text, struct datetime *out)
     return text.length == 0 && is_valid(out);
 }
 
-/* ---- strptime-like formats ------------------------------------------------------------------------------- */
+/* ---- strptime-like formats ------------------------------------------------------------------- */
 
 struct format_state {
     struct datetime *out;
@@ -198,8 +202,9 @@ struct format_state {
     int day_of_year; /* 0: not given */
 };
 
-static const char *const months[] = {"january", "february", "march",     "april",   "may",      "june",
-                                     "july",    "august",   "september", "october", "november", "december"};
+static const char *const months[] = {"january",   "february", "march",    "april",
+                                     "may",       "june",     "july",     "august",
+                                     "september", "october",  "november", "december"};
 
 /* "Sep", "Sept" or "September". */
 static bool take_month_name(struct slice *text, int *month)
@@ -210,7 +215,8 @@ static bool take_month_name(struct slice *text, int *month)
     }
     for (int i = 0; length >= 3 && i < 12; i++) {
         struct slice name = slice_from_cstr(months[i]);
-        if (length <= name.length && slice_equal_ignoring_case(slice_of(text->data, length), slice_of(name.data, length))) {
+        if (length <= name.length &&
+            slice_equal_ignoring_case(slice_of(text->data, length), slice_of(name.data, length))) {
             text->data += length;
             text->length -= length;
             *month = i + 1;
@@ -337,7 +343,8 @@ static void from_seconds(uint64_t seconds, struct datetime *out)
     int64_t z = days + 719468;
     int64_t era = z / 146097;
     int64_t day_of_era = z - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month = (5 * day_of_year + 2) / 153;
     out->day = (int)(day_of_year - (153 * month + 2) / 5 + 1);
@@ -365,7 +372,7 @@ bool datetime_parse_format(struct slice text, struct slice format, struct dateti
     return take_by_format(&text, format, &state) && text.length == 0 && settle(&state);
 }
 
-/* ---- timestamps --------------------------------------------------------------------------------------------- */
+/* ---- timestamps ------------------------------------------------------------------------------ */
 
 bool timestamp_of_integer(int64_t number, int64_t *us)
 {
@@ -405,7 +412,8 @@ bool timestamp_parse(struct slice text, int64_t *us)
     }
     if (text.length == 14 && slice_to_u64(text, &number)) { /* 20240501123000 */
         struct datetime packed;
-        return datetime_parse_format(text, SLICE_LITERAL("%Y%m%d%H%M%S"), &packed) && datetime_to_us(&packed, us);
+        return datetime_parse_format(text, SLICE_LITERAL("%Y%m%d%H%M%S"), &packed) &&
+               datetime_to_us(&packed, us);
     }
     struct datetime when;
     return datetime_parse(text, &when) && datetime_to_us(&when, us);

@@ -4,7 +4,7 @@
 #include "phone.h"
 #include "text.h"
 
-/* ---- e-mail --------------------------------------------------------------------------------------- */
+/* ---- e-mail ---------------------------------------------------------------------------------- */
 
 enum { EMAIL_LOCAL_MAX = 64, DOMAIN_LABEL_MAX = 63 }; /* RFC 5321, 4.5.3.1 */
 
@@ -13,7 +13,7 @@ struct byte_set {
     uint64_t bits[4];
 };
 
-#define BYTE(c) (UINT64_C(1) << ((c) & 63))
+#define BYTE(c) (UINT64_C(1) << ((c)&63))
 #define DIGITS  (UINT64_C(0x3FF) << '0')
 #define LETTERS (UINT64_C(0x3FFFFFF) << ('A' & 63) | UINT64_C(0x3FFFFFF) << ('a' & 63))
 
@@ -83,54 +83,65 @@ static bool email_valid(struct slice email)
         return false;
     }
     size_t local = (size_t)(at - email.data);
-    return local_valid(slice_of(email.data, local)) && domain_valid(slice_of(at + 1, email.length - local - 1));
+    return local_valid(slice_of(email.data, local)) &&
+           domain_valid(slice_of(at + 1, email.length - local - 1));
 }
 
-static err canonical_email(struct arena *arena, struct slice typed, struct slice *out, struct identifier_problem *problem)
+static err canonical_email(struct arena *arena, struct slice typed, struct slice *out,
+                           struct identifier_problem *problem)
 {
     struct slice prefix = SLICE_LITERAL("mailto:");
-    if (typed.length > prefix.length && slice_equal_ignoring_case(slice_of(typed.data, prefix.length), prefix)) {
+    if (typed.length > prefix.length &&
+        slice_equal_ignoring_case(slice_of(typed.data, prefix.length), prefix)) {
         typed = slice_trim(slice_of(typed.data + prefix.length, typed.length - prefix.length));
     }
     err e = text_lower(arena, typed, out);
     if (e == ERR_OK && !email_valid(*out)) {
         *problem = (struct identifier_problem){
-            "email_invalid", "This is not an e-mail address; write it as local@domain.tld, at most 254 bytes."};
+            "email_invalid",
+            "This is not an e-mail address; write it as local@domain.tld, at most 254 bytes."};
         return ERR_INVALID;
     }
     return e;
 }
 
-/* ---- the others ------------------------------------------------------------------------------------- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
 static err canonical_phone(struct arena *arena, struct slice typed, const char *country,
-                           const struct settings *settings, struct slice *out, struct identifier_problem *problem)
+                           const struct settings *settings, struct slice *out,
+                           struct identifier_problem *problem)
 {
     char text[PHONE_TEXT_MAX];
-    size_t length = phone_normalise(typed, country[0] != '\0' ? country : settings->default_country, text);
+    size_t length =
+        phone_normalise(typed, country[0] != '\0' ? country : settings->default_country, text);
     if (length == 0) {
         *problem = (struct identifier_problem){
-            "phone_invalid", "This is not a number of any known numbering plan; write it with + and its calling code."};
+            "phone_invalid",
+            "This is not a number of any known numbering plan; write it with + and its calling code."};
         return ERR_INVALID;
     }
     *out = arena_copy(arena, slice_of(text, length));
     return out->data == NULL ? ERR_MEMORY : ERR_OK;
 }
 
-static err clean_unplain(struct arena *arena, struct slice typed, struct slice *clean, struct identifier_problem *problem)
+static err clean_unplain(struct arena *arena, struct slice typed, struct slice *clean,
+                         struct identifier_problem *problem)
 {
     if (memchr(typed.data, '\0', typed.length) != NULL) {
-        *problem = (struct identifier_problem){"nul_character", "The identifier holds U+0000; send it without."};
+        *problem = (struct identifier_problem){"nul_character",
+                                               "The identifier holds U+0000; send it without."};
         return ERR_UNSUPPORTED;
     }
     return text_clean(arena, typed, TEXT_PLAIN, clean);
 }
 
 err identifier_canonical(struct arena *arena, uint8_t type, struct slice typed, const char *country,
-                         const struct settings *settings, struct slice *out, struct identifier_problem *problem)
+                         const struct settings *settings, struct slice *out,
+                         struct identifier_problem *problem)
 {
     struct slice clean;
-    bool plain = text_is_plain(typed); /* then there is nothing to clean but the ends, and nothing invisible */
+    /* then there is nothing to clean but the ends, and nothing invisible */
+    bool plain = text_is_plain(typed);
     if (plain) {
         clean = text_trim_blanks(typed);
     } else {
@@ -148,7 +159,8 @@ err identifier_canonical(struct arena *arena, uint8_t type, struct slice typed, 
     /* Dropping an invisible character inside would make two identifiers one. */
     if (!plain && text_has_invisible(slice_trim(typed))) {
         *problem = (struct identifier_problem){
-            "identifier_invalid", "The identifier has a control or invisible character inside; send it without."};
+            "identifier_invalid",
+            "The identifier has a control or invisible character inside; send it without."};
         return ERR_INVALID;
     }
     if (type == IDENTIFIER_EMAIL) {
@@ -156,15 +168,16 @@ err identifier_canonical(struct arena *arena, uint8_t type, struct slice typed, 
     }
     if (clean.length > IDENTIFIER_BYTES_MAX) {
         *problem = (struct identifier_problem){
-            "identifier_too_long", "The identifier has more than 256 bytes; send a shorter one, such as its hash."};
+            "identifier_too_long",
+            "The identifier has more than 256 bytes; send a shorter one, such as its hash."};
         return ERR_INVALID;
     }
     *out = clean;
     return ERR_OK;
 }
 
-err identifier_normalise(struct arena *arena, uint8_t type, struct slice typed, const struct settings *settings,
-                         struct slice *out)
+err identifier_normalise(struct arena *arena, uint8_t type, struct slice typed,
+                         const struct settings *settings, struct slice *out)
 {
     struct identifier_problem problem;
     err e = identifier_canonical(arena, type, typed, "", settings, out, &problem);

@@ -6,7 +6,7 @@
 #include "ingest/limits.h"
 #include "words.h"
 
-/* ---- yyjson's memory is the record's arena -------------------------------------------------------- */
+/* ---- yyjson's memory is the record's arena --------------------------------------------------- */
 
 static void *pool_malloc(void *context, size_t size)
 {
@@ -38,13 +38,15 @@ static err parse_failed(const yyjson_read_err *problem, size_t skipped, struct r
     }
     bool encoding = problem->code == YYJSON_READ_ERROR_INVALID_STRING;
     char message[ERROR_MESSAGE_MAX];
-    snprintf(message, sizeof message, "This is not valid JSON at byte %zu: %s. Mend it there and send it again.",
+    snprintf(message, sizeof message,
+             "This is not valid JSON at byte %zu: %s. Mend it there and send it again.",
              problem->pos + skipped, problem->msg);
-    return record_fail(error, ERR_INVALID, encoding ? "json_string" : "json_syntax", SLICE_LITERAL(""),
-                       problem->pos + skipped, message);
+    return record_fail(error, ERR_INVALID, encoding ? "json_string" : "json_syntax",
+                       SLICE_LITERAL(""), problem->pos + skipped, message);
 }
 
-err json_parse(struct arena *arena, struct slice bytes, yyjson_doc **out, struct record_error *error)
+err json_parse(struct arena *arena, struct slice bytes, yyjson_doc **out,
+               struct record_error *error)
 {
     const yyjson_alc pool = {pool_malloc, pool_realloc, pool_free, arena};
     yyjson_read_err problem;
@@ -53,7 +55,8 @@ err json_parse(struct arena *arena, struct slice bytes, yyjson_doc **out, struct
         bytes = slice_of(bytes.data + skipped, bytes.length - skipped);
     }
     if (bytes.length == 0) {
-        return record_fail(error, ERR_INVALID, "json_syntax", SLICE_LITERAL(""), 0, "There is no JSON here; not even {}.");
+        return record_fail(error, ERR_INVALID, "json_syntax", SLICE_LITERAL(""), 0,
+                           "There is no JSON here; not even {}.");
     }
     /* yyjson takes a char * because it can parse in place; without that flag it does not write. */
     char *data = (char *)(uintptr_t)bytes.data;
@@ -61,12 +64,13 @@ err json_parse(struct arena *arena, struct slice bytes, yyjson_doc **out, struct
     return *out == NULL ? parse_failed(&problem, skipped, error) : ERR_OK;
 }
 
-/* ---- the gate ---------------------------------------------------------------------------------------- */
+/* ---- the gate -------------------------------------------------------------------------------- */
 
 static bool key_before(yyjson_val *object, yyjson_val *until, struct slice key)
 {
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
-    for (yyjson_val *other = yyjson_obj_iter_next(&iter); other != until; other = yyjson_obj_iter_next(&iter)) {
+    for (yyjson_val *other = yyjson_obj_iter_next(&iter); other != until;
+         other = yyjson_obj_iter_next(&iter)) {
         if (slice_equal(yyjson_text(other), key)) {
             return true;
         }
@@ -74,7 +78,8 @@ static bool key_before(yyjson_val *object, yyjson_val *until, struct slice key)
     return false;
 }
 
-/* Cheap and good enough to tell the handful of keys of an object apart: length, first four bytes, last four bytes. */
+/* Cheap and good enough to tell the handful of keys of an object apart: length, first four bytes,
+ * last four bytes. */
 static inline uint64_t key_hash(struct slice key)
 {
     uint64_t word = key.length;
@@ -88,14 +93,15 @@ static inline uint64_t key_hash(struct slice key)
 
 enum { FEW_KEYS = 8 };
 
-/* A bit per hash: only keys whose bit is set already are compared with those before them. Equal keys have equal hashes, so
- * none is missed. */
+/* A bit per hash: only keys whose bit is set already are compared with those before them. Equal
+ * keys have equal hashes, so none is missed. */
 static yyjson_val *find_duplicate_of_many(yyjson_val *object)
 {
     uint64_t seen[64] = {0}; /* 4,096 bits */
     size_t i, count;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(object, i, count, key, value) {
+    yyjson_obj_foreach(object, i, count, key, value)
+    {
         uint64_t hash = key_hash(yyjson_text(key)) >> (64 - 12);
         uint64_t bit = UINT64_C(1) << (hash & 63);
         if ((seen[hash >> 6] & bit) != 0 && key_before(object, key, yyjson_text(key))) {
@@ -115,7 +121,8 @@ static yyjson_val *find_duplicate(yyjson_val *object)
     uint64_t seen = 0;
     size_t i, count;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(object, i, count, key, value) {
+    yyjson_obj_foreach(object, i, count, key, value)
+    {
         uint64_t bit = UINT64_C(1) << (key_hash(yyjson_text(key)) >> (64 - 6));
         if ((seen & bit) != 0 && key_before(object, key, yyjson_text(key))) {
             return key;
@@ -140,8 +147,8 @@ bool json_gate_passes(struct json_gate *gate, yyjson_val *object, size_t depth)
     return (gate->keys <= RECORD_KEYS_MAX || gate->unlimited) && find_duplicate(object) == NULL;
 }
 
-err json_gate_refuse(const struct json_gate *gate, yyjson_val *object, size_t depth, struct slice path,
-                     struct record_error *error)
+err json_gate_refuse(const struct json_gate *gate, yyjson_val *object, size_t depth,
+                     struct slice path, struct record_error *error)
 {
     if (depth > RECORD_DEPTH_MAX) {
         return too_deep(path, error);
@@ -151,14 +158,17 @@ err json_gate_refuse(const struct json_gate *gate, yyjson_val *object, size_t de
                            "The record has more than 512 keys; split it or leave some away.");
     }
     yyjson_val *twice = find_duplicate(object);
-    return record_fail(error, ERR_INVALID, "duplicate_key", yyjson_text(twice), 0,
-                       "The key stands twice in one object, so which value counts is not known; send it once.");
+    return record_fail(
+        error, ERR_INVALID, "duplicate_key", yyjson_text(twice), 0,
+        "The key stands twice in one object, so which value counts is not known; send it once.");
 }
 
 err json_gate_object(struct json_gate *gate, yyjson_val *object, size_t depth, struct slice path,
                      struct record_error *error)
 {
-    return json_gate_passes(gate, object, depth) ? ERR_OK : json_gate_refuse(gate, object, depth, path, error);
+    return json_gate_passes(gate, object, depth)
+               ? ERR_OK
+               : json_gate_refuse(gate, object, depth, path, error);
 }
 
 err json_gate_subtree(struct json_gate *gate, yyjson_val *value, size_t depth, struct slice path,

@@ -1,7 +1,8 @@
 /* json_gate.h: what yyjson lets through and we do not.
  *
- * yyjson (with YYJSON_READ_BIGNUM_AS_RAW) checks syntax, UTF-8 and surrogates. It accepts duplicate keys,
- * any depth, any number of keys and U+0000 in strings; integers over 64 bits come as raw text.
+ * yyjson (with YYJSON_READ_BIGNUM_AS_RAW) checks syntax, UTF-8 and surrogates. It accepts duplicate
+ * keys, any depth, any number of keys and U+0000 in strings; integers over 64 bits come as raw
+ * text.
  *
  * Threading: any (one arena per thread). */
 #ifndef KINDRED_INGEST_JSON_GATE_H
@@ -13,17 +14,20 @@
 #include "ingest/record.h"
 
 /* Parses into the arena; *out is borrowed from it. Codes: json_syntax, json_encoding. */
-err json_parse(struct arena *arena, struct slice bytes, yyjson_doc **out, struct record_error *error) MUST_USE;
+err json_parse(struct arena *arena, struct slice bytes, yyjson_doc **out,
+               struct record_error *error) MUST_USE;
 
 struct json_gate {
     size_t keys;    /* seen so far, in all objects */
     bool unlimited; /* a document of our own, with its own limit in bytes: any number of keys */
 };
 
-/* An object about to be read: its depth (1 is the record), its number of keys and that they are distinct. Counts its keys. */
+/* An object about to be read: its depth (1 is the record), its number of keys and that they are
+ * distinct. Counts its keys. */
 bool json_gate_passes(struct json_gate *gate, yyjson_val *object, size_t depth) MUST_USE;
 
-/* Why the object did not pass. Codes: too_deep, too_many_keys, duplicate_key. `path` is where it stands. */
+/* Why the object did not pass. Codes: too_deep, too_many_keys, duplicate_key. `path` is where it
+ * stands. */
 err json_gate_refuse(const struct json_gate *gate, yyjson_val *object, size_t depth,
                      struct slice path, struct record_error *error) MUST_USE;
 

@@ -29,11 +29,13 @@ static json_value outer(yyjson_val *value)
 static err check_text(struct slice text, struct error *error)
 {
     return text.length > 0 && memchr(text.data, '\0', text.length) != NULL
-               ? error_set(error, ERR_INVALID, "json_nul", 0, "a text holds the character U+0000, which is not accepted")
+               ? error_set(error, ERR_INVALID, "json_nul", 0,
+                           "a text holds the character U+0000, which is not accepted")
                : ERR_OK;
 }
 
-/* What the gate leaves to its caller: NUL in texts, and whole numbers beyond 64 bits. Depth was checked by the gate. */
+/* What the gate leaves to its caller: NUL in texts, and whole numbers beyond 64 bits. Depth was
+ * checked by the gate. */
 static err check_values(yyjson_val *value, struct error *error)
 {
     if (yyjson_is_raw(value)) {
@@ -62,12 +64,14 @@ err json_read(struct slice text, struct json_document **out, struct error *error
     err e = json_parse(&document->arena, text, &document->doc, &reason);
     if (e == ERR_OK) {
         struct json_gate gate = {.unlimited = true};
-        e = json_gate_subtree(&gate, yyjson_doc_get_root(document->doc), 1, SLICE_LITERAL(""), &reason);
+        e = json_gate_subtree(&gate, yyjson_doc_get_root(document->doc), 1, SLICE_LITERAL(""),
+                              &reason);
     }
     if (e != ERR_OK) {
-        e = error_set(error, e, reason.code[0] != '\0' ? reason.code : err_name(e), reason.position, "%s%s%s%s",
-                      reason.message[0] != '\0' ? reason.message : "out of memory", reason.field[0] != '\0' ? " (" : "",
-                      reason.field, reason.field[0] != '\0' ? ")" : "");
+        e = error_set(error, e, reason.code[0] != '\0' ? reason.code : err_name(e), reason.position,
+                      "%s%s%s%s", reason.message[0] != '\0' ? reason.message : "out of memory",
+                      reason.field[0] != '\0' ? " (" : "", reason.field,
+                      reason.field[0] != '\0' ? ")" : "");
     } else {
         e = check_values(yyjson_doc_get_root(document->doc), error);
     }
@@ -107,7 +111,7 @@ enum json_type json_type(json_value value)
 
 const char *json_type_name(json_value value)
 {
-    static const char *const names[] = {"nothing", "null",  "true or false", "a whole number",
+    static const char *const names[] = {"nothing",  "null", "true or false", "a whole number",
                                         "a number", "text", "a list",        "an object"};
     return names[json_type(value)];
 }

@@ -24,7 +24,7 @@ char mapping_delimiter(const struct mapping *mapping)
     return mapping->delimiter;
 }
 
-/* ---- at work ------------------------------------------------------------------------------------------------------------ */
+/* ---- at work --------------------------------------------------------------------------------- */
 
 bool mapping_keeps_rest(const struct mapping *mapping)
 {
@@ -33,8 +33,8 @@ bool mapping_keeps_rest(const struct mapping *mapping)
 
 bool mapping_uses_column(const struct mapping *mapping, struct slice column)
 {
-    return mapping->used_count > 0 &&
-           bsearch(&column, mapping->used, mapping->used_count, sizeof column, slice_by_text) != NULL;
+    return mapping->used_count > 0 && bsearch(&column, mapping->used, mapping->used_count,
+                                              sizeof column, slice_by_text) != NULL;
 }
 
 struct pen {
@@ -50,8 +50,10 @@ static void write_text(struct pen *pen, struct slice text)
     }
 }
 
-/* Texts between columns are written only between columns that hold something; those in front stay. */
-static bool write_parts(const struct mapped_field *field, const struct slice *cells, struct pen *pen)
+/* Texts between columns are written only between columns that hold something; those in front
+ * stay. */
+static bool write_parts(const struct mapped_field *field, const struct slice *cells,
+                        struct pen *pen)
 {
     struct slice between = SLICE_LITERAL("");
     bool any = false;
@@ -74,20 +76,23 @@ static bool write_parts(const struct mapped_field *field, const struct slice *ce
     return any;
 }
 
-static err concat(struct builder *b, const struct mapped_field *field, column_reader read, void *context, struct slice *out)
+static err concat(struct builder *b, const struct mapped_field *field, column_reader read,
+                  void *context, struct slice *out)
 {
     struct slice cells[CONCAT_PARTS_MAX];
     size_t length = 0;
     for (size_t i = 0; i < field->part_count; i++) {
         cells[i] = field->parts[i].text;
         if (field->parts[i].is_column) {
-            cells[i] = read(context, field->parts[i].text, &cells[i]) ? slice_trim(cells[i]) : SLICE_LITERAL("");
+            cells[i] = read(context, field->parts[i].text, &cells[i]) ? slice_trim(cells[i])
+                                                                      : SLICE_LITERAL("");
         }
         length += cells[i].length;
     }
     if (length > TEXT_BYTES_MAX) {
         const struct path path = {NULL, field->path};
-        builder_warn(b, &path, "text_too_long", "The columns put together are over the limit; they were left away.");
+        builder_warn(b, &path, "text_too_long",
+                     "The columns put together are over the limit; they were left away.");
         return ERR_OK;
     }
     struct pen pen = {.to = arena_alloc(b->arena, length)};
@@ -98,9 +103,12 @@ static err concat(struct builder *b, const struct mapped_field *field, column_re
     return ERR_OK;
 }
 
-static err hand_over(struct builder *b, const struct mapped_field *field, const struct mapped_value *value)
+static err hand_over(struct builder *b, const struct mapped_field *field,
+                     const struct mapped_value *value)
 {
-    struct target target = field->target.kind == TARGET_ATTRIBUTE ? name_resolve(field->path, b->settings) : field->target;
+    struct target target = field->target.kind == TARGET_ATTRIBUTE
+                               ? name_resolve(field->path, b->settings)
+                               : field->target;
     const struct path path = {NULL, field->path};
     b->phone_country = value->phone_country;
     err e = ERR_OK;
@@ -121,7 +129,8 @@ static err hand_over(struct builder *b, const struct mapped_field *field, const 
     return e;
 }
 
-static err apply_field(struct builder *b, const struct mapped_field *field, column_reader read, void *context)
+static err apply_field(struct builder *b, const struct mapped_field *field, column_reader read,
+                       void *context)
 {
     struct slice *text = arena_alloc(b->arena, sizeof *text);
     if (text == NULL) {
@@ -144,7 +153,8 @@ static err apply_field(struct builder *b, const struct mapped_field *field, colu
     return e != ERR_OK ? e : hand_over(b, field, &value);
 }
 
-err mapping_apply(const struct mapping *mapping, struct builder *builder, column_reader read, void *context)
+err mapping_apply(const struct mapping *mapping, struct builder *builder, column_reader read,
+                  void *context)
 {
     err e = ERR_OK;
     for (size_t i = 0; e == ERR_OK && i < mapping->field_count; i++) {

@@ -7,10 +7,12 @@
 #include "builder.h"
 #include "ingest/mapping.h"
 
-/* The text of a column of the record at hand; false when there is no such column or it holds nothing. */
+/* The text of a column of the record at hand; false when there is no such column or it holds
+ * nothing. */
 typedef bool (*column_reader)(void *context, struct slice column, struct slice *out);
 
-err mapping_apply(const struct mapping *mapping, struct builder *builder, column_reader read, void *context) MUST_USE;
+err mapping_apply(const struct mapping *mapping, struct builder *builder, column_reader read,
+                  void *context) MUST_USE;
 
 /* "rest": "attributes" */
 bool mapping_keeps_rest(const struct mapping *mapping);

@@ -1,4 +1,5 @@
-/* From a mapping's JSON to its rules. Whatever is not understood is an error: a typo must not be silent. */
+/* From a mapping's JSON to its rules. Whatever is not understood is an error: a typo must not be
+ * silent. */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -11,7 +12,7 @@
 
 enum { MAPPING_ARENA_BYTES = 16 * 1024 * 1024 };
 
-/* ---- reading the document -------------------------------------------------------------------------------- */
+/* ---- reading the document -------------------------------------------------------------------- */
 
 struct reader {
     struct slice json;
@@ -23,20 +24,23 @@ struct reader {
 
 static err bad(const struct reader *r, const char *code, struct slice word, const char *why)
 {
-    const char *found = word.length == 0 ? NULL : memmem(r->json.data, r->json.length, word.data, word.length);
+    const char *found =
+        word.length == 0 ? NULL : memmem(r->json.data, r->json.length, word.data, word.length);
     uint64_t position = found == NULL ? 0 : (uint64_t)(found - r->json.data);
     struct slice shown = text_cut(word, 60);
     struct slice field = text_cut(r->field, 60);
     if (field.length == 0) {
-        return error_set(r->error, ERR_INVALID, code, position, "Mapping: \"%.*s\" %s.", SLICE_ARGS(shown), why);
+        return error_set(r->error, ERR_INVALID, code, position, "Mapping: \"%.*s\" %s.",
+                         SLICE_ARGS(shown), why);
     }
-    return error_set(r->error, ERR_INVALID, code, position, "Mapping, field \"%.*s\": \"%.*s\" %s.", SLICE_ARGS(field),
-                     SLICE_ARGS(shown), why);
+    return error_set(r->error, ERR_INVALID, code, position, "Mapping, field \"%.*s\": \"%.*s\" %s.",
+                     SLICE_ARGS(field), SLICE_ARGS(shown), why);
 }
 
 static err no_memory(const struct reader *r)
 {
-    return error_set(r->error, ERR_MEMORY, "out_of_memory", 0, "There was no memory for the mapping; try again later.");
+    return error_set(r->error, ERR_MEMORY, "out_of_memory", 0,
+                     "There was no memory for the mapping; try again later.");
 }
 
 static err keep(struct reader *r, yyjson_val *value, struct slice *out)
@@ -72,13 +76,14 @@ static err use_column(struct reader *r, struct slice column)
     return ERR_OK;
 }
 
-/* ---- transforms ---------------------------------------------------------------------------------------------- */
+/* ---- transforms ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *name;
     enum transform_kind kind;
-} plain_steps[] = {{"trim", TRANSFORM_TRIM},   {"lower", TRANSFORM_LOWER}, {"upper", TRANSFORM_UPPER},
-                   {"title", TRANSFORM_TITLE}, {"text", TRANSFORM_TEXT},   {"number", TRANSFORM_NUMBER}};
+} plain_steps[] = {{"trim", TRANSFORM_TRIM},   {"lower", TRANSFORM_LOWER},
+                   {"upper", TRANSFORM_UPPER}, {"title", TRANSFORM_TITLE},
+                   {"text", TRANSFORM_TEXT},   {"number", TRANSFORM_NUMBER}};
 
 static err read_plain_step(struct reader *r, yyjson_val *value, struct transform *out)
 {
@@ -89,11 +94,13 @@ static err read_plain_step(struct reader *r, yyjson_val *value, struct transform
             return ERR_OK;
         }
     }
-    return bad(r, "mapping_transform", yyjson_text(value), "is no transform; there are trim, lower, upper, title, text, number, and "
-                                                         "objects such as {\"split\": \";\"}");
+    return bad(r, "mapping_transform", yyjson_text(value),
+               "is no transform; there are trim, lower, upper, title, text, number, and "
+               "objects such as {\"split\": \";\"}");
 }
 
-static err read_text_step(struct reader *r, enum transform_kind kind, const char *name, yyjson_val *value, struct transform *out)
+static err read_text_step(struct reader *r, enum transform_kind kind, const char *name,
+                          yyjson_val *value, struct transform *out)
 {
     if (!yyjson_is_str(value) || yyjson_get_len(value) == 0) {
         return bad(r, "mapping_transform", slice_from_cstr(name), "needs a text that is not empty");
@@ -106,8 +113,10 @@ static err read_replace(struct reader *r, yyjson_val *value, struct transform *o
 {
     yyjson_val *what = yyjson_arr_get(value, 0);
     yyjson_val *with = yyjson_arr_get(value, 1);
-    if (yyjson_arr_size(value) != 2 || !yyjson_is_str(what) || !yyjson_is_str(with) || yyjson_get_len(what) == 0) {
-        return bad(r, "mapping_transform", SLICE_LITERAL("replace"), "needs a list of two texts, what and with what");
+    if (yyjson_arr_size(value) != 2 || !yyjson_is_str(what) || !yyjson_is_str(with) ||
+        yyjson_get_len(what) == 0) {
+        return bad(r, "mapping_transform", SLICE_LITERAL("replace"),
+                   "needs a list of two texts, what and with what");
     }
     out->kind = TRANSFORM_REPLACE;
     err e = keep(r, what, &out->text);
@@ -119,7 +128,9 @@ static err add_format(struct reader *r, yyjson_val *value, struct transform *out
     if (!yyjson_is_str(value) || !datetime_format_valid(yyjson_text(value)) ||
         (strstr(yyjson_get_str(value), "%s") != NULL && yyjson_get_len(value) != 2)) {
         struct slice shown = yyjson_is_str(value) ? yyjson_text(value) : SLICE_LITERAL("date");
-        return bad(r, "mapping_date_format", shown, "is no date format: %Y %y %m %d %e %j %b %B %H %I %p %M %S %f %z %F %D %T, or %s alone");
+        return bad(
+            r, "mapping_date_format", shown,
+            "is no date format: %Y %y %m %d %e %j %b %B %H %I %p %M %S %f %z %F %D %T, or %s alone");
     }
     return keep(r, value, &out->formats[out->count++]);
 }
@@ -149,13 +160,18 @@ static err read_number(struct reader *r, yyjson_val *value, struct transform *ou
     out->decimal = '.';
     yyjson_obj_iter iter = yyjson_obj_iter_with(value);
     if (!yyjson_is_obj(value)) {
-        return bad(r, "mapping_transform", SLICE_LITERAL("number"), "needs an object with decimal and thousands, each one character");
+        return bad(r, "mapping_transform", SLICE_LITERAL("number"),
+                   "needs an object with decimal and thousands, each one character");
     }
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)) != NULL;) {
         yyjson_val *mark = yyjson_obj_iter_get_val(key);
-        char *to = yyjson_equals_str(key, "decimal") ? &out->decimal : yyjson_equals_str(key, "thousands") ? &out->thousands : NULL;
-        if (to == NULL || !yyjson_is_str(mark) || yyjson_get_len(mark) != 1 || ascii_is_digit(yyjson_get_str(mark)[0])) {
-            return bad(r, "mapping_transform", yyjson_text(key), "is not understood in number: decimal and thousands, each one character");
+        char *to = yyjson_equals_str(key, "decimal")     ? &out->decimal
+                   : yyjson_equals_str(key, "thousands") ? &out->thousands
+                                                         : NULL;
+        if (to == NULL || !yyjson_is_str(mark) || yyjson_get_len(mark) != 1 ||
+            ascii_is_digit(yyjson_get_str(mark)[0])) {
+            return bad(r, "mapping_transform", yyjson_text(key),
+                       "is not understood in number: decimal and thousands, each one character");
         }
         *to = yyjson_get_str(mark)[0];
     }
@@ -164,13 +180,15 @@ static err read_number(struct reader *r, yyjson_val *value, struct transform *ou
 
 static int by_from(const void *a, const void *b)
 {
-    return slice_compare(((const struct lookup_entry *)a)->from, ((const struct lookup_entry *)b)->from);
+    return slice_compare(((const struct lookup_entry *)a)->from,
+                         ((const struct lookup_entry *)b)->from);
 }
 
 static err read_lookup(struct reader *r, yyjson_val *value, struct transform *out)
 {
     if (!yyjson_is_obj(value)) {
-        return bad(r, "mapping_transform", SLICE_LITERAL("lookup"), "needs an object, from text to text");
+        return bad(r, "mapping_transform", SLICE_LITERAL("lookup"),
+                   "needs an object, from text to text");
     }
     out->kind = TRANSFORM_LOOKUP;
     out->table = zeroed(r, yyjson_obj_size(value), sizeof *out->table);
@@ -202,7 +220,8 @@ static err read_country(struct reader *r, yyjson_val *value, struct transform *o
         memcpy(out->country, code.data, 2);
     }
     if (code.length != 2 || !phone_country_known(out->country)) {
-        return bad(r, "mapping_country", code, "is no two-letter country code in capitals (ISO 3166-1)");
+        return bad(r, "mapping_country", code,
+                   "is no two-letter country code in capitals (ISO 3166-1)");
     }
     return ERR_OK;
 }
@@ -212,12 +231,18 @@ static err read_step(struct reader *r, yyjson_val *key, yyjson_val *value, struc
     static const struct {
         const char *name;
         enum transform_kind kind;
-    } texts[] = {{"split", TRANSFORM_SPLIT}, {"prefix", TRANSFORM_PREFIX}, {"suffix", TRANSFORM_SUFFIX}, {"default", TRANSFORM_DEFAULT}};
+    } texts[] = {{"split", TRANSFORM_SPLIT},
+                 {"prefix", TRANSFORM_PREFIX},
+                 {"suffix", TRANSFORM_SUFFIX},
+                 {"default", TRANSFORM_DEFAULT}};
     static const struct {
         const char *name;
         err (*read)(struct reader *, yyjson_val *, struct transform *);
-    } others[] = {{"date", read_date},     {"number", read_number},         {"lookup", read_lookup},
-                  {"replace", read_replace}, {"phone_country", read_country}};
+    } others[] = {{"date", read_date},
+                  {"number", read_number},
+                  {"lookup", read_lookup},
+                  {"replace", read_replace},
+                  {"phone_country", read_country}};
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
         if (yyjson_equals_str(key, texts[i].name)) {
             return read_text_step(r, texts[i].kind, texts[i].name, value, out);
@@ -228,8 +253,9 @@ static err read_step(struct reader *r, yyjson_val *key, yyjson_val *value, struc
             return others[i].read(r, value, out);
         }
     }
-    return bad(r, "mapping_transform", yyjson_text(key), "is no transform; there are split, prefix, suffix, default, date, number, "
-                                                       "lookup, replace, phone_country");
+    return bad(r, "mapping_transform", yyjson_text(key),
+               "is no transform; there are split, prefix, suffix, default, date, number, "
+               "lookup, replace, phone_country");
 }
 
 /* {"lookup": {...}, "otherwise": "drop"}: one step, and how it ends. */
@@ -242,15 +268,18 @@ static err read_step_object(struct reader *r, yyjson_val *object, struct transfo
         key = yyjson_obj_iter_next(&iter);
     }
     if (key == NULL || yyjson_obj_size(object) != 1u + (otherwise != NULL)) {
-        return bad(r, "mapping_transform", SLICE_LITERAL("transforms"), "has an object with no step or several; give each its own object");
+        return bad(r, "mapping_transform", SLICE_LITERAL("transforms"),
+                   "has an object with no step or several; give each its own object");
     }
     err e = read_step(r, key, yyjson_obj_iter_get_val(key), out);
     if (e != ERR_OK || otherwise == NULL) {
         return e;
     }
     out->drop_others = yyjson_equals_str(otherwise, "drop");
-    if (out->kind != TRANSFORM_LOOKUP || (!out->drop_others && !yyjson_equals_str(otherwise, "keep"))) {
-        return bad(r, "mapping_transform", SLICE_LITERAL("otherwise"), "belongs to lookup and is keep or drop");
+    if (out->kind != TRANSFORM_LOOKUP ||
+        (!out->drop_others && !yyjson_equals_str(otherwise, "keep"))) {
+        return bad(r, "mapping_transform", SLICE_LITERAL("otherwise"),
+                   "belongs to lookup and is keep or drop");
     }
     return ERR_OK;
 }
@@ -269,7 +298,8 @@ static err read_steps(struct reader *r, yyjson_val *list, struct mapped_field *f
         struct transform *step = &field->steps[field->step_count++];
         err e = yyjson_is_obj(item)   ? read_step_object(r, item, step)
                 : yyjson_is_str(item) ? read_plain_step(r, item, step)
-                                      : bad(r, "mapping_transform", SLICE_LITERAL("transforms"), "holds texts and objects only");
+                                      : bad(r, "mapping_transform", SLICE_LITERAL("transforms"),
+                                            "holds texts and objects only");
         if (e != ERR_OK) {
             return e;
         }
@@ -277,9 +307,10 @@ static err read_steps(struct reader *r, yyjson_val *list, struct mapped_field *f
     return ERR_OK;
 }
 
-/* ---- sources of a field ------------------------------------------------------------------------------------------ */
+/* ---- sources of a field ---------------------------------------------------------------------- */
 
-static err read_part(struct reader *r, yyjson_val *value, bool is_column, struct mapped_field *field)
+static err read_part(struct reader *r, yyjson_val *value, bool is_column,
+                     struct mapped_field *field)
 {
     if (!yyjson_is_str(value)) {
         return bad(r, "mapping_source", SLICE_LITERAL("from"), "needs a text");
@@ -304,19 +335,24 @@ static bool names_column(struct slice text)
 
 static err read_concat(struct reader *r, yyjson_val *list, struct mapped_field *field)
 {
-    if (!yyjson_is_arr(list) || yyjson_arr_size(list) == 0 || yyjson_arr_size(list) > CONCAT_PARTS_MAX) {
-        return bad(r, "mapping_source", SLICE_LITERAL("concat"), "needs a list of 1 to 64 columns and texts");
+    if (!yyjson_is_arr(list) || yyjson_arr_size(list) == 0 ||
+        yyjson_arr_size(list) > CONCAT_PARTS_MAX) {
+        return bad(r, "mapping_source", SLICE_LITERAL("concat"),
+                   "needs a list of 1 to 64 columns and texts");
     }
     err e = ERR_OK;
     yyjson_arr_iter iter = yyjson_arr_iter_with(list);
     for (yyjson_val *item; e == ERR_OK && (item = yyjson_arr_iter_next(&iter)) != NULL;) {
         yyjson_val *text = yyjson_obj_get(item, "text");
         yyjson_val *column = yyjson_obj_get(item, "column");
-        if (yyjson_is_obj(item) && (yyjson_obj_size(item) != 1 || (text == NULL && column == NULL))) {
-            return bad(r, "mapping_source", SLICE_LITERAL("concat"), "holds texts, {\"text\": …} and {\"column\": …}");
+        if (yyjson_is_obj(item) &&
+            (yyjson_obj_size(item) != 1 || (text == NULL && column == NULL))) {
+            return bad(r, "mapping_source", SLICE_LITERAL("concat"),
+                       "holds texts, {\"text\": …} and {\"column\": …}");
         }
         yyjson_val *value = text != NULL ? text : column != NULL ? column : item;
-        bool is_column = text == NULL && (column != NULL || (yyjson_is_str(item) && names_column(yyjson_text(item))));
+        bool is_column = text == NULL && (column != NULL ||
+                                          (yyjson_is_str(item) && names_column(yyjson_text(item))));
         e = read_part(r, value, is_column, field);
     }
     return e;
@@ -330,17 +366,22 @@ static err read_spec_object(struct reader *r, yyjson_val *spec, struct mapped_fi
     for (yyjson_val *key; e == ERR_OK && (key = yyjson_obj_iter_next(&iter)) != NULL;) {
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         if (yyjson_equals_str(key, "transforms")) {
-            e = field->steps != NULL ? bad(r, "mapping_transform", yyjson_text(key), "stands twice") : read_steps(r, value, field);
+            e = field->steps != NULL ? bad(r, "mapping_transform", yyjson_text(key), "stands twice")
+                                     : read_steps(r, value, field);
             continue;
         }
         bool is_from = yyjson_equals_str(key, "from");
         bool is_concat = yyjson_equals_str(key, "concat");
         if (++sources > 1 || (!is_from && !is_concat && !yyjson_equals_str(key, "constant"))) {
-            return bad(r, "mapping_source", yyjson_text(key), "is not understood; a field has one of from, concat, constant, and transforms");
+            return bad(
+                r, "mapping_source", yyjson_text(key),
+                "is not understood; a field has one of from, concat, constant, and transforms");
         }
         e = is_concat ? read_concat(r, value, field) : read_part(r, value, is_from, field);
     }
-    return e == ERR_OK && sources == 0 ? bad(r, "mapping_source", r->field, "has no from, concat or constant") : e;
+    return e == ERR_OK && sources == 0
+               ? bad(r, "mapping_source", r->field, "has no from, concat or constant")
+               : e;
 }
 
 static err add_field(struct reader *r, struct slice path, yyjson_val *spec)
@@ -365,13 +406,15 @@ static err add_field(struct reader *r, struct slice path, yyjson_val *spec)
         return no_memory(r);
     }
     if (field->target.kind == TARGET_DEMOGRAPHICS || field->target.kind == TARGET_IDENTIFIERS) {
-        return bad(r, "mapping_field", path, "is a group; name its fields, such as demographics.age");
+        return bad(r, "mapping_field", path,
+                   "is a group; name its fields, such as demographics.age");
     }
     if (yyjson_is_str(spec)) {
         return read_part(r, spec, true, field); /* "first_name": "given_name" */
     }
     return yyjson_is_obj(spec) ? read_spec_object(r, spec, field)
-                               : bad(r, "mapping_source", path, "needs the name of a column, an object, or a list of them");
+                               : bad(r, "mapping_source", path,
+                                     "needs the name of a column, an object, or a list of them");
 }
 
 static err read_fields(struct reader *r, yyjson_val *fields)
@@ -399,7 +442,7 @@ static err read_fields(struct reader *r, yyjson_val *fields)
     return e;
 }
 
-/* ---- the document ---------------------------------------------------------------------------------------------------- */
+/* ---- the document ---------------------------------------------------------------------------- */
 
 static err read_ignore(struct reader *r, yyjson_val *list)
 {
@@ -452,8 +495,9 @@ static err read_member(struct reader *r, yyjson_val *key, yyjson_val *value)
     if (yyjson_equals_str(key, "description") && yyjson_is_str(value)) {
         return ERR_OK;
     }
-    return bad(r, "mapping_unknown_key", yyjson_text(key),
-               "is not understood; a mapping has name, description, fields, ignore, rest, delimiter");
+    return bad(
+        r, "mapping_unknown_key", yyjson_text(key),
+        "is not understood; a mapping has name, description, fields, ignore, rest, delimiter");
 }
 
 int slice_by_text(const void *a, const void *b)
@@ -471,7 +515,8 @@ static err read_document(struct reader *r, yyjson_val *root)
     }
     gate.unlimited = true;
     if (json_gate_subtree(&gate, root, 1, SLICE_LITERAL(""), &problem) != ERR_OK) {
-        return bad(r, "mapping_duplicate_key", slice_from_cstr(problem.field), "stands twice in one object, or is too deep");
+        return bad(r, "mapping_duplicate_key", slice_from_cstr(problem.field),
+                   "stands twice in one object, or is too deep");
     }
     err e = ERR_OK;
     yyjson_obj_iter iter = yyjson_obj_iter_with(root);
@@ -499,7 +544,8 @@ static err parse_into(struct reader *r)
     } else if (e == ERR_MEMORY) {
         e = no_memory(r);
     } else {
-        e = error_set(r->error, e, "mapping_syntax", problem.position, "The mapping is not valid JSON at byte %llu.",
+        e = error_set(r->error, e, "mapping_syntax", problem.position,
+                      "The mapping is not valid JSON at byte %llu.",
                       (unsigned long long)problem.position);
     }
     arena_deinit(&arena);
@@ -511,7 +557,8 @@ err mapping_parse(struct slice json, struct mapping **out, struct error *error)
     *out = NULL;
     struct reader reader = {.json = json, .error = error};
     if (json.length > MAPPING_BYTES_MAX) {
-        return error_set(error, ERR_TOO_LARGE, "mapping_too_large", MAPPING_BYTES_MAX, "A mapping may have 1 MiB.");
+        return error_set(error, ERR_TOO_LARGE, "mapping_too_large", MAPPING_BYTES_MAX,
+                         "A mapping may have 1 MiB.");
     }
     struct mapping *mapping = memory_zalloc(sizeof *mapping);
     if (mapping == NULL) {

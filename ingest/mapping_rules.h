@@ -16,7 +16,8 @@ struct part {
 
 struct mapped_field {
     struct slice path;
-    struct target target; /* by built-in name; a type that settings add is found when a record is read */
+    /* by built-in name; a type that settings add is found when a record is read */
+    struct target target;
     struct part *parts;
     size_t part_count;
     struct transform *steps;

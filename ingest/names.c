@@ -46,11 +46,11 @@ static size_t fold_name(struct slice name, char out[FOLDED_NAME_MAX])
     return length;
 }
 
-#define NAME(text, target_kind, target_number)                                                          \
-    if (memcmp(s, text, sizeof text - 1) == 0) {                                                        \
-        return (struct target){target_kind, target_number};                                             \
+#define NAME(text, target_kind, target_number)                                                     \
+    if (memcmp(s, text, sizeof text - 1) == 0) {                                                   \
+        return (struct target){target_kind, target_number};                                        \
     }
-#define FIELD(text, number) NAME(text, TARGET_FIELD, number)
+#define FIELD(text, number)      NAME(text, TARGET_FIELD, number)
 #define IDENTIFIER(text, number) NAME(text, TARGET_IDENTIFIER, number)
 
 static struct target lookup_short(const char *s, size_t length)
@@ -180,9 +180,10 @@ static struct target lookup_folded(struct slice name)
     return lookup(folded, length);
 }
 
-/* Fold, then look up. But nearly every name comes spelled like ours, which need not be folded; and those of ours that have an
- * underscore stand in the lists in that spelling, too. So what is found as it stands is what folding would find: each
- * spelling in the lists folds to one with the same target (test_names.c). */
+/* Fold, then look up. But nearly every name comes spelled like ours, which need not be folded; and
+ * those of ours that have an underscore stand in the lists in that spelling, too. So what is found
+ * as it stands is what folding would find: each spelling in the lists folds to one with the same
+ * target (test_names.c). */
 struct target name_lookup(struct slice name)
 {
     struct target target = lookup(name.data, name.length);
@@ -193,7 +194,8 @@ OUTLINED static struct target resolve_folded(struct slice name, const struct set
 {
     struct target target = lookup_folded(name);
     uint8_t type;
-    if (target.kind == TARGET_ATTRIBUTE && settings->identifier_type_count > IDENTIFIER_BUILTIN_COUNT &&
+    if (target.kind == TARGET_ATTRIBUTE &&
+        settings->identifier_type_count > IDENTIFIER_BUILTIN_COUNT &&
         settings_identifier_type(settings, name, &type)) {
         target = (struct target){TARGET_IDENTIFIER, type};
     }

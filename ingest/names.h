@@ -1,7 +1,7 @@
 /* names.h: what a key or a column name means.
  *
- * Names are compared without case, blanks, underscores, hyphens and dots: "user_id", "userId" and "User ID" are
- * one, and "location.city" may be written flat. The aliases are a list in names.c.
+ * Names are compared without case, blanks, underscores, hyphens and dots: "user_id", "userId" and
+ * "User ID" are one, and "location.city" may be written flat. The aliases are a list in names.c.
  *
  * Threading: any. */
 #ifndef KINDRED_INGEST_NAMES_H

@@ -21,7 +21,8 @@ bool number_parse_integer(struct slice text, int64_t *out)
     return true;
 }
 
-/* yyjson's reader rounds correctly and knows no locale. It wants the strict form and a NUL behind. */
+/* yyjson's reader rounds correctly and knows no locale. It wants the strict form and a NUL
+ * behind. */
 bool number_parse(struct slice text, double *out)
 {
     char copy[NUMBER_TEXT_MAX + 2];
@@ -55,7 +56,8 @@ bool number_parse(struct slice text, double *out)
 static bool is_plain_integer(struct slice text)
 {
     size_t i = text.length > 0 && text.data[0] == '-';
-    if (i == text.length || text.length > 19 || (text.data[i] == '0' && (i + 1 < text.length || i == 1))) {
+    if (i == text.length || text.length > 19 ||
+        (text.data[i] == '0' && (i + 1 < text.length || i == 1))) {
         return false;
     }
     for (; i < text.length; i++) {
@@ -66,7 +68,8 @@ static bool is_plain_integer(struct slice text)
     return true;
 }
 
-/* -12.34: digits on both sides, no leading zero but the one, at most 15 digits (more do not fit a double). */
+/* -12.34: digits on both sides, no leading zero but the one, at most 15 digits (more do not fit a
+ * double). */
 static bool is_plain_decimal(struct slice text)
 {
     size_t i = text.length > 0 && text.data[0] == '-';

@@ -6,7 +6,12 @@
 #include "tables/phone_table.h"
 #include "text.h"
 
-enum { DIGITS_TYPED_MAX = 24, DIGITS_E164_MAX = 15, NATIONAL_DIGITS_MIN = 2, EXTENSION_DIGITS_MAX = 9 };
+enum {
+    DIGITS_TYPED_MAX = 24,
+    DIGITS_E164_MAX = 15,
+    NATIONAL_DIGITS_MIN = 2,
+    EXTENSION_DIGITS_MAX = 9
+};
 
 struct digits {
     char at[DIGITS_TYPED_MAX];
@@ -14,11 +19,12 @@ struct digits {
     bool plus;
 };
 
-/* ---- reading what was typed ---------------------------------------------------------------------- */
+/* ---- reading what was typed ------------------------------------------------------------------ */
 
 static int digit_of(utf8proc_int32_t c)
 {
-    static const utf8proc_int32_t zeros[] = {0x660, 0x6F0, 0x966, 0xFF10}; /* Arabic, Persian, Devanagari, wide */
+    /* Arabic, Persian, Devanagari, wide */
+    static const utf8proc_int32_t zeros[] = {0x660, 0x6F0, 0x966, 0xFF10};
     if (c < 0x80) {
         return c >= '0' && c <= '9' ? (int)(c - '0') : -1;
     }
@@ -33,10 +39,31 @@ static int digit_of(utf8proc_int32_t c)
 static bool is_separator(utf8proc_int32_t c)
 {
     switch (c) {
-    case ' ': case '-': case '.': case '/': case '(': case ')': case '[': case ']': case '~':
-    case '\t': case 0xA0: case 0xAD: case 0x200B: case 0x2060: case 0x3000: case 0x2212: case 0x30FC:
-    case 0xFF0D: case 0xFF0E: case 0xFF0F: case 0xFF08: case 0xFF09: return true;
-    default: return (c >= 0x2010 && c <= 0x2015) || (c >= 0x2000 && c <= 0x200A) || c == 0x202A || c == 0x202C;
+    case ' ':
+    case '-':
+    case '.':
+    case '/':
+    case '(':
+    case ')':
+    case '[':
+    case ']':
+    case '~':
+    case '\t':
+    case 0xA0:
+    case 0xAD:
+    case 0x200B:
+    case 0x2060:
+    case 0x3000:
+    case 0x2212:
+    case 0x30FC:
+    case 0xFF0D:
+    case 0xFF0E:
+    case 0xFF0F:
+    case 0xFF08:
+    case 0xFF09: return true;
+    default:
+        return (c >= 0x2010 && c <= 0x2015) || (c >= 0x2000 && c <= 0x200A) || c == 0x202A ||
+               c == 0x202C;
     }
 }
 
@@ -47,11 +74,13 @@ static bool is_extension(struct slice rest)
     rest = slice_trim(rest);
     for (size_t i = 0; i < ARRAY_COUNT(words); i++) {
         size_t length = strlen(words[i]);
-        if (rest.length <= length || !slice_equal_ignoring_case(slice_of(rest.data, length), slice_from_cstr(words[i]))) {
+        if (rest.length <= length ||
+            !slice_equal_ignoring_case(slice_of(rest.data, length), slice_from_cstr(words[i]))) {
             continue;
         }
         struct slice number = slice_of(rest.data + length, rest.length - length);
-        while (number.length > 0 && (number.data[0] == '.' || number.data[0] == ':' || number.data[0] == ' ')) {
+        while (number.length > 0 &&
+               (number.data[0] == '.' || number.data[0] == ':' || number.data[0] == ' ')) {
             number.data++;
             number.length--;
         }
@@ -64,13 +93,15 @@ static bool is_extension(struct slice rest)
 static struct slice without_prefix(struct slice text, const char *prefix)
 {
     size_t length = strlen(prefix);
-    if (text.length > length && slice_equal_ignoring_case(slice_of(text.data, length), slice_from_cstr(prefix))) {
+    if (text.length > length &&
+        slice_equal_ignoring_case(slice_of(text.data, length), slice_from_cstr(prefix))) {
         return slice_of(text.data + length, text.length - length);
     }
     return text;
 }
 
-/* Nothing but digits with or without a plus, as machines write numbers: what read_digits_typed would find in them. */
+/* Nothing but digits with or without a plus, as machines write numbers: what read_digits_typed
+ * would find in them. */
 static bool read_digits_alone(struct slice typed, struct digits *out)
 {
     out->plus = typed.length > 0 && typed.data[0] == '+';
@@ -97,7 +128,8 @@ static bool read_digits_typed(struct slice typed, struct digits *out)
         utf8proc_int32_t c = (unsigned char)typed.data[at];
         utf8proc_ssize_t used = 1;
         if (c >= 0x80) {
-            used = utf8proc_iterate((const utf8proc_uint8_t *)typed.data + at, (utf8proc_ssize_t)(typed.length - at), &c);
+            used = utf8proc_iterate((const utf8proc_uint8_t *)typed.data + at,
+                                    (utf8proc_ssize_t)(typed.length - at), &c);
             if (used <= 0) {
                 return false;
             }
@@ -118,7 +150,7 @@ static bool read_digits_typed(struct slice typed, struct digits *out)
     return true;
 }
 
-/* ---- plans --------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 static const struct phone_plan *plan_of_country(const char *country)
 {
@@ -148,7 +180,8 @@ static const struct phone_plan *plan_of_code(unsigned code)
             high = middle;
         }
     }
-    return low < phone_plan_count && phone_plans[low].calling_code == code ? &phone_plans[low] : NULL;
+    return low < phone_plan_count && phone_plans[low].calling_code == code ? &phone_plans[low]
+                                                                           : NULL;
 }
 
 static bool matches_plan(const struct phone_plan *plan, struct slice number)
@@ -161,7 +194,8 @@ static bool matches_plan(const struct phone_plan *plan, struct slice number)
 /* By any of the countries that share the calling code; `plan` is the first of them. */
 static bool is_valid(const struct phone_plan *plan, struct slice number)
 {
-    for (unsigned code = plan->calling_code; plan < phone_plans + phone_plan_count && plan->calling_code == code; plan++) {
+    for (unsigned code = plan->calling_code;
+         plan < phone_plans + phone_plan_count && plan->calling_code == code; plan++) {
         if (matches_plan(plan, number)) {
             return true;
         }
@@ -169,13 +203,15 @@ static bool is_valid(const struct phone_plan *plan, struct slice number)
     return false;
 }
 
-/* Strips (or rewrites) the national prefix into `to`. A number that is valid with its first digits and would not
- * be without them keeps them: "8" is a prefix in Russia and the start of numbers too. */
-static struct slice strip_national_prefix(const struct phone_plan *plan, struct slice number, char to[DIGITS_TYPED_MAX * 2])
+/* Strips (or rewrites) the national prefix into `to`. A number that is valid with its first digits
+ * and would not be without them keeps them: "8" is a prefix in Russia and the start of numbers
+ * too. */
+static struct slice strip_national_prefix(const struct phone_plan *plan, struct slice number,
+                                          char to[DIGITS_TYPED_MAX * 2])
 {
     struct phone_match match;
-    if (plan->prefix_parsing == NULL || !phone_pattern_match(plan->prefix_parsing, number, false, &match) ||
-        match.length == 0) {
+    if (plan->prefix_parsing == NULL ||
+        !phone_pattern_match(plan->prefix_parsing, number, false, &match) || match.length == 0) {
         return number;
     }
     size_t length = 0;
@@ -224,18 +260,23 @@ static size_t finish(const struct phone_plan *plan, struct slice number, char ou
 {
     char rewritten[DIGITS_TYPED_MAX * 2];
     struct slice stripped = strip_national_prefix(plan, number, rewritten);
-    return is_valid(plan_of_code(plan->calling_code), stripped) ? write_e164(plan->calling_code, stripped, out) : 0;
+    return is_valid(plan_of_code(plan->calling_code), stripped)
+               ? write_e164(plan->calling_code, stripped, out)
+               : 0;
 }
 
-/* Digits that begin with a calling code. No code is the start of another. `home` is the caller's country. */
-static size_t normalise_international(struct slice digits, const char *home, char out[PHONE_TEXT_MAX])
+/* Digits that begin with a calling code. No code is the start of another. `home` is the caller's
+ * country. */
+static size_t normalise_international(struct slice digits, const char *home,
+                                      char out[PHONE_TEXT_MAX])
 {
     unsigned code = 0;
     for (size_t i = 0; i < 3 && i < digits.length; i++) {
         code = code * 10 + (unsigned)(digits.data[i] - '0');
         const struct phone_plan *plan = code == 0 ? NULL : plan_of_code(code);
         if (plan != NULL) {
-            /* "+44 (0)20 …" has a prefix too many. What is valid as it stands is left so: then E.164 stays E.164. */
+            /* "+44 (0)20 …" has a prefix too many. What is valid as it stands is left so: then
+             * E.164 stays E.164. */
             struct slice number = slice_of(digits.data + i + 1, digits.length - i - 1);
             if (is_valid(plan, number)) {
                 return write_e164(code, number, out);
@@ -266,11 +307,13 @@ static bool starts_with_code(struct slice digits, unsigned code, struct slice *r
     return true;
 }
 
-static size_t normalise_national(struct slice digits, const struct phone_plan *home, char out[PHONE_TEXT_MAX])
+static size_t normalise_national(struct slice digits, const struct phone_plan *home,
+                                 char out[PHONE_TEXT_MAX])
 {
     struct phone_match match;
-    if (home->international != NULL && phone_pattern_match(home->international, digits, false, &match) &&
-        match.length > 0 && match.length < digits.length && digits.data[match.length] != '0') {
+    if (home->international != NULL &&
+        phone_pattern_match(home->international, digits, false, &match) && match.length > 0 &&
+        match.length < digits.length && digits.data[match.length] != '0') {
         struct slice rest = slice_of(digits.data + match.length, digits.length - match.length);
         size_t length = normalise_international(rest, home->country, out);
         if (length > 0) {
@@ -291,7 +334,8 @@ static size_t normalise_national(struct slice digits, const struct phone_plan *h
 size_t phone_normalise(struct slice typed, const char *country, char out[PHONE_TEXT_MAX])
 {
     struct digits digits;
-    if (!read_digits_alone(typed, &digits) && (!read_digits_typed(typed, &digits) || digits.count == 0)) {
+    if (!read_digits_alone(typed, &digits) &&
+        (!read_digits_typed(typed, &digits) || digits.count == 0)) {
         return 0;
     }
     struct slice number = slice_of(digits.at, digits.count);

@@ -1,13 +1,14 @@
-/* phone.h: telephone numbers as people type them → E.164 (ITU-T E.164: "+", calling code, national number,
- * at most 15 digits).
+/* phone.h: telephone numbers as people type them → E.164 (ITU-T E.164: "+", calling code, national
+ * number, at most 15 digits).
  *
- * Our own code and a table (tables/) instead of the libphonenumber library: what a number becomes is part of the
- * fold of the log, so it must not change with the version of a library that happens to be installed; and that
- * library is C++ and about twenty times slower. The rules are the same ones: international prefix, calling code,
- * national prefix and its rewriting, possible lengths, the general pattern of the national plan.
+ * Our own code and a table (tables/) instead of the libphonenumber library: what a number becomes
+ * is part of the fold of the log, so it must not change with the version of a library that happens
+ * to be installed; and that library is C++ and about twenty times slower. The rules are the same
+ * ones: international prefix, calling code, national prefix and its rewriting, possible lengths,
+ * the general pattern of the national plan.
  *
- * Not followed: the pattern per kind of line (mobile, toll-free, ...). New ranges are opened all the time, and a
- * real customer's number must not be refused because a table is a year old.
+ * Not followed: the pattern per kind of line (mobile, toll-free, ...). New ranges are opened all
+ * the time, and a real customer's number must not be refused because a table is a year old.
  *
  * An extension ("ext. 5", "x5", ";ext=5") is read and left away: it is not part of E.164.
  *

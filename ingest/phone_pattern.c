@@ -1,6 +1,6 @@
-/* What comes after a piece of pattern is kept as a chain of frames on the C stack (continuations): a group
- * matches its body and then resumes whoever called it. Depth is bounded by the pattern's nesting times the
- * subject's length. */
+/* What comes after a piece of pattern is kept as a chain of frames on the C stack (continuations):
+ * a group matches its body and then resumes whoever called it. Depth is bounded by the pattern's
+ * nesting times the subject's length. */
 #include "phone_pattern.h"
 
 #include "text.h"
@@ -27,7 +27,8 @@ struct frame {
     struct piece rest;
 };
 
-/* Up to the end of the piece or of the alternative: groups are taken whole, so a bar met on the way is one of its own level. */
+/* Up to the end of the piece or of the alternative: groups are taken whole, so a bar met on the way
+ * is one of its own level. */
 static bool match_sequence(struct matcher *m, struct piece p, size_t at, const struct frame *next);
 
 static const char *skip_atom(const char *p)
@@ -115,7 +116,8 @@ static unsigned count_digits(const struct matcher *m, const char *atom, size_t a
     return count;
 }
 
-static bool match_alternatives(struct matcher *m, struct piece p, size_t at, const struct frame *next)
+static bool match_alternatives(struct matcher *m, struct piece p, size_t at,
+                               const struct frame *next)
 {
     while (!match_sequence(m, p, at, next)) {
         while (p.at < p.end && *p.at != '|') {
@@ -129,7 +131,8 @@ static bool match_alternatives(struct matcher *m, struct piece p, size_t at, con
     return true;
 }
 
-/* One more repetition of the group if it may have one, otherwise (or failing that) what comes after it. */
+/* One more repetition of the group if it may have one, otherwise (or failing that) what comes after
+ * it. */
 static bool match_group(struct matcher *m, struct frame *frame, size_t at)
 {
     if (frame->count < frame->most) {
@@ -174,7 +177,8 @@ static unsigned group_number(const char *pattern_start, const char *at)
 }
 
 /* p is at the group's bracket, `end` behind the closing one; the frame knows what follows. */
-static bool enter_group(struct matcher *m, struct piece p, const char *end, struct frame frame, size_t at)
+static bool enter_group(struct matcher *m, struct piece p, const char *end, struct frame frame,
+                        size_t at)
 {
     bool captured = p.at[1] != '?';
     unsigned group = captured ? group_number(m->pattern, p.at) : 0;
@@ -209,14 +213,16 @@ static bool match_sequence(struct matcher *m, struct piece p, size_t at, const s
         if (count < least) {
             return false;
         }
-        /* The fewest it may take, often the only number. Nothing is left to try again here, so this goes on without a call. */
+        /* The fewest it may take, often the only number. Nothing is left to try again here, so this
+         * goes on without a call. */
         at += least;
         p = rest;
     }
     return resume(m, next, at);
 }
 
-bool phone_pattern_match(const char *pattern, struct slice digits, bool whole, struct phone_match *out)
+bool phone_pattern_match(const char *pattern, struct slice digits, bool whole,
+                         struct phone_match *out)
 {
     *out = (struct phone_match){0};
     struct matcher m = {pattern, digits, whole, out};

@@ -40,14 +40,16 @@ static const struct country *find_folded(struct slice folded)
 {
     char four[4] = {0};
     memcpy(four, folded.data, folded.length < sizeof four ? folded.length : sizeof four);
-    uint32_t first = (uint32_t)(unsigned char)four[0] << 24 | (uint32_t)(unsigned char)four[1] << 16 |
+    uint32_t first = (uint32_t)(unsigned char)four[0] << 24 |
+                     (uint32_t)(unsigned char)four[1] << 16 |
                      (uint32_t)(unsigned char)four[2] << 8 | (unsigned char)four[3];
     size_t low = 0;
     size_t high = country_key_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct country_key *key = &country_keys[middle];
-        int order = key->first != first ? (key->first < first ? -1 : 1) : compare_key(key->folded, folded);
+        int order =
+            key->first != first ? (key->first < first ? -1 : 1) : compare_key(key->folded, folded);
         if (order == 0) {
             return &countries[country_keys[middle].country];
         }
@@ -84,7 +86,7 @@ const char *country_alpha2(const struct country *country)
     return country->alpha2;
 }
 
-/* ---- states ----------------------------------------------------------------------------------------- */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 struct state {
     char code[4];
@@ -92,31 +94,93 @@ struct state {
 };
 
 static const struct state states_us[] = {
-    {"AL", "Alabama"}, {"AK", "Alaska"}, {"AZ", "Arizona"}, {"AR", "Arkansas"}, {"CA", "California"},
-    {"CO", "Colorado"}, {"CT", "Connecticut"}, {"DE", "Delaware"}, {"DC", "District of Columbia"}, {"FL", "Florida"},
-    {"GA", "Georgia"}, {"HI", "Hawaii"}, {"ID", "Idaho"}, {"IL", "Illinois"}, {"IN", "Indiana"}, {"IA", "Iowa"},
-    {"KS", "Kansas"}, {"KY", "Kentucky"}, {"LA", "Louisiana"}, {"ME", "Maine"}, {"MD", "Maryland"},
-    {"MA", "Massachusetts"}, {"MI", "Michigan"}, {"MN", "Minnesota"}, {"MS", "Mississippi"}, {"MO", "Missouri"},
-    {"MT", "Montana"}, {"NE", "Nebraska"}, {"NV", "Nevada"}, {"NH", "New Hampshire"}, {"NJ", "New Jersey"},
-    {"NM", "New Mexico"}, {"NY", "New York"}, {"NC", "North Carolina"}, {"ND", "North Dakota"}, {"OH", "Ohio"},
-    {"OK", "Oklahoma"}, {"OR", "Oregon"}, {"PA", "Pennsylvania"}, {"RI", "Rhode Island"}, {"SC", "South Carolina"},
-    {"SD", "South Dakota"}, {"TN", "Tennessee"}, {"TX", "Texas"}, {"UT", "Utah"}, {"VT", "Vermont"},
-    {"VA", "Virginia"}, {"WA", "Washington"}, {"WV", "West Virginia"}, {"WI", "Wisconsin"}, {"WY", "Wyoming"},
-    {"AS", "American Samoa"}, {"GU", "Guam"}, {"MP", "Northern Mariana Islands"}, {"PR", "Puerto Rico"},
-    {"VI", "US Virgin Islands"}, {"AA", "Armed Forces Americas"}, {"AE", "Armed Forces Europe"},
+    {"AL", "Alabama"},
+    {"AK", "Alaska"},
+    {"AZ", "Arizona"},
+    {"AR", "Arkansas"},
+    {"CA", "California"},
+    {"CO", "Colorado"},
+    {"CT", "Connecticut"},
+    {"DE", "Delaware"},
+    {"DC", "District of Columbia"},
+    {"FL", "Florida"},
+    {"GA", "Georgia"},
+    {"HI", "Hawaii"},
+    {"ID", "Idaho"},
+    {"IL", "Illinois"},
+    {"IN", "Indiana"},
+    {"IA", "Iowa"},
+    {"KS", "Kansas"},
+    {"KY", "Kentucky"},
+    {"LA", "Louisiana"},
+    {"ME", "Maine"},
+    {"MD", "Maryland"},
+    {"MA", "Massachusetts"},
+    {"MI", "Michigan"},
+    {"MN", "Minnesota"},
+    {"MS", "Mississippi"},
+    {"MO", "Missouri"},
+    {"MT", "Montana"},
+    {"NE", "Nebraska"},
+    {"NV", "Nevada"},
+    {"NH", "New Hampshire"},
+    {"NJ", "New Jersey"},
+    {"NM", "New Mexico"},
+    {"NY", "New York"},
+    {"NC", "North Carolina"},
+    {"ND", "North Dakota"},
+    {"OH", "Ohio"},
+    {"OK", "Oklahoma"},
+    {"OR", "Oregon"},
+    {"PA", "Pennsylvania"},
+    {"RI", "Rhode Island"},
+    {"SC", "South Carolina"},
+    {"SD", "South Dakota"},
+    {"TN", "Tennessee"},
+    {"TX", "Texas"},
+    {"UT", "Utah"},
+    {"VT", "Vermont"},
+    {"VA", "Virginia"},
+    {"WA", "Washington"},
+    {"WV", "West Virginia"},
+    {"WI", "Wisconsin"},
+    {"WY", "Wyoming"},
+    {"AS", "American Samoa"},
+    {"GU", "Guam"},
+    {"MP", "Northern Mariana Islands"},
+    {"PR", "Puerto Rico"},
+    {"VI", "US Virgin Islands"},
+    {"AA", "Armed Forces Americas"},
+    {"AE", "Armed Forces Europe"},
     {"AP", "Armed Forces Pacific"},
 };
 
 static const struct state states_ca[] = {
-    {"AB", "Alberta"}, {"BC", "British Columbia"}, {"MB", "Manitoba"}, {"NB", "New Brunswick"},
-    {"NL", "Newfoundland and Labrador"}, {"NF", "Newfoundland and Labrador"}, {"NS", "Nova Scotia"},
-    {"NT", "Northwest Territories"}, {"NU", "Nunavut"}, {"ON", "Ontario"}, {"PE", "Prince Edward Island"},
-    {"QC", "Quebec"}, {"PQ", "Quebec"}, {"SK", "Saskatchewan"}, {"YT", "Yukon"},
+    {"AB", "Alberta"},
+    {"BC", "British Columbia"},
+    {"MB", "Manitoba"},
+    {"NB", "New Brunswick"},
+    {"NL", "Newfoundland and Labrador"},
+    {"NF", "Newfoundland and Labrador"},
+    {"NS", "Nova Scotia"},
+    {"NT", "Northwest Territories"},
+    {"NU", "Nunavut"},
+    {"ON", "Ontario"},
+    {"PE", "Prince Edward Island"},
+    {"QC", "Quebec"},
+    {"PQ", "Quebec"},
+    {"SK", "Saskatchewan"},
+    {"YT", "Yukon"},
 };
 
 static const struct state states_au[] = {
-    {"ACT", "Australian Capital Territory"}, {"NSW", "New South Wales"}, {"NT", "Northern Territory"},
-    {"QLD", "Queensland"}, {"SA", "South Australia"}, {"TAS", "Tasmania"}, {"VIC", "Victoria"},
+    {"ACT", "Australian Capital Territory"},
+    {"NSW", "New South Wales"},
+    {"NT", "Northern Territory"},
+    {"QLD", "Queensland"},
+    {"SA", "South Australia"},
+    {"TAS", "Tasmania"},
+    {"VIC", "Victoria"},
     {"WA", "Western Australia"},
 };
 

@@ -7,16 +7,18 @@
 static err read_form(struct builder *b, struct slice bytes, const struct record_form *form)
 {
     if (form->etl_version > ETL_RULES_VERSION) {
-        return record_fail(b->error, ERR_UNSUPPORTED, "rules_too_new", SLICE_LITERAL(""), 0,
-                           "The entry was read by the rules of a newer Kindred; run that version or a newer one.");
+        return record_fail(
+            b->error, ERR_UNSUPPORTED, "rules_too_new", SLICE_LITERAL(""), 0,
+            "The entry was read by the rules of a newer Kindred; run that version or a newer one.");
     }
     if (bytes.length > RECORD_BYTES_MAX) {
-        return record_fail(b->error, ERR_TOO_LARGE, "record_too_large", SLICE_LITERAL(""), RECORD_BYTES_MAX,
-                           "The record is over the limit in bytes; split it.");
+        return record_fail(b->error, ERR_TOO_LARGE, "record_too_large", SLICE_LITERAL(""),
+                           RECORD_BYTES_MAX, "The record is over the limit in bytes; split it.");
     }
     switch (form->format) {
     case FORMAT_JSON:
-        return form->mapping == NULL ? read_json(b, bytes) : read_json_mapped(b, bytes, form->mapping);
+        return form->mapping == NULL ? read_json(b, bytes)
+                                     : read_json_mapped(b, bytes, form->mapping);
     case FORMAT_CSV:
         if (form->header != NULL) {
             return read_csv(b, bytes, form->header, form->mapping);
@@ -46,8 +48,8 @@ err record_read(struct arena *arena, struct slice bytes, const struct record_for
     return e == ERR_MEMORY ? out_of_memory(error) : e;
 }
 
-err record_read_patch(struct arena *arena, struct slice bytes, const struct settings *settings, struct record *out,
-                      struct record_error *error)
+err record_read_patch(struct arena *arena, struct slice bytes, const struct settings *settings,
+                      struct record *out, struct record_error *error)
 {
     struct builder builder;
     builder_init(&builder, arena, settings, out, error);

@@ -23,34 +23,44 @@ static bool cell_of(void *context, struct slice column, struct slice *out)
     return out->length > 0;
 }
 
-static err cut_failed(struct builder *b, err e, const struct csv_header *header, const struct csv_row *row, size_t bad_at)
+static err cut_failed(struct builder *b, err e, const struct csv_header *header,
+                      const struct csv_row *row, size_t bad_at)
 {
     char message[ERROR_MESSAGE_MAX];
     if (e == ERR_INVALID) {
-        snprintf(message, sizeof message, "A quoted cell does not end as it should at byte %zu of the row; write a quote "
-                                          "inside a cell as two.", bad_at + 1);
+        snprintf(message, sizeof message,
+                 "A quoted cell does not end as it should at byte %zu of the row; write a quote "
+                 "inside a cell as two.",
+                 bad_at + 1);
         return record_fail(b->error, ERR_INVALID, "csv_quote", SLICE_LITERAL(""), bad_at, message);
     }
     if (e == ERR_TOO_LARGE) {
-        snprintf(message, sizeof message, "The row has more cells than the header's %zu columns; quote cells that hold "
-                                          "the delimiter.", header->count);
+        snprintf(message, sizeof message,
+                 "The row has more cells than the header's %zu columns; quote cells that hold "
+                 "the delimiter.",
+                 header->count);
     } else {
-        snprintf(message, sizeof message, "The row has %zu cells and the header %zu columns; fill the missing ones.",
+        snprintf(message, sizeof message,
+                 "The row has %zu cells and the header %zu columns; fill the missing ones.",
                  row->count, header->count);
     }
     return record_fail(b->error, ERR_INVALID, "csv_columns", SLICE_LITERAL(""), 0, message);
 }
 
-static err cut_row(struct builder *b, struct slice bytes, const struct csv_header *header, struct csv_row *row)
+static err cut_row(struct builder *b, struct slice bytes, const struct csv_header *header,
+                   struct csv_row *row)
 {
     size_t bad_at = 0;
     if (!utf8_valid(bytes, &bad_at)) {
         char message[ERROR_MESSAGE_MAX];
-        snprintf(message, sizeof message, "The row is not UTF-8 at byte %zu; convert the file, for example with iconv.",
+        snprintf(message, sizeof message,
+                 "The row is not UTF-8 at byte %zu; convert the file, for example with iconv.",
                  bad_at + 1);
-        return record_fail(b->error, ERR_INVALID, "csv_encoding", SLICE_LITERAL(""), bad_at, message);
+        return record_fail(b->error, ERR_INVALID, "csv_encoding", SLICE_LITERAL(""), bad_at,
+                           message);
     }
-    while (bytes.length > 0 && (bytes.data[bytes.length - 1] == '\r' || bytes.data[bytes.length - 1] == '\n')) {
+    while (bytes.length > 0 &&
+           (bytes.data[bytes.length - 1] == '\r' || bytes.data[bytes.length - 1] == '\n')) {
         bytes.length--;
     }
     err e = csv_cut(b->arena, bytes, header->delimiter, header->count, row, &bad_at);
@@ -60,13 +70,16 @@ static err cut_row(struct builder *b, struct slice bytes, const struct csv_heade
     return cut_failed(b, e, header, row, bad_at);
 }
 
-static struct target column_target(const struct builder *b, const struct csv_header *header, size_t column)
+static struct target column_target(const struct builder *b, const struct csv_header *header,
+                                   size_t column)
 {
     struct target target = header->targets[column];
-    return target.kind == TARGET_ATTRIBUTE ? name_resolve(header->names[column], b->settings) : target;
+    return target.kind == TARGET_ATTRIBUTE ? name_resolve(header->names[column], b->settings)
+                                           : target;
 }
 
-err read_csv(struct builder *b, struct slice bytes, const struct csv_header *header, const struct mapping *mapping)
+err read_csv(struct builder *b, struct slice bytes, const struct csv_header *header,
+             const struct mapping *mapping)
 {
     struct row_reader reader = {.header = header};
     err e = cut_row(b, bytes, header, &reader.row);
@@ -78,7 +91,8 @@ err read_csv(struct builder *b, struct slice bytes, const struct csv_header *hea
     }
     for (size_t i = 0; e == ERR_OK && i < header->count; i++) {
         struct slice cell = reader.row.cells[i];
-        if (cell.length == 0 || (mapping != NULL && mapping_uses_column(mapping, header->names[i]))) {
+        if (cell.length == 0 ||
+            (mapping != NULL && mapping_uses_column(mapping, header->names[i]))) {
             continue;
         }
         const struct target attribute = {TARGET_ATTRIBUTE, 0};

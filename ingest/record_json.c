@@ -8,14 +8,21 @@
 #include "text.h"
 
 /* What the keys of an object may mean. */
-enum container { CONTAINER_ROOT, CONTAINER_LOCATION, CONTAINER_DEMOGRAPHICS, CONTAINER_IDENTIFIERS, CONTAINER_OTHER };
+enum container {
+    CONTAINER_ROOT,
+    CONTAINER_LOCATION,
+    CONTAINER_DEMOGRAPHICS,
+    CONTAINER_IDENTIFIERS,
+    CONTAINER_OTHER
+};
 
 struct walk {
     struct builder *builder;
     struct json_gate gate;
 };
 
-static err walk_object(struct walk *w, yyjson_val *object, enum container container, const struct path *up, size_t depth);
+static err walk_object(struct walk *w, yyjson_val *object, enum container container,
+                       const struct path *up, size_t depth);
 
 static struct target target_of(struct walk *w, enum container container, struct slice key)
 {
@@ -30,16 +37,17 @@ static struct target target_of(struct walk *w, enum container container, struct 
     if (container == CONTAINER_IDENTIFIERS) {
         return target.kind == TARGET_IDENTIFIER ? target : none;
     }
-    static const uint32_t places = 1u << FIELD_CITY | 1u << FIELD_STATE | 1u << FIELD_COUNTRY | 1u << FIELD_POSTAL_CODE |
-                                   1u << FIELD_STREET;
+    static const uint32_t places = 1u << FIELD_CITY | 1u << FIELD_STATE | 1u << FIELD_COUNTRY |
+                                   1u << FIELD_POSTAL_CODE | 1u << FIELD_STREET;
     uint32_t field = target.kind == TARGET_FIELD ? 1u << target.number : 0;
     uint32_t wanted = container == CONTAINER_LOCATION ? places : ~places & ~(1u << FIELD_INTERESTS);
     return (field & wanted) != 0 ? target : none;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
 
-static err walk_raw(struct walk *w, struct target target, const struct path *path, yyjson_val *value)
+static err walk_raw(struct walk *w, struct target target, const struct path *path,
+                    yyjson_val *value)
 {
     struct slice text = slice_of(unsafe_yyjson_get_raw(value), unsafe_yyjson_get_len(value));
     bool integer = true;
@@ -47,13 +55,15 @@ static err walk_raw(struct walk *w, struct target target, const struct path *pat
         integer = integer && (ascii_is_digit(text.data[i]) || text.data[i] == '-');
     }
     if (target.kind == TARGET_IDENTIFIER) {
-        return record_fail(w->builder->error, ERR_INVALID, "identifier_not_exact", path_text(w->builder, path), 0,
-                           "A number over 64 bits is not exact everywhere; send the identifier as a string.");
+        return record_fail(
+            w->builder->error, ERR_INVALID, "identifier_not_exact", path_text(w->builder, path), 0,
+            "A number over 64 bits is not exact everywhere; send the identifier as a string.");
     }
     if (integer) {
         return build_big_integer(w->builder, target, path, text);
     }
-    builder_warn(w->builder, path, "number_out_of_range", "The number is too large for any computer; it was left away.");
+    builder_warn(w->builder, path, "number_out_of_range",
+                 "The number is too large for any computer; it was left away.");
     return ERR_OK;
 }
 
@@ -67,15 +77,18 @@ static err walk_uint(struct walk *w, struct target target, const struct path *pa
     for (; value > 0; value /= 10) {
         digits[--length] = (char)('0' + value % 10);
     }
-    struct slice text = arena_copy(w->builder->arena, slice_of(digits + length, sizeof digits - length));
+    struct slice text =
+        arena_copy(w->builder->arena, slice_of(digits + length, sizeof digits - length));
     return text.data == NULL ? ERR_MEMORY : build_big_integer(w->builder, target, path, text);
 }
 
-static err walk_scalar(struct walk *w, struct target target, const struct path *path, yyjson_val *value)
+static err walk_scalar(struct walk *w, struct target target, const struct path *path,
+                       yyjson_val *value)
 {
     switch (unsafe_yyjson_get_type(value)) {
     case YYJSON_TYPE_NULL: return build_null(w->builder, target, path);
-    case YYJSON_TYPE_BOOL: return build_bool(w->builder, target, path, unsafe_yyjson_get_bool(value));
+    case YYJSON_TYPE_BOOL:
+        return build_bool(w->builder, target, path, unsafe_yyjson_get_bool(value));
     case YYJSON_TYPE_STR: return build_text(w->builder, target, path, yyjson_text(value));
     case YYJSON_TYPE_RAW: return walk_raw(w, target, path, value);
     default: break;
@@ -111,20 +124,24 @@ static struct slice item_text(struct walk *w, yyjson_val *item)
     } else {
         json_i64(&json, unsafe_yyjson_get_sint(item));
     }
-    struct slice text = buffer.failed ? SLICE_NONE : arena_copy(w->builder->arena, buffer_slice(&buffer));
+    struct slice text =
+        buffer.failed ? SLICE_NONE : arena_copy(w->builder->arena, buffer_slice(&buffer));
     buffer_deinit(&buffer);
     return text;
 }
 
-static err walk_item(struct walk *w, struct target target, const struct path *path, yyjson_val *item, size_t depth)
+static err walk_item(struct walk *w, struct target target, const struct path *path,
+                     yyjson_val *item, size_t depth)
 {
     if (yyjson_is_null(item)) {
         return ERR_OK;
     }
     if (yyjson_is_obj(item) || yyjson_is_arr(item)) {
-        builder_warn(w->builder, path, "value_unsupported",
-                     "A list may hold texts, numbers, true and false; objects and lists in it were left away.");
-        return json_gate_subtree(&w->gate, item, depth + 1, path_text(w->builder, path), w->builder->error);
+        builder_warn(
+            w->builder, path, "value_unsupported",
+            "A list may hold texts, numbers, true and false; objects and lists in it were left away.");
+        return json_gate_subtree(&w->gate, item, depth + 1, path_text(w->builder, path),
+                                 w->builder->error);
     }
     if (target.kind == TARGET_IDENTIFIER && !yyjson_is_str(item)) {
         return walk_scalar(w, target, path, item);
@@ -135,15 +152,19 @@ static err walk_item(struct walk *w, struct target target, const struct path *pa
 
 static bool holds_list(struct target target)
 {
-    return target.kind == TARGET_ATTRIBUTE || target.kind == TARGET_IDENTIFIER || target.kind == TARGET_LOCATION ||
+    return target.kind == TARGET_ATTRIBUTE || target.kind == TARGET_IDENTIFIER ||
+           target.kind == TARGET_LOCATION ||
            (target.kind == TARGET_FIELD && target.number == FIELD_INTERESTS);
 }
 
-static err walk_array(struct walk *w, struct target target, const struct path *path, yyjson_val *array, size_t depth)
+static err walk_array(struct walk *w, struct target target, const struct path *path,
+                      yyjson_val *array, size_t depth)
 {
     if (depth > RECORD_DEPTH_MAX || !holds_list(target)) {
-        builder_warn(w->builder, path, "value_unsupported", "This field holds one value; the list was left away.");
-        return json_gate_subtree(&w->gate, array, depth, path_text(w->builder, path), w->builder->error);
+        builder_warn(w->builder, path, "value_unsupported",
+                     "This field holds one value; the list was left away.");
+        return json_gate_subtree(&w->gate, array, depth, path_text(w->builder, path),
+                                 w->builder->error);
     }
     if (w->builder->is_patch && unsafe_yyjson_get_len(array) == 0) {
         return build_null(w->builder, target, path); /* [] replaces the list by nothing */
@@ -159,7 +180,8 @@ static err walk_array(struct walk *w, struct target target, const struct path *p
     return ERR_OK;
 }
 
-static err walk_nested(struct walk *w, struct target target, const struct path *path, yyjson_val *object, size_t depth)
+static err walk_nested(struct walk *w, struct target target, const struct path *path,
+                       yyjson_val *object, size_t depth)
 {
     switch ((enum target_kind)target.kind) {
     case TARGET_LOCATION: return walk_object(w, object, CONTAINER_LOCATION, path, depth);
@@ -172,11 +194,14 @@ static err walk_nested(struct walk *w, struct target target, const struct path *
     case TARGET_MESSAGE_ID:
     case TARGET_IGNORED: break;
     }
-    builder_warn(w->builder, path, "value_unsupported", "This field holds a text or an integer; the object was left away.");
-    return json_gate_subtree(&w->gate, object, depth, path_text(w->builder, path), w->builder->error);
+    builder_warn(w->builder, path, "value_unsupported",
+                 "This field holds a text or an integer; the object was left away.");
+    return json_gate_subtree(&w->gate, object, depth, path_text(w->builder, path),
+                             w->builder->error);
 }
 
-static err walk_object(struct walk *w, yyjson_val *object, enum container container, const struct path *up, size_t depth)
+static err walk_object(struct walk *w, yyjson_val *object, enum container container,
+                       const struct path *up, size_t depth)
 {
     err e = ERR_OK;
     if (!json_gate_passes(&w->gate, object, depth)) {
@@ -184,7 +209,8 @@ static err walk_object(struct walk *w, yyjson_val *object, enum container contai
     }
     size_t i, count;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(object, i, count, key, value) {
+    yyjson_obj_foreach(object, i, count, key, value)
+    {
         if (e != ERR_OK) {
             break;
         }
@@ -200,7 +226,7 @@ static err walk_object(struct walk *w, yyjson_val *object, enum container contai
     return e;
 }
 
-/* ---- entry ----------------------------------------------------------------------------------------------- */
+/* ---- entry ----------------------------------------------------------------------------------- */
 
 static err parse_object(struct builder *builder, struct slice bytes, yyjson_val **root)
 {
@@ -211,8 +237,9 @@ static err parse_object(struct builder *builder, struct slice bytes, yyjson_val 
     }
     *root = yyjson_doc_get_root(doc);
     if (!yyjson_is_obj(*root)) {
-        return record_fail(builder->error, ERR_INVALID, "not_an_object", SLICE_LITERAL(""), 0,
-                           "A record is a JSON object, {\"email\": …}; this is another kind of value.");
+        return record_fail(
+            builder->error, ERR_INVALID, "not_an_object", SLICE_LITERAL(""), 0,
+            "A record is a JSON object, {\"email\": …}; this is another kind of value.");
     }
     return ERR_OK;
 }

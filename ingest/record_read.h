@@ -14,6 +14,7 @@ err read_csv(struct builder *builder, struct slice bytes, const struct csv_heade
              const struct mapping *mapping) MUST_USE;
 
 /* A JSON object read through a mapping: its top-level members are the columns. */
-err read_json_mapped(struct builder *builder, struct slice bytes, const struct mapping *mapping) MUST_USE;
+err read_json_mapped(struct builder *builder, struct slice bytes,
+                     const struct mapping *mapping) MUST_USE;
 
 #endif

@@ -11,11 +11,16 @@
 #include "phone.h"
 #include "text.h"
 
-enum { BLOCKED_ANY = 255, SETTINGS_ARENA_BYTES = 32 * 1024 * 1024, REPEATED_MIN = 8, PHONE_REPEATED_MIN = 7 };
+enum {
+    BLOCKED_ANY = 255,
+    SETTINGS_ARENA_BYTES = 32 * 1024 * 1024,
+    REPEATED_MIN = 8,
+    PHONE_REPEATED_MIN = 7
+};
 
 struct blocked {
-    uint8_t type; /* BLOCKED_ANY: every type */
-    bool any_end; /* the entry ended in '*': `text` is the beginning */
+    uint8_t type;      /* BLOCKED_ANY: every type */
+    bool any_end;      /* the entry ended in '*': `text` is the beginning */
     struct slice text; /* lower case */
 };
 
@@ -35,7 +40,7 @@ struct settings_tables {
     size_t source_count;
 };
 
-/* ---- reading: where an error is ------------------------------------------------------------------------ */
+/* ---- reading: where an error is -------------------------------------------------------------- */
 
 struct reader {
     struct slice json;
@@ -43,31 +48,35 @@ struct reader {
     struct settings *settings;
 };
 
-/* yyjson keeps no positions: look for the key as it is written. Good enough to point at the line. */
+/* yyjson keeps no positions: look for the key as it is written. Good enough to point at the
+ * line. */
 static uint64_t position_of(const struct reader *r, struct slice word)
 {
-    const char *found = word.length == 0 ? NULL : memmem(r->json.data, r->json.length, word.data, word.length);
+    const char *found =
+        word.length == 0 ? NULL : memmem(r->json.data, r->json.length, word.data, word.length);
     return found == NULL ? 0 : (uint64_t)(found - r->json.data);
 }
 
 static err bad(const struct reader *r, const char *code, struct slice word, const char *why)
 {
     struct slice shown = text_cut(word, 64);
-    return error_set(r->error, ERR_INVALID, code, position_of(r, word), "Settings: \"%.*s\" %s.", SLICE_ARGS(shown), why);
+    return error_set(r->error, ERR_INVALID, code, position_of(r, word), "Settings: \"%.*s\" %s.",
+                     SLICE_ARGS(shown), why);
 }
 
 static err no_memory(const struct reader *r)
 {
-    return error_set(r->error, ERR_MEMORY, "out_of_memory", 0, "There was no memory for the settings; try again later.");
+    return error_set(r->error, ERR_MEMORY, "out_of_memory", 0,
+                     "There was no memory for the settings; try again later.");
 }
 
-/* ---- identifiers ------------------------------------------------------------------------------------------ */
+/* ---- identifiers ----------------------------------------------------------------------------- */
 
 static void set_defaults(struct settings *settings)
 {
     static const struct identifier_rule rules[IDENTIFIER_BUILTIN_COUNT] = {
-        [IDENTIFIER_EMAIL] = {"email", 1},     [IDENTIFIER_USER_ID] = {"user_id", 1},
-        [IDENTIFIER_PHONE] = {"phone", 5},     [IDENTIFIER_COOKIE] = {"cookie", 200},
+        [IDENTIFIER_EMAIL] = {"email", 1},          [IDENTIFIER_USER_ID] = {"user_id", 1},
+        [IDENTIFIER_PHONE] = {"phone", 5},          [IDENTIFIER_COOKIE] = {"cookie", 200},
         [IDENTIFIER_DEVICE_ID] = {"device_id", 50},
     };
     memcpy(settings->default_country, "US", 3);
@@ -91,7 +100,7 @@ bool settings_identifier_type(const struct settings *settings, struct slice name
 
 static bool type_name_valid(struct slice name)
 {
-    if (name.length == 0 || name.length >= sizeof ((struct identifier_rule *)0)->name) {
+    if (name.length == 0 || name.length >= sizeof((struct identifier_rule *)0)->name) {
         return false;
     }
     for (size_t i = 0; i < name.length; i++) {
@@ -107,13 +116,16 @@ static err add_type(struct reader *r, struct slice name, uint8_t *type)
 {
     struct settings *settings = r->settings;
     if (!type_name_valid(name)) {
-        return bad(r, "settings_identifier_name", name, "is no name for an identifier: lower-case letters, digits and _, at most 31");
+        return bad(r, "settings_identifier_name", name,
+                   "is no name for an identifier: lower-case letters, digits and _, at most 31");
     }
     if (name_lookup(name).kind != TARGET_ATTRIBUTE) {
-        return bad(r, "settings_identifier_name", name, "is the name of a field and cannot be an identifier type");
+        return bad(r, "settings_identifier_name", name,
+                   "is the name of a field and cannot be an identifier type");
     }
     if (settings->identifier_type_count == IDENTIFIER_TYPE_MAX) {
-        return bad(r, "settings_too_many_identifiers", name, "is one identifier type too many: there may be 16");
+        return bad(r, "settings_too_many_identifiers", name,
+                   "is one identifier type too many: there may be 16");
     }
     *type = (uint8_t)settings->identifier_type_count++;
     memcpy(settings->identifiers[*type].name, name.data, name.length);
@@ -130,15 +142,17 @@ static err read_identifier(struct reader *r, yyjson_val *entry, uint8_t *type)
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         if (yyjson_equals_str(key, "type") && yyjson_is_str(value)) {
             name = yyjson_text(value);
-        } else if (yyjson_equals_str(key, "limit") && yyjson_is_uint(value) && yyjson_get_uint(value) >= 1 &&
-                   yyjson_get_uint(value) <= UINT32_MAX) {
+        } else if (yyjson_equals_str(key, "limit") && yyjson_is_uint(value) &&
+                   yyjson_get_uint(value) >= 1 && yyjson_get_uint(value) <= UINT32_MAX) {
             limit = yyjson_get_uint(value);
         } else {
-            return bad(r, "settings_identifier", yyjson_text(key), "is not understood in an identifier: type (text), limit (1 or more)");
+            return bad(r, "settings_identifier", yyjson_text(key),
+                       "is not understood in an identifier: type (text), limit (1 or more)");
         }
     }
     if (name.data == NULL) {
-        return bad(r, "settings_identifier", SLICE_LITERAL("identifiers"), "has an entry without a type");
+        return bad(r, "settings_identifier", SLICE_LITERAL("identifiers"),
+                   "has an entry without a type");
     }
     if (!settings_identifier_type(r->settings, name, type)) {
         err e = add_type(r, name, type);
@@ -162,14 +176,17 @@ static err read_identifiers(struct reader *r, yyjson_val *list)
     for (yyjson_val *entry; (entry = yyjson_arr_iter_next(&iter)) != NULL;) {
         uint8_t type = 0;
         if (!yyjson_is_obj(entry)) {
-            return bad(r, "settings_identifier", SLICE_LITERAL("identifiers"), "is a list of objects with type and limit");
+            return bad(r, "settings_identifier", SLICE_LITERAL("identifiers"),
+                       "is a list of objects with type and limit");
         }
         err e = read_identifier(r, entry, &type);
         if (e != ERR_OK) {
             return e;
         }
         if ((named >> type & 1u) != 0) {
-            return bad(r, "settings_identifier", slice_from_cstr(r->settings->identifiers[type].name), "is named twice in identifiers");
+            return bad(r, "settings_identifier",
+                       slice_from_cstr(r->settings->identifiers[type].name),
+                       "is named twice in identifiers");
         }
         named |= UINT32_C(1) << type;
         order[count++] = type;
@@ -183,22 +200,23 @@ static err read_identifiers(struct reader *r, yyjson_val *list)
     return ERR_OK;
 }
 
-/* ---- block list --------------------------------------------------------------------------------------------- */
+/* ---- block list ------------------------------------------------------------------------------ */
 
-#define WORD(text) {text, sizeof text - 1}
+#define WORD(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof text - 1                                                                      \
+    }
 
 static const struct slice blocked_words[] = {
-    WORD("null"), WORD("(null)"), WORD("undefined"),
-    WORD("none"), WORD("nil"), WORD("nan"), WORD("n/a"),
-    WORD("na"), WORD("unknown"), WORD("anonymous"),
-    WORD("guest"), WORD("test"), WORD("-"), WORD("--"),
-    WORD("[object object]"), WORD("true"), WORD("false"),
-    WORD("not set"), WORD("(not set)"), WORD("empty"),
+    WORD("null"),  WORD("(null)"), WORD("undefined"), WORD("none"),      WORD("nil"),
+    WORD("nan"),   WORD("n/a"),    WORD("na"),        WORD("unknown"),   WORD("anonymous"),
+    WORD("guest"), WORD("test"),   WORD("-"),         WORD("--"),        WORD("[object object]"),
+    WORD("true"),  WORD("false"),  WORD("not set"),   WORD("(not set)"), WORD("empty"),
 };
 static const struct slice blocked_emails[] = {
-    WORD("test@test.com"), WORD("none@none.com"), WORD("a@a.com"),
-    WORD("no@email.com"), WORD("noemail@noemail.com"), WORD("na@na.com"),
-    WORD("x@x.com"), WORD("null@null.com"), WORD("user@domain.com"),
+    WORD("test@test.com"), WORD("none@none.com"),       WORD("a@a.com"),
+    WORD("no@email.com"),  WORD("noemail@noemail.com"), WORD("na@na.com"),
+    WORD("x@x.com"),       WORD("null@null.com"),       WORD("user@domain.com"),
 };
 
 enum { BLOCKED_WORD_MAX = sizeof "noemail@noemail.com" - 1 }; /* the longest of both lists */
@@ -239,7 +257,8 @@ static bool is_repeated(struct slice value, size_t least)
 static bool is_placeholder_phone(struct slice value)
 {
     return value.length > PHONE_REPEATED_MIN + 2 &&
-           is_repeated(slice_of(value.data + value.length - PHONE_REPEATED_MIN, PHONE_REPEATED_MIN), PHONE_REPEATED_MIN);
+           is_repeated(slice_of(value.data + value.length - PHONE_REPEATED_MIN, PHONE_REPEATED_MIN),
+                       PHONE_REPEATED_MIN);
 }
 
 static uint64_t blocked_hash(uint8_t type, struct slice text)
@@ -251,7 +270,8 @@ static bool in_list(const struct settings_tables *tables, uint8_t type, struct s
 {
     for (size_t i = 0; i < tables->beginning_count; i++) {
         const struct blocked *entry = &tables->blocked[i];
-        if ((entry->type == type || entry->type == BLOCKED_ANY) && slice_starts_with(lower, entry->text)) {
+        if ((entry->type == type || entry->type == BLOCKED_ANY) &&
+            slice_starts_with(lower, entry->text)) {
             return true;
         }
     }
@@ -259,7 +279,8 @@ static bool in_list(const struct settings_tables *tables, uint8_t type, struct s
     for (size_t t = 0; tables->exact != NULL && t < 2; t++) {
         size_t slot = (size_t)blocked_hash(types[t], lower) & tables->exact_mask;
         for (; tables->exact[slot].text.data != NULL; slot = (slot + 1) & tables->exact_mask) {
-            if (tables->exact[slot].type == types[t] && slice_equal(tables->exact[slot].text, lower)) {
+            if (tables->exact[slot].type == types[t] &&
+                slice_equal(tables->exact[slot].text, lower)) {
                 return true;
             }
         }
@@ -277,7 +298,8 @@ bool settings_identifier_blocked(const struct settings *settings, uint8_t type, 
         if (is_placeholder_phone(value)) {
             return true;
         }
-    } else if (value.length == 0 || is_word(value, blocked_words, ARRAY_COUNT(blocked_words)) || is_repeated(value, REPEATED_MIN)) {
+    } else if (value.length == 0 || is_word(value, blocked_words, ARRAY_COUNT(blocked_words)) ||
+               is_repeated(value, REPEATED_MIN)) {
         return true;
     }
     const struct settings_tables *tables = settings->tables;
@@ -321,17 +343,20 @@ static err add_blocked(struct reader *r, uint8_t type, yyjson_val *item)
 {
     struct settings_tables *tables = r->settings->tables;
     if (!yyjson_is_str(item) || yyjson_get_len(item) == 0) {
-        return bad(r, "settings_blocked", SLICE_LITERAL("blocked"), "holds lists of texts that are not empty");
+        return bad(r, "settings_blocked", SLICE_LITERAL("blocked"),
+                   "holds lists of texts that are not empty");
     }
     struct blocked entry = {.type = type};
     err e = copy_lower(r, slice_trim(yyjson_text(item)), &entry.text);
     if (e != ERR_OK) {
         return e;
     }
-    const char *star = entry.text.length == 0 ? NULL : memchr(entry.text.data, '*', entry.text.length);
+    const char *star =
+        entry.text.length == 0 ? NULL : memchr(entry.text.data, '*', entry.text.length);
     if (star != NULL) {
         if (star != entry.text.data + entry.text.length - 1 || entry.text.length == 1) {
-            return bad(r, "settings_blocked", yyjson_text(item), "may have * at its end only, behind something");
+            return bad(r, "settings_blocked", yyjson_text(item),
+                       "may have * at its end only, behind something");
         }
         entry.text.length--;
         tables->blocked[tables->beginning_count++] = entry;
@@ -364,7 +389,8 @@ static err read_blocked(struct reader *r, yyjson_val *lists)
         uint8_t type = BLOCKED_ANY;
         struct slice name = yyjson_text(key);
         if (!slice_equal_cstr(name, "*") && !settings_identifier_type(r->settings, name, &type)) {
-            return bad(r, "settings_blocked", name, "is no identifier type; use one, or \"*\" for all");
+            return bad(r, "settings_blocked", name,
+                       "is no identifier type; use one, or \"*\" for all");
         }
         yyjson_val *list = yyjson_obj_iter_get_val(key);
         if (!yyjson_is_arr(list)) {
@@ -381,7 +407,7 @@ static err read_blocked(struct reader *r, yyjson_val *lists)
     return ERR_OK;
 }
 
-/* ---- sources -------------------------------------------------------------------------------------------------- */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 static err read_sources(struct reader *r, yyjson_val *object)
 {
@@ -395,13 +421,15 @@ static err read_sources(struct reader *r, yyjson_val *object)
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)) != NULL;) {
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         if (!yyjson_is_uint(value) || yyjson_get_uint(value) > UINT32_MAX) {
-            return bad(r, "settings_source", yyjson_text(key), "needs a priority from 0 to 4294967295");
+            return bad(r, "settings_source", yyjson_text(key),
+                       "needs a priority from 0 to 4294967295");
         }
         struct slice name = arena_copy(&tables->arena, yyjson_text(key));
         if (name.data == NULL) {
             return no_memory(r);
         }
-        tables->sources[tables->source_count++] = (struct source){name, (uint32_t)yyjson_get_uint(value)};
+        tables->sources[tables->source_count++] =
+            (struct source){name, (uint32_t)yyjson_get_uint(value)};
     }
     return ERR_OK;
 }
@@ -417,7 +445,7 @@ uint32_t settings_source_priority(const struct settings *settings, struct slice 
     return 0;
 }
 
-/* ---- the document ------------------------------------------------------------------------------------------------ */
+/* ---- the document ---------------------------------------------------------------------------- */
 
 static err read_country(struct reader *r, yyjson_val *value)
 {
@@ -427,7 +455,8 @@ static err read_country(struct reader *r, yyjson_val *value)
         code[i] = (char)(ascii_is_letter(country.data[i]) ? country.data[i] & ~0x20 : 0);
     }
     if (country.length != 2 || !phone_country_known(code)) {
-        return bad(r, "settings_country", SLICE_LITERAL("default_country"), "needs a two-letter country code of ISO 3166-1");
+        return bad(r, "settings_country", SLICE_LITERAL("default_country"),
+                   "needs a two-letter country code of ISO 3166-1");
     }
     memcpy(r->settings->default_country, code, sizeof code);
     return ERR_OK;
@@ -439,13 +468,19 @@ static err read_member(struct reader *r, yyjson_val *key, yyjson_val *value)
         return read_country(r, value);
     }
     if (yyjson_equals_str(key, "identifiers")) {
-        return yyjson_is_arr(value) ? read_identifiers(r, value) : bad(r, "settings_identifier", yyjson_text(key), "needs a list");
+        return yyjson_is_arr(value)
+                   ? read_identifiers(r, value)
+                   : bad(r, "settings_identifier", yyjson_text(key), "needs a list");
     }
     if (yyjson_equals_str(key, "blocked")) {
-        return yyjson_is_obj(value) ? ERR_OK : bad(r, "settings_blocked", yyjson_text(key), "needs an object");
+        return yyjson_is_obj(value)
+                   ? ERR_OK
+                   : bad(r, "settings_blocked", yyjson_text(key), "needs an object");
     }
     if (yyjson_equals_str(key, "sources")) {
-        return yyjson_is_obj(value) ? read_sources(r, value) : bad(r, "settings_source", yyjson_text(key), "needs an object");
+        return yyjson_is_obj(value)
+                   ? read_sources(r, value)
+                   : bad(r, "settings_source", yyjson_text(key), "needs an object");
     }
     return bad(r, "settings_unknown_key", yyjson_text(key),
                "is not a setting; there are default_country, identifiers, blocked, sources");
@@ -459,7 +494,8 @@ static err read_document(struct reader *r, yyjson_val *root)
     struct json_gate gate = {.unlimited = true};
     struct record_error problem;
     if (json_gate_object(&gate, root, 1, SLICE_LITERAL(""), &problem) != ERR_OK) {
-        return bad(r, problem.code, slice_from_cstr(problem.field), "stands twice, or there are too many keys");
+        return bad(r, problem.code, slice_from_cstr(problem.field),
+                   "stands twice, or there are too many keys");
     }
     yyjson_obj_iter iter = yyjson_obj_iter_with(root);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)) != NULL;) {
@@ -485,7 +521,8 @@ static err parse_into(struct reader *r)
     } else if (e == ERR_MEMORY) {
         e = no_memory(r);
     } else {
-        e = error_set(r->error, e, "settings_syntax", problem.position, "Settings are not valid JSON at byte %llu.",
+        e = error_set(r->error, e, "settings_syntax", problem.position,
+                      "Settings are not valid JSON at byte %llu.",
                       (unsigned long long)problem.position);
     }
     arena_deinit(&arena);
@@ -497,7 +534,8 @@ err settings_parse(struct slice json, struct settings **out, struct error *error
     *out = NULL;
     struct reader reader = {.json = json, .error = error};
     if (json.length > SETTINGS_BYTES_MAX) {
-        return error_set(error, ERR_TOO_LARGE, "settings_too_large", SETTINGS_BYTES_MAX, "Settings may have 2 MiB.");
+        return error_set(error, ERR_TOO_LARGE, "settings_too_large", SETTINGS_BYTES_MAX,
+                         "Settings may have 2 MiB.");
     }
     struct settings *settings = memory_zalloc(sizeof *settings);
     if (settings == NULL) {

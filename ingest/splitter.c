@@ -48,11 +48,11 @@ enum content_hint content_hint_of(struct slice content_type)
         const char *type;
         enum content_hint hint;
     } hints[] = {
-        {"application/json", HINT_JSON},      {"text/json", HINT_JSON},
-        {"application/x-ndjson", HINT_NDJSON}, {"application/ndjson", HINT_NDJSON},
-        {"application/jsonl", HINT_NDJSON},   {"application/x-jsonlines", HINT_NDJSON},
+        {"application/json", HINT_JSON},         {"text/json", HINT_JSON},
+        {"application/x-ndjson", HINT_NDJSON},   {"application/ndjson", HINT_NDJSON},
+        {"application/jsonl", HINT_NDJSON},      {"application/x-jsonlines", HINT_NDJSON},
         {"application/json-lines", HINT_NDJSON}, {"text/csv", HINT_CSV},
-        {"application/csv", HINT_CSV},        {"text/tab-separated-values", HINT_TSV},
+        {"application/csv", HINT_CSV},           {"text/tab-separated-values", HINT_TSV},
     };
     for (size_t i = 0; i < ARRAY_COUNT(hints); i++) {
         if (slice_equal_ignoring_case(type, slice_from_cstr(hints[i].type))) {
@@ -62,7 +62,7 @@ enum content_hint content_hint_of(struct slice content_type)
     return HINT_NONE;
 }
 
-/* ---- the window ------------------------------------------------------------------------------------- */
+/* ---- the window ------------------------------------------------------------------------------ */
 
 /* What was not handed out moves to the front of the carry. */
 static err keep_rest(struct splitter *s)
@@ -107,16 +107,18 @@ err splitter_feed(struct splitter *s, struct slice bytes, bool last, struct erro
     }
     s->last = last;
     if (s->failed) {
-        return error_set(error, ERR_INVALID, "format_unknown", 0, "The input was refused before; start a new one.");
+        return error_set(error, ERR_INVALID, "format_unknown", 0,
+                         "The input was refused before; start a new one.");
     }
     err e = s->mode == MODE_SNIFF ? splitter_sniff(s, error) : ERR_OK;
     s->failed = e != ERR_OK;
     return e;
 no_memory:
-    return error_set(error, ERR_MEMORY, "out_of_memory", 0, "There was no memory to hold a record; send it again later.");
+    return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                     "There was no memory to hold a record; send it again later.");
 }
 
-/* ---- handing out --------------------------------------------------------------------------------------- */
+/* ---- handing out ----------------------------------------------------------------------------- */
 
 void begin_record(struct splitter *s)
 {
@@ -124,9 +126,11 @@ void begin_record(struct splitter *s)
     s->start_line = s->line;
 }
 
-static void fill(struct splitter *s, size_t end, enum split_kind kind, enum record_format format, struct split *out)
+static void fill(struct splitter *s, size_t end, enum split_kind kind, enum record_format format,
+                 struct split *out)
 {
-    /* Not its error, which is long and only for BAD: clearing it would take longer than finding the record. */
+    /* Not its error, which is long and only for BAD: clearing it would take longer than finding the
+     * record. */
     out->kind = kind;
     out->format = format;
     out->bytes = slice_of(s->data + s->start, end - s->start);
@@ -143,8 +147,8 @@ err emit_record(struct splitter *s, size_t end, enum record_format format, struc
     return ERR_OK;
 }
 
-err emit_bad(struct splitter *s, size_t end, bool counts, enum record_format format, const char *code, const char *message,
-             uint64_t position, struct split *out)
+err emit_bad(struct splitter *s, size_t end, bool counts, enum record_format format,
+             const char *code, const char *message, uint64_t position, struct split *out)
 {
     s->records += counts;
     fill(s, end, SPLIT_BAD, format, out);
@@ -162,8 +166,11 @@ err emit_too_large(struct splitter *s, enum record_format format, struct split *
 {
     size_t shown = s->record_max < BAD_BYTES_MAX ? s->record_max : BAD_BYTES_MAX;
     char message[ERROR_MESSAGE_MAX];
-    snprintf(message, sizeof message, "The record has more than %zu bytes; split it or leave some of it away.", s->record_max);
-    err e = emit_bad(s, s->start + shown, true, format, "record_too_large", message, s->record_max, out);
+    snprintf(message, sizeof message,
+             "The record has more than %zu bytes; split it or leave some of it away.",
+             s->record_max);
+    err e = emit_bad(s, s->start + shown, true, format, "record_too_large", message, s->record_max,
+                     out);
     out->error.err = ERR_TOO_LARGE;
     return e;
 }
@@ -195,7 +202,8 @@ err splitter_next(struct splitter *s, struct split *out)
             return ERR_END;
         }
         if (e != ERR_END || s->mode == mode) {
-            /* The caller's bytes end with this call: what is not complete yet is copied now, not at the next feed. */
+            /* The caller's bytes end with this call: what is not complete yet is copied now, not at
+             * the next feed. */
             return e == ERR_END && s->data != s->carry.data ? kept(keep_rest(s)) : e;
         }
     }

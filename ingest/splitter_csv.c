@@ -52,8 +52,8 @@ static void step(struct splitter *s, char c)
 
 enum found { FOUND_END, FOUND_LIMIT, FOUND_NOTHING };
 
-/* The end of the row: the position of its line break. Never looks further than one byte over the limit, so that
- * what happens there does not depend on how much of the row is here. */
+/* The end of the row: the position of its line break. Never looks further than one byte over the
+ * limit, so that what happens there does not depend on how much of the row is here. */
 static enum found find_row_slowly(struct splitter *s, size_t *end)
 {
     size_t limit = row_limit(s);
@@ -70,7 +70,8 @@ static enum found find_row_slowly(struct splitter *s, size_t *end)
     return s->at - s->start > limit ? FOUND_LIMIT : FOUND_NOTHING;
 }
 
-/* True when every quoted cell of a line closes in it, so that its line break ends the row: `step` over the line, by jumps. */
+/* True when every quoted cell of a line closes in it, so that its line break ends the row: `step`
+ * over the line, by jumps. */
 static bool quotes_close(struct slice line, char delimiter)
 {
     const char *at = line.data;
@@ -105,7 +106,8 @@ static enum found find_row(struct splitter *s, size_t *end)
         size_t size = newline == NULL ? 0 : (size_t)(newline - s->data) - s->at;
         struct slice line = slice_of(s->data + s->at, size);
         if (newline != NULL && size <= row_limit(s) &&
-            (size == 0 || memchr(line.data, '"', size) == NULL || quotes_close(line, s->delimiter))) {
+            (size == 0 || memchr(line.data, '"', size) == NULL ||
+             quotes_close(line, s->delimiter))) {
             *end = s->at + size;
             s->at += size + 1;
             s->line++;
@@ -153,19 +155,24 @@ static err emit_header(struct splitter *s, size_t end, struct split *out)
 static err refuse_header(struct splitter *s, struct split *out)
 {
     s->mode = MODE_DONE;
-    return emit_bad(s, s->at, false, FORMAT_CSV, "csv_header_invalid",
-                    "The header line has more than 256 KiB or a quote that never closes; mend it and send all again.", 0, out);
+    return emit_bad(
+        s, s->at, false, FORMAT_CSV, "csv_header_invalid",
+        "The header line has more than 256 KiB or a quote that never closes; mend it and send all again.",
+        0, out);
 }
 
-/* A quote was opened and never closed: only the first line of what it swallowed is bad. Every other quote would
- * have closed it, so what was looked at for nothing is looked at once more, not again and again. */
+/* A quote was opened and never closed: only the first line of what it swallowed is bad. Every other
+ * quote would have closed it, so what was looked at for nothing is looked at once more, not again
+ * and again. */
 static err give_up_row(struct splitter *s, struct split *out)
 {
     size_t end = s->start + s->row_newline;
     s->at = end + 1;
     s->line = s->start_line + 1;
-    err e = emit_bad(s, without_return(s, end), true, FORMAT_CSV, "csv_quote",
-                     "A quote opens a cell and never closes; write a quote inside a cell as two, or close it.", 0, out);
+    err e = emit_bad(
+        s, without_return(s, end), true, FORMAT_CSV, "csv_quote",
+        "A quote opens a cell and never closes; write a quote inside a cell as two, or close it.",
+        0, out);
     begin_row(s);
     return e;
 }
@@ -206,7 +213,8 @@ static err last_row(struct splitter *s, struct split *out)
         begin_row(s);
         return ERR_END;
     }
-    return s->mode == MODE_CSV_HEADER ? emit_header(s, end, out) : emit_record(s, end, FORMAT_CSV, out);
+    return s->mode == MODE_CSV_HEADER ? emit_header(s, end, out)
+                                      : emit_record(s, end, FORMAT_CSV, out);
 }
 
 err split_csv(struct splitter *s, struct split *out)
@@ -223,7 +231,8 @@ err split_csv(struct splitter *s, struct split *out)
         }
         size_t stop = without_return(s, end);
         if (!is_blank(s, stop)) {
-            err e = s->mode == MODE_CSV_HEADER ? emit_header(s, end, out) : emit_record(s, stop, FORMAT_CSV, out);
+            err e = s->mode == MODE_CSV_HEADER ? emit_header(s, end, out)
+                                               : emit_record(s, stop, FORMAT_CSV, out);
             s->csv = CSV_CELL_START;
             s->row_has_newline = false;
             return e;

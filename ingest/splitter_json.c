@@ -4,12 +4,13 @@
 
 #include "base/bytes.h"
 
-/* ---- values --------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static const uint64_t ones = UINT64_C(0x0101010101010101);
 static const uint64_t highs = UINT64_C(0x8080808080808080);
 
-/* The high bit of each byte of `word` that is c; above the lowest such byte there may be false ones. (Mycroft) */
+/* The high bit of each byte of `word` that is c; above the lowest such byte there may be false
+ * ones. (Mycroft) */
 static uint64_t bytes_equal(uint64_t word, unsigned char c)
 {
     uint64_t x = word ^ ones * c;
@@ -20,7 +21,8 @@ size_t scan_string(const char *data, size_t at, size_t stop, bool newline)
 {
     for (; at + 8 <= stop; at += 8) {
         uint64_t word = load_u64(data + at);
-        uint64_t found = bytes_equal(word, '"') | bytes_equal(word, '\\') | (newline ? bytes_equal(word, '\n') : 0);
+        uint64_t found = bytes_equal(word, '"') | bytes_equal(word, '\\') |
+                         (newline ? bytes_equal(word, '\n') : 0);
         if (found != 0) {
             return at + (size_t)__builtin_ctzll(found) / 8;
         }
@@ -87,7 +89,8 @@ static enum scan_result scan_scalar(struct splitter *s, size_t stop)
     return scan_stopped(s);
 }
 
-static const bool structural[256] = {['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true, ['\n'] = true};
+static const bool structural[256] = {
+    ['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true, ['\n'] = true};
 
 enum scan_result scan_value(struct splitter *s)
 {
@@ -127,7 +130,7 @@ enum scan_result scan_value(struct splitter *s)
     return scan_stopped(s);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------------------ */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static bool is_white(char c)
 {
@@ -182,7 +185,7 @@ err split_lines(struct splitter *s, struct split *out)
     return ERR_END;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static void skip_white(struct splitter *s)
 {
@@ -195,14 +198,16 @@ static void skip_white(struct splitter *s)
 static err unclosed(struct splitter *s, bool counts, struct split *out)
 {
     char message[ERROR_MESSAGE_MAX];
-    snprintf(message, sizeof message, "The input ends before its brackets close (at byte %llu); send it whole.",
+    snprintf(message, sizeof message,
+             "The input ends before its brackets close (at byte %llu); send it whole.",
              (unsigned long long)(s->window_offset + s->length));
     s->mode = MODE_DONE;
     s->at = s->length;
     if (!counts) {
         begin_record(s); /* nothing of it is a record: show none of it */
     }
-    return emit_bad(s, s->length, counts, FORMAT_JSON, "json_unclosed", message, s->length - s->start, out);
+    return emit_bad(s, s->length, counts, FORMAT_JSON, "json_unclosed", message,
+                    s->length - s->start, out);
 }
 
 static err bad_byte(struct splitter *s, const char *code, const char *message, struct split *out)
@@ -247,11 +252,14 @@ static void leave_list(struct splitter *s)
     begin_record(s);
 }
 
-/* A closing brace, a colon: they belong nowhere. What follows is skipped up to where an element may begin. */
+/* A closing brace, a colon: they belong nowhere. What follows is skipped up to where an element may
+ * begin. */
 static err split_stray(struct splitter *s, struct split *out)
 {
     s->stray = true;
-    return bad_byte(s, "json_stray", "Between the elements of a list there may only be commas; this byte was skipped.", out);
+    return bad_byte(
+        s, "json_stray",
+        "Between the elements of a list there may only be commas; this byte was skipped.", out);
 }
 
 static bool skip_stray(struct splitter *s)
@@ -277,7 +285,8 @@ static err split_tail(struct splitter *s, struct split *out)
         return ERR_END;
     }
     s->mode = MODE_DONE;
-    return bad_byte(s, "json_trailing", "Something follows the end of the list; it was not read.", out);
+    return bad_byte(s, "json_trailing", "Something follows the end of the list; it was not read.",
+                    out);
 }
 
 /* One byte between elements. ERR_END: go on. */
@@ -293,10 +302,12 @@ static err between_elements(struct splitter *s, struct split *out)
     if (c == ',' || (c == ']' && s->after_comma)) {
         s->after_comma = false;
         if (c == ',') {
-            return bad_byte(s, "json_comma", "A comma stands where an element should; remove it.", out);
+            return bad_byte(s, "json_comma", "A comma stands where an element should; remove it.",
+                            out);
         }
         begin_record(s);
-        return emit_bad(s, s->at, false, FORMAT_JSON, "json_comma", "A comma stands behind the last element; remove it.", 0, out);
+        return emit_bad(s, s->at, false, FORMAT_JSON, "json_comma",
+                        "A comma stands behind the last element; remove it.", 0, out);
     }
     if (c == ']') {
         leave_list(s);
@@ -308,7 +319,8 @@ static err between_elements(struct splitter *s, struct split *out)
     begin_record(s);
     if (s->need_comma) {
         s->need_comma = false;
-        return emit_bad(s, s->at, false, FORMAT_JSON, "json_comma", "A comma is missing between two elements; add it.", 0, out);
+        return emit_bad(s, s->at, false, FORMAT_JSON, "json_comma",
+                        "A comma is missing between two elements; add it.", 0, out);
     }
     s->after_comma = false;
     s->in_element = true;

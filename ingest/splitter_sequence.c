@@ -1,13 +1,13 @@
-/* Objects at top level: one record, an envelope {"data": …} (other members may stand around data), or the
- * first of many, one a line.
+/* Objects at top level: one record, an envelope {"data": …} (other members may stand around data),
+ * or the first of many, one a line.
  *
- * Until "data" shows up, an object may be either, so it is kept whole (up to the limit). When the first object
- * fits its line and a line break follows, the rest is NDJSON (MODE_LINES). A first line that is broken is told
- * from an object over several lines by what cannot be in JSON:
+ * Until "data" shows up, an object may be either, so it is kept whole (up to the limit). When the
+ * first object fits its line and a line break follows, the rest is NDJSON (MODE_LINES). A first
+ * line that is broken is told from an object over several lines by what cannot be in JSON:
  *   - a line break inside a string
  *   - a line that begins with { although the line before did not end with ':', '[', ',' or '{'
- * when that line break is the object's first. Then the line is handed out as it is (record_read says what is wrong
- * with it), and the next line starts afresh. */
+ * when that line break is the object's first. Then the line is handed out as it is (record_read
+ * says what is wrong with it), and the next line starts afresh. */
 #include "splitter_json.h"
 
 static const char data_key[4] = {'d', 'a', 't', 'a'};
@@ -16,8 +16,8 @@ enum { KEY_OTHER = 255 };
 enum outer_event {
     OUTER_NOTHING,
     OUTER_LIMIT,
-    OUTER_END,       /* behind the closing brace */
-    OUTER_DATA,      /* at the { or [ of data */
+    OUTER_END,  /* behind the closing brace */
+    OUTER_DATA, /* at the { or [ of data */
     OUTER_DATA_TWICE,
     OUTER_BAD_LINE
 };
@@ -27,7 +27,7 @@ static bool is_white(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* ---- inside the object, outside of data ------------------------------------------------------------------- */
+/* ---- inside the object, outside of data ------------------------------------------------------ */
 
 /* True when a line break inside a string shows a broken line. */
 static bool take_newline(struct splitter *s, bool in_string)
@@ -162,7 +162,7 @@ static enum outer_event scan_outer(struct splitter *s)
     return scan_stopped(s) == SCAN_LIMIT ? OUTER_LIMIT : OUTER_NOTHING;
 }
 
-/* ---- what the events mean ------------------------------------------------------------------------------------ */
+/* ---- what the events mean -------------------------------------------------------------------- */
 
 static void close_object(struct splitter *s)
 {
@@ -180,7 +180,8 @@ static err unclosed_object(struct splitter *s, struct split *out)
         begin_record(s); /* nothing of it is a record: show none of it */
     }
     return emit_bad(s, s->length, counts, FORMAT_JSON, "json_unclosed",
-                    "The input ends before the object's brackets close; send it whole.", s->length - s->start, out);
+                    "The input ends before the object's brackets close; send it whole.",
+                    s->length - s->start, out);
 }
 
 static err bad_line(struct splitter *s, struct split *out)
@@ -221,8 +222,8 @@ static err split_outer(struct splitter *s, struct split *out)
     case OUTER_DATA: enter_data(s); return ERR_END;
     case OUTER_DATA_TWICE:
         begin_record(s);
-        return emit_bad(s, s->at, false, FORMAT_JSON, "duplicate_key", "The envelope has data twice; only the first was read.", 0,
-                        out);
+        return emit_bad(s, s->at, false, FORMAT_JSON, "duplicate_key",
+                        "The envelope has data twice; only the first was read.", 0, out);
     case OUTER_END:
         if (s->skipping || s->after_data) {
             close_object(s);
@@ -267,7 +268,7 @@ static err split_data(struct splitter *s, struct split *out)
     return e;
 }
 
-/* ---- between objects ----------------------------------------------------------------------------------------- */
+/* ---- between objects ------------------------------------------------------------------------- */
 
 static void open_object(struct splitter *s)
 {
@@ -290,8 +291,10 @@ static err split_between(struct splitter *s, struct split *out)
             s->stray = true;
             begin_record(s);
             s->at++;
-            return emit_bad(s, s->at, false, FORMAT_JSON, "json_stray",
-                            "Between objects there may only be white space; what stands here was skipped.", 0, out);
+            return emit_bad(
+                s, s->at, false, FORMAT_JSON, "json_stray",
+                "Between objects there may only be white space; what stands here was skipped.", 0,
+                out);
         }
         s->at++;
         if (c == '\n') {
@@ -310,7 +313,9 @@ static err split_between(struct splitter *s, struct split *out)
 err split_sequence(struct splitter *s, struct split *out)
 {
     while (s->mode == MODE_SEQUENCE && (s->at < s->length || (s->last && s->in_object))) {
-        err e = !s->in_object ? split_between(s, out) : s->in_data ? split_data(s, out) : split_outer(s, out);
+        err e = !s->in_object ? split_between(s, out)
+                : s->in_data  ? split_data(s, out)
+                              : split_outer(s, out);
         if (e != ERR_END) {
             return e;
         }

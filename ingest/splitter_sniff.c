@@ -1,5 +1,6 @@
-/* What are these bytes? The first that is not white space says: { or [ is JSON, anything else a table whose
- * header is looked at. Whether objects are NDJSON shows when the first one has ended (splitter_json.c). */
+/* What are these bytes? The first that is not white space says: { or [ is JSON, anything else a
+ * table whose header is looked at. Whether objects are NDJSON shows when the first one has ended
+ * (splitter_json.c). */
 #include <stdio.h>
 
 #include "ingest/limits.h"
@@ -77,26 +78,33 @@ static char find_delimiter(struct slice line)
 
 static err refuse(struct splitter *s, struct error *error, const char *what)
 {
-    return error_set(error, ERR_INVALID, "format_unknown", s->window_offset + s->at,
-                     "The input is neither JSON, NDJSON nor a table with a header line%s. See docs/ingestion.md.", what);
+    return error_set(
+        error, ERR_INVALID, "format_unknown", s->window_offset + s->at,
+        "The input is neither JSON, NDJSON nor a table with a header line%s. See docs/ingestion.md.",
+        what);
 }
 
 static err sniff_table(struct splitter *s, struct error *error)
 {
     struct slice seen = slice_of(s->data + s->start, s->length - s->start);
     bool found_end;
-    struct slice line = slice_of(seen.data, seen.length < CSV_HEADER_BYTES_MAX ? seen.length : CSV_HEADER_BYTES_MAX);
+    struct slice line = slice_of(
+        seen.data, seen.length < CSV_HEADER_BYTES_MAX ? seen.length : CSV_HEADER_BYTES_MAX);
     line.length = header_length(line, &found_end);
     if (!found_end && !s->last && seen.length < CSV_HEADER_BYTES_MAX) {
         s->at = s->start; /* wait for the whole line */
         return ERR_OK;
     }
     if (!found_end && memchr(line.data, '\n', line.length) != NULL) {
-        line.length = (size_t)((const char *)memchr(line.data, '\n', line.length) - line.data); /* a quote that never closes */
+        /* a quote that never closes */
+        line.length = (size_t)((const char *)memchr(line.data, '\n', line.length) - line.data);
     }
-    if (slice_starts_with(seen, SLICE_LITERAL("\x1F\x8B")) || slice_starts_with(seen, SLICE_LITERAL("PK\x03\x04")) ||
+    if (slice_starts_with(seen, SLICE_LITERAL("\x1F\x8B")) ||
+        slice_starts_with(seen, SLICE_LITERAL("PK\x03\x04")) ||
         slice_starts_with(seen, SLICE_LITERAL("\x28\xB5\x2F\xFD"))) {
-        return refuse(s, error, "; it looks compressed, and it was not unpacked: gzip and zstd are, zip is not");
+        return refuse(
+            s, error,
+            "; it looks compressed, and it was not unpacked: gzip and zstd are, zip is not");
     }
     if (line.length > 0 && memchr(line.data, '\0', line.length) != NULL) {
         return refuse(s, error, "; it looks binary");
@@ -105,7 +113,9 @@ static err sniff_table(struct splitter *s, struct error *error)
         return refuse(s, error, "; a quote in its first line never closes");
     }
     bool said = s->hint == HINT_CSV || s->hint == HINT_TSV || s->delimiter != '\0';
-    char found = s->hint == HINT_TSV && memchr(line.data, '\t', line.length) != NULL ? '\t' : find_delimiter(line);
+    char found = s->hint == HINT_TSV && memchr(line.data, '\t', line.length) != NULL
+                     ? '\t'
+                     : find_delimiter(line);
     if (found == '\0' && !said && name_lookup(slice_trim(line)).kind == TARGET_ATTRIBUTE) {
         return refuse(s, error, "; a table of one column needs the name of a field, such as email");
     }

@@ -1,14 +1,15 @@
-/* splitter_state.h: what the parts of the splitter share. splitter.c feeds and hands out, splitter_sniff.c
- * looks what the bytes are, splitter_json.c and splitter_csv.c find where records end.
+/* splitter_state.h: what the parts of the splitter share. splitter.c feeds and hands out,
+ * splitter_sniff.c looks what the bytes are, splitter_json.c and splitter_csv.c find where records
+ * end.
  *
  *   window   data[0 .. length)    bytes not handed out yet: the piece just fed, or (when a record was cut by the
  *                                 end of the piece before) the rest of that piece with this one behind it
  *            data[start]          first byte of the record being looked for
  *            data[at]             the next byte to look at
  *
- * The scan state is kept with `at`, so a record that comes in a thousand pieces is still scanned once. How the
- * stream was cut into pieces never shows in what is handed out: every decision (a limit, a bad line) is taken at
- * a fixed byte of the stream. Private to ingest/. */
+ * The scan state is kept with `at`, so a record that comes in a thousand pieces is still scanned
+ * once. How the stream was cut into pieces never shows in what is handed out: every decision (a
+ * limit, a bad line) is taken at a fixed byte of the stream. Private to ingest/. */
 #ifndef KINDRED_INGEST_SPLITTER_STATE_H
 #define KINDRED_INGEST_SPLITTER_STATE_H
 
@@ -57,11 +58,12 @@ struct splitter {
     bool stray;    /* a byte that belongs nowhere was reported; those behind it are thrown away */
     struct json_scan scan;
     /* sequence */
-    bool in_object;       /* between a top-level { and its } */
-    bool envelope_seen;   /* some object had data */
-    bool in_data;         /* the record is the object behind "data" */
-    bool after_data;      /* this envelope's data has been handed out */
-    unsigned key_matched; /* bytes of "data" that the string at depth 1 matched; KEY_OTHER when it is another */
+    bool in_object;     /* between a top-level { and its } */
+    bool envelope_seen; /* some object had data */
+    bool in_data;       /* the record is the object behind "data" */
+    bool after_data;    /* this envelope's data has been handed out */
+    /* bytes of "data" that the string at depth 1 matched; KEY_OTHER when it is another */
+    unsigned key_matched;
     bool key_is_data;     /* the last string at depth 1 was "data" */
     bool value_next;      /* and a colon followed */
     bool has_newline;     /* the object has a line break, */
@@ -82,7 +84,8 @@ err split_array(struct splitter *s, struct split *out) MUST_USE;
 err split_lines(struct splitter *s, struct split *out) MUST_USE;
 err split_csv(struct splitter *s, struct split *out) MUST_USE;
 
-/* Decides the mode, or leaves MODE_SNIFF when more bytes are needed. ERR_INVALID when it is none. */
+/* Decides the mode, or leaves MODE_SNIFF when more bytes are needed. ERR_INVALID when it is
+ * none. */
 err splitter_sniff(struct splitter *s, struct error *error) MUST_USE;
 
 /* ---- handing out ---- */
@@ -90,8 +93,8 @@ err splitter_sniff(struct splitter *s, struct error *error) MUST_USE;
 /* data[start .. end) is the next record; looking goes on at s->at. */
 err emit_record(struct splitter *s, size_t end, enum record_format format, struct split *out);
 /* Something that cannot be cut out. `counts`: it takes a record number. */
-err emit_bad(struct splitter *s, size_t end, bool counts, enum record_format format, const char *code, const char *message,
-             uint64_t position, struct split *out);
+err emit_bad(struct splitter *s, size_t end, bool counts, enum record_format format,
+             const char *code, const char *message, uint64_t position, struct split *out);
 /* The record being looked for is over the limit. */
 err emit_too_large(struct splitter *s, enum record_format format, struct split *out);
 /* The next record starts at data[s->at]. */

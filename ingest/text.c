@@ -4,10 +4,11 @@
 
 #include "base/utf8.h"
 
-/* ---- what the bytes are like -------------------------------------------------------------------- */
+/* ---- what the bytes are like ----------------------------------------------------------------- */
 
 enum shape {
-    SHAPE_CLEAN,  /* printable ASCII and letters below U+0300, single blanks: nothing to do but trim */
+    /* printable ASCII and letters below U+0300, single blanks: nothing to do but trim */
+    SHAPE_CLEAN,
     SHAPE_SIMPLE, /* ASCII with control characters or runs of blanks */
     SHAPE_UNICODE /* needs the tables */
 };
@@ -20,8 +21,9 @@ static enum shape shape_of(struct slice text, enum text_style style)
         unsigned char c = (unsigned char)text.data[i];
         if (c > ' ' && c < 0x7F) {
             after_blank = false;
-        } else if (c >= 0xC3 && c <= 0xCB) { /* lead byte of U+00C0 to U+02FF: letters that are their own NFC */
-            i++; /* its continuation byte: the input is valid UTF-8 */
+        } else if (c >= 0xC3 &&
+                   c <= 0xCB) { /* lead byte of U+00C0 to U+02FF: letters that are their own NFC */
+            i++;                /* its continuation byte: the input is valid UTF-8 */
             after_blank = false;
         } else if (c > 0x7F) {
             return SHAPE_UNICODE;
@@ -66,22 +68,24 @@ bool text_is_ascii(struct slice text)
 static bool is_blank_point(utf8proc_int32_t c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r') || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
+           c == 0x205F || c == 0x3000;
 }
 
-/* Cannot be seen and carries no meaning in a name or an id. The joiners U+200C and U+200D do: they shape words
- * of many scripts and emoji. */
+/* Cannot be seen and carries no meaning in a name or an id. The joiners U+200C and U+200D do: they
+ * shape words of many scripts and emoji. */
 static bool is_invisible_point(utf8proc_int32_t c)
 {
-    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xAD || c == 0x200B || c == 0x200E || c == 0x200F ||
-           (c >= 0x202A && c <= 0x202E) || (c >= 0x2060 && c <= 0x2069) || c == 0xFEFF;
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xAD || c == 0x200B || c == 0x200E ||
+           c == 0x200F || (c >= 0x202A && c <= 0x202E) || (c >= 0x2060 && c <= 0x2069) ||
+           c == 0xFEFF;
 }
 
 static utf8proc_int32_t point_at(struct slice text, size_t *at)
 {
     utf8proc_int32_t point = 0;
-    utf8proc_ssize_t used =
-        utf8proc_iterate((const utf8proc_uint8_t *)text.data + *at, (utf8proc_ssize_t)(text.length - *at), &point);
+    utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text.data + *at,
+                                             (utf8proc_ssize_t)(text.length - *at), &point);
     *at += used > 0 ? (size_t)used : 1;
     return used > 0 ? point : 0xFFFD;
 }
@@ -110,9 +114,10 @@ struct slice text_cut(struct slice text, size_t max)
     return slice_of(text.data, max);
 }
 
-/* ---- cleaning ----------------------------------------------------------------------------------- */
+/* ---- cleaning -------------------------------------------------------------------------------- */
 
-static err clean_simple(struct arena *arena, struct slice in, enum text_style style, struct slice *out)
+static err clean_simple(struct arena *arena, struct slice in, enum text_style style,
+                        struct slice *out)
 {
     char *to = arena_alloc(arena, in.length);
     if (to == NULL) {
@@ -136,8 +141,8 @@ static err clean_simple(struct arena *arena, struct slice in, enum text_style st
 }
 
 /* Code points of `in`, decomposed and canonically ordered, ready for utf8proc_normalize_utf32. */
-static err decompose(struct arena *arena, struct slice in, utf8proc_option_t options, utf8proc_int32_t **points,
-                     utf8proc_ssize_t *count)
+static err decompose(struct arena *arena, struct slice in, utf8proc_option_t options,
+                     utf8proc_int32_t **points, utf8proc_ssize_t *count)
 {
     const utf8proc_uint8_t *data = (const utf8proc_uint8_t *)in.data;
     utf8proc_ssize_t need = utf8proc_decompose(data, (utf8proc_ssize_t)in.length, NULL, 0, options);
@@ -148,11 +153,14 @@ static err decompose(struct arena *arena, struct slice in, utf8proc_option_t opt
     if (*points == NULL) {
         return ERR_MEMORY;
     }
-    *count = need == 0 ? 0 : utf8proc_decompose(data, (utf8proc_ssize_t)in.length, *points, need, options);
+    *count = need == 0
+                 ? 0
+                 : utf8proc_decompose(data, (utf8proc_ssize_t)in.length, *points, need, options);
     return ERR_OK;
 }
 
-static err encode(struct arena *arena, const utf8proc_int32_t *points, size_t count, struct slice *out)
+static err encode(struct arena *arena, const utf8proc_int32_t *points, size_t count,
+                  struct slice *out)
 {
     char *to = arena_alloc(arena, count * 4);
     if (to == NULL) {
@@ -168,7 +176,8 @@ static err encode(struct arena *arena, const utf8proc_int32_t *points, size_t co
 
 static err compose(struct arena *arena, utf8proc_int32_t *points, size_t count, struct slice *out)
 {
-    utf8proc_ssize_t composed = utf8proc_normalize_utf32(points, (utf8proc_ssize_t)count, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    utf8proc_ssize_t composed = utf8proc_normalize_utf32(points, (utf8proc_ssize_t)count,
+                                                         UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     return encode(arena, points, composed < 0 ? 0 : (size_t)composed, out);
 }
 
@@ -193,7 +202,8 @@ static size_t drop_and_collapse(utf8proc_int32_t *points, size_t count, enum tex
     return kept;
 }
 
-static err clean_unicode(struct arena *arena, struct slice in, enum text_style style, struct slice *out)
+static err clean_unicode(struct arena *arena, struct slice in, enum text_style style,
+                         struct slice *out)
 {
     utf8proc_int32_t *points = NULL;
     utf8proc_ssize_t count = 0;
@@ -211,7 +221,8 @@ static err clean_unicode(struct arena *arena, struct slice in, enum text_style s
     return e != ERR_OK ? e : compose(arena, points, (size_t)count, out);
 }
 
-static err clean_by_shape(struct arena *arena, struct slice in, enum text_style style, struct slice *out)
+static err clean_by_shape(struct arena *arena, struct slice in, enum text_style style,
+                          struct slice *out)
 {
     switch (shape_of(in, style)) {
     case SHAPE_CLEAN: *out = text_trim_blanks(in); return ERR_OK;
@@ -234,7 +245,7 @@ err text_clean(struct arena *arena, struct slice in, enum text_style style, stru
     return clean_by_shape(arena, in, style, out);
 }
 
-/* ---- case --------------------------------------------------------------------------------------- */
+/* ---- case ------------------------------------------------------------------------------------ */
 
 enum case_wanted { CASE_LOWER, CASE_UPPER, CASE_TITLE };
 
@@ -252,7 +263,8 @@ static char ascii_case(char c, enum case_wanted wanted, bool at_start)
     return ascii_to_lower(c);
 }
 
-static err change_ascii(struct arena *arena, struct slice in, enum case_wanted wanted, struct slice *out)
+static err change_ascii(struct arena *arena, struct slice in, enum case_wanted wanted,
+                        struct slice *out)
 {
     char *to = NULL;
     for (size_t i = 0; i < in.length; i++) {
@@ -272,7 +284,8 @@ static err change_ascii(struct arena *arena, struct slice in, enum case_wanted w
     return ERR_OK;
 }
 
-static err change_case(struct arena *arena, struct slice in, enum case_wanted wanted, struct slice *out)
+static err change_case(struct arena *arena, struct slice in, enum case_wanted wanted,
+                       struct slice *out)
 {
     if (text_is_ascii(in)) {
         return change_ascii(arena, in, wanted, out);
@@ -287,7 +300,8 @@ static err change_case(struct arena *arena, struct slice in, enum case_wanted wa
     utf8proc_int32_t before = ' ';
     for (utf8proc_ssize_t i = 0; i < count; i++) {
         utf8proc_int32_t c = points[i];
-        bool at_start = is_blank_point(before) || before == '-' || before == '\'' || before == 0x2019;
+        bool at_start =
+            is_blank_point(before) || before == '-' || before == '\'' || before == 0x2019;
         bool upper = wanted == CASE_UPPER || (wanted == CASE_TITLE && at_start);
         before = c;
         points[i] = upper ? utf8proc_toupper(c) : utf8proc_tolower(c);
@@ -330,6 +344,7 @@ err text_case_fold(struct arena *arena, struct slice in, struct slice *out)
     }
     utf8proc_int32_t *points = NULL;
     utf8proc_ssize_t count = 0;
-    err e = decompose(arena, in, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD, &points, &count);
+    err e = decompose(arena, in, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD, &points,
+                      &count);
     return e != ERR_OK ? e : compose(arena, points, (size_t)count, out);
 }

@@ -1,7 +1,7 @@
 /* text.h: one form for every text: NFC, trimmed, without control characters.
  *
- * Input is valid UTF-8 (the parsers checked). ASCII and letters below U+0300, which are their own NFC,
- * are handled without touching Unicode tables and, when nothing has to change, without a copy.
+ * Input is valid UTF-8 (the parsers checked). ASCII and letters below U+0300, which are their own
+ * NFC, are handled without touching Unicode tables and, when nothing has to change, without a copy.
  *
  * White space is what Unicode calls White_Space. Control characters (Cc), the byte order mark, soft
  * hyphen and zero-width space and joiner marks that cannot be seen are dropped from texts; an
@@ -16,7 +16,8 @@
 #include "base/slice.h"
 #include "words.h"
 
-/* A rarer way out of a function that is called for every value. Drawn in, its frame would be paid for with every call. */
+/* A rarer way out of a function that is called for every value. Drawn in, its frame would be paid
+ * for with every call. */
 #define OUTLINED __attribute__((noinline))
 
 enum text_style {
@@ -25,22 +26,24 @@ enum text_style {
 };
 
 /* *out is borrowed from `arena` or from `in`; empty when nothing is left. */
-err text_clean(struct arena *arena, struct slice in, enum text_style style, struct slice *out) MUST_USE;
+err text_clean(struct arena *arena, struct slice in, enum text_style style,
+               struct slice *out) MUST_USE;
 
 /* A control or zero-width character anywhere (white space at the ends has been trimmed before). */
 bool text_has_invisible(struct slice text);
 
 /* ---- the quick way for the plain texts that most texts are ---- */
 
-/* Words that share a byte see each pair of neighbours: hence the steps of seven below. In a short text (word_of_few) bytes may
- * look like neighbours that are not, which only costs the slow way. */
+/* Words that share a byte see each pair of neighbours: hence the steps of seven below. In a short
+ * text (word_of_few) bytes may look like neighbours that are not, which only costs the slow way. */
 static inline uint64_t text_word_not_plain(uint64_t word)
 {
     return word_unprintable(word) | word_blank_pair(word);
 }
 
-/* True for printable ASCII without two blanks side by side: then text_trim_blanks is all that cleaning does, in either style,
- * and nothing is invisible. False says nothing: the exact rules decide. */
+/* True for printable ASCII without two blanks side by side: then text_trim_blanks is all that
+ * cleaning does, in either style, and nothing is invisible. False says nothing: the exact rules
+ * decide. */
 static inline bool text_is_plain(struct slice text)
 {
     if (text.length < 8) {
@@ -70,7 +73,8 @@ bool text_is_ascii(struct slice text);
 /* Simple lower-case per code point, no locale; then NFC again. `in` is clean. */
 err text_lower(struct arena *arena, struct slice in, struct slice *out) MUST_USE;
 err text_upper(struct arena *arena, struct slice in, struct slice *out) MUST_USE;
-/* The first letter of each word upper-case, the others lower-case; words end at white space, hyphen, apostrophe. */
+/* The first letter of each word upper-case, the others lower-case; words end at white space,
+ * hyphen, apostrophe. */
 err text_title(struct arena *arena, struct slice in, struct slice *out) MUST_USE;
 /* Full case folding (Unicode CaseFolding.txt), for comparing without case. */
 err text_case_fold(struct arena *arena, struct slice in, struct slice *out) MUST_USE;

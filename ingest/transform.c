@@ -11,8 +11,8 @@
 #include "text.h"
 
 /* ERR_END: the text is dropped. */
-typedef err (*step)(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
-                    struct slice *out);
+typedef err (*step)(struct builder *b, const struct transform *t, const struct path *path,
+                    struct slice in, struct slice *out);
 
 static err join(struct builder *b, struct slice first, struct slice second, struct slice *out)
 {
@@ -30,16 +30,16 @@ static err join(struct builder *b, struct slice first, struct slice second, stru
     return ERR_OK;
 }
 
-static err run_trim(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
-                    struct slice *out)
+static err run_trim(struct builder *b, const struct transform *t, const struct path *path,
+                    struct slice in, struct slice *out)
 {
     (void)t;
     (void)path;
     return text_clean(b->arena, in, TEXT_COLLAPSE, out);
 }
 
-static err run_case(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
-                    struct slice *out)
+static err run_case(struct builder *b, const struct transform *t, const struct path *path,
+                    struct slice in, struct slice *out)
 {
     (void)path;
     switch (t->kind) {
@@ -49,19 +49,20 @@ static err run_case(struct builder *b, const struct transform *t, const struct p
     }
 }
 
-static err run_affix(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
-                     struct slice *out)
+static err run_affix(struct builder *b, const struct transform *t, const struct path *path,
+                     struct slice in, struct slice *out)
 {
     (void)path;
     if (slice_trim(in).length == 0) {
         *out = in; /* a prefix alone would be an identifier of nobody */
         return ERR_OK;
     }
-    return t->kind == TRANSFORM_PREFIX ? join(b, t->text, slice_trim(in), out) : join(b, slice_trim(in), t->text, out);
+    return t->kind == TRANSFORM_PREFIX ? join(b, t->text, slice_trim(in), out)
+                                       : join(b, slice_trim(in), t->text, out);
 }
 
-static err run_replace(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
-                       struct slice *out)
+static err run_replace(struct builder *b, const struct transform *t, const struct path *path,
+                       struct slice in, struct slice *out)
 {
     (void)path;
     size_t hits = 0;
@@ -80,7 +81,8 @@ static err run_replace(struct builder *b, const struct transform *t, const struc
     }
     size_t length = 0;
     for (size_t i = 0; i < in.length;) {
-        if (i + t->text.length <= in.length && memcmp(in.data + i, t->text.data, t->text.length) == 0) {
+        if (i + t->text.length <= in.length &&
+            memcmp(in.data + i, t->text.data, t->text.length) == 0) {
             if (t->with.length > 0) {
                 memcpy(to + length, t->with.data, t->with.length);
             }
@@ -94,8 +96,8 @@ static err run_replace(struct builder *b, const struct transform *t, const struc
     return ERR_OK;
 }
 
-static err run_lookup(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
-                      struct slice *out)
+static err run_lookup(struct builder *b, const struct transform *t, const struct path *path,
+                      struct slice in, struct slice *out)
 {
     (void)b;
     (void)path;
@@ -122,8 +124,8 @@ static err run_lookup(struct builder *b, const struct transform *t, const struct
     return t->drop_others ? ERR_END : ERR_OK;
 }
 
-static err run_date(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
-                    struct slice *out)
+static err run_date(struct builder *b, const struct transform *t, const struct path *path,
+                    struct slice in, struct slice *out)
 {
     struct datetime when;
     size_t i = 0;
@@ -134,7 +136,8 @@ static err run_date(struct builder *b, const struct transform *t, const struct p
         i++;
     }
     if (i == t->count) {
-        builder_warn(b, path, "date_invalid", "The text does not have the date format of the mapping; it was left away.");
+        builder_warn(b, path, "date_invalid",
+                     "The text does not have the date format of the mapping; it was left away.");
         return ERR_END;
     }
     char text[TIMESTAMP_TEXT_MAX];
@@ -161,8 +164,8 @@ static err write_number(struct builder *b, double number, struct slice *out)
     return out->data == NULL ? ERR_MEMORY : ERR_OK;
 }
 
-static err run_number(struct builder *b, const struct transform *t, const struct path *path, struct slice in,
-                      struct slice *out)
+static err run_number(struct builder *b, const struct transform *t, const struct path *path,
+                      struct slice in, struct slice *out)
 {
     char plain[64];
     size_t length = 0;
@@ -188,15 +191,17 @@ static err run_number(struct builder *b, const struct transform *t, const struct
     if (length < sizeof plain && number_parse(text, &number)) {
         return write_number(b, number, out);
     }
-    builder_warn(b, path, "number_invalid", "The text is not a number as the mapping writes them; it was left away.");
+    builder_warn(b, path, "number_invalid",
+                 "The text is not a number as the mapping writes them; it was left away.");
     return ERR_END;
 }
 
 static const step steps_by_kind[] = {
-    [TRANSFORM_TRIM] = run_trim,     [TRANSFORM_LOWER] = run_case,     [TRANSFORM_UPPER] = run_case,
-    [TRANSFORM_TITLE] = run_case,    [TRANSFORM_DATE] = run_date,      [TRANSFORM_NUMBER] = run_number,
-    [TRANSFORM_LOOKUP] = run_lookup, [TRANSFORM_PREFIX] = run_affix,   [TRANSFORM_SUFFIX] = run_affix,
-    [TRANSFORM_REPLACE] = run_replace,
+    [TRANSFORM_TRIM] = run_trim,     [TRANSFORM_LOWER] = run_case,
+    [TRANSFORM_UPPER] = run_case,    [TRANSFORM_TITLE] = run_case,
+    [TRANSFORM_DATE] = run_date,     [TRANSFORM_NUMBER] = run_number,
+    [TRANSFORM_LOOKUP] = run_lookup, [TRANSFORM_PREFIX] = run_affix,
+    [TRANSFORM_SUFFIX] = run_affix,  [TRANSFORM_REPLACE] = run_replace,
 };
 
 static err run_split(struct builder *b, const struct transform *t, struct mapped_value *value)
@@ -209,7 +214,9 @@ static err run_split(struct builder *b, const struct transform *t, struct mapped
     for (size_t v = 0; v < value->count; v++) {
         struct slice rest = value->texts[v];
         while (rest.data != NULL && count < VALUE_COUNT_MAX) {
-            const char *found = rest.length == 0 ? NULL : memmem(rest.data, rest.length, t->text.data, t->text.length);
+            const char *found = rest.length == 0
+                                    ? NULL
+                                    : memmem(rest.data, rest.length, t->text.data, t->text.length);
             size_t length = found == NULL ? rest.length : (size_t)(found - rest.data);
             struct slice part = slice_trim(slice_of(rest.data, length));
             if (part.length > 0) {
@@ -241,7 +248,8 @@ static err run_default(struct builder *b, const struct transform *t, struct mapp
     return ERR_OK;
 }
 
-static err run_each(struct builder *b, const struct transform *t, const struct path *path, struct mapped_value *value)
+static err run_each(struct builder *b, const struct transform *t, const struct path *path,
+                    struct mapped_value *value)
 {
     size_t kept = 0;
     for (size_t i = 0; i < value->count; i++) {
@@ -257,8 +265,8 @@ static err run_each(struct builder *b, const struct transform *t, const struct p
     return ERR_OK;
 }
 
-err transform_run(struct builder *b, const struct transform *steps, size_t count, const struct path *path,
-                  struct mapped_value *value)
+err transform_run(struct builder *b, const struct transform *steps, size_t count,
+                  const struct path *path, struct mapped_value *value)
 {
     err e = ERR_OK;
     for (size_t i = 0; e == ERR_OK && i < count; i++) {

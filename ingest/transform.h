@@ -1,7 +1,8 @@
-/* transform.h: the steps that a mapping puts a column's text through. Compiled by mapping.c from JSON, run here.
+/* transform.h: the steps that a mapping puts a column's text through. Compiled by mapping.c from
+ * JSON, run here.
  *
- * A value is a list of texts: one at first, more after a split. A step that cannot read its value drops it with a
- * warning; the record lives.
+ * A value is a list of texts: one at first, more after a split. A step that cannot read its value
+ * drops it with a warning; the record lives.
  *
  * Threading: any (steps are immutable). */
 #ifndef KINDRED_INGEST_TRANSFORM_H
@@ -33,7 +34,8 @@ struct lookup_entry {
 
 struct transform {
     enum transform_kind kind;
-    struct slice text;          /* split: separator; prefix, suffix, default: the text; replace: what */
+    /* split: separator; prefix, suffix, default: the text; replace: what */
+    struct slice text;
     struct slice with;          /* replace */
     struct slice *formats;      /* date */
     struct lookup_entry *table; /* lookup, sorted by from */
@@ -54,7 +56,7 @@ struct mapped_value {
 };
 
 /* The texts of *value are borrowed from the arena, the input or the mapping. */
-err transform_run(struct builder *builder, const struct transform *steps, size_t count, const struct path *path,
-                  struct mapped_value *value) MUST_USE;
+err transform_run(struct builder *builder, const struct transform *steps, size_t count,
+                  const struct path *path, struct mapped_value *value) MUST_USE;
 
 #endif

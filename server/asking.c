@@ -16,9 +16,10 @@ static void out_of_memory(struct exchange *x)
 static void look_up(struct exchange *x, struct asking *asking, size_t at)
 {
     uint64_t version = 0;
-    bool known = !asking->explain &&
-                 engine_phrase_verdict(x->engine, asking->texts[at], &asking->verdicts[at], &version) &&
-                 version == x->worker->phrases.classifier->version;
+    bool known =
+        !asking->explain &&
+        engine_phrase_verdict(x->engine, asking->texts[at], &asking->verdicts[at], &version) &&
+        version == x->worker->phrases.classifier->version;
     if (!known) {
         asking->asked[asking->asked_count++] = (uint32_t)at;
     }
@@ -37,8 +38,8 @@ static void look_up_all(struct exchange *x, struct asking *asking)
 
 /* ---- asking the model ----------------------------------------------------------------------- */
 
-static void classify_part(struct asking *asking, const struct classifier *classifier, void *scratch, size_t from,
-                          size_t count)
+static void classify_part(struct asking *asking, const struct classifier *classifier, void *scratch,
+                          size_t from, size_t count)
 {
     struct slice texts[CLASSIFIER_BATCH_MAX] = {SLICE_NONE};
     struct verdict verdicts[CLASSIFIER_BATCH_MAX];
@@ -83,7 +84,8 @@ static void count(struct asking *asking)
 static void work(uv_work_t *request)
 {
     struct asking *asking = request->data;
-    asking->failed = !model_scratch_make(asking->x->worker->server->options.model.classifier, &asking->scratch);
+    asking->failed =
+        !model_scratch_make(asking->x->worker->server->options.model.classifier, &asking->scratch);
     if (!asking->failed) {
         classify_all(asking, asking->scratch.at);
         memory_free(asking->scratch.block);
@@ -119,8 +121,10 @@ static bool make_room(struct exchange *x, struct asking *asking)
     asking->asked = arena_alloc(x->arena, (asking->count + 1) * sizeof *asking->asked);
     asking->explain = asking->explain && model->model != NULL;
     asking->explanations =
-        asking->explain ? arena_zalloc(x->arena, (asking->count + 1) * sizeof *asking->explanations) : NULL;
-    return asking->verdicts != NULL && asking->asked != NULL && asking->explain == (asking->explanations != NULL);
+        asking->explain ? arena_zalloc(x->arena, (asking->count + 1) * sizeof *asking->explanations)
+                        : NULL;
+    return asking->verdicts != NULL && asking->asked != NULL &&
+           asking->explain == (asking->explanations != NULL);
 }
 
 void asking_begin(struct exchange *x, struct asking *asking)
@@ -137,7 +141,8 @@ void asking_begin(struct exchange *x, struct asking *asking)
         asking->finish(x, asking);
         return;
     }
-    if (!asking->explain && asking->asked_count <= phrases_in_allowance(phrases, PHRASES_IN_TURN_US)) {
+    if (!asking->explain &&
+        asking->asked_count <= phrases_in_allowance(phrases, PHRASES_IN_TURN_US)) {
         classify_all(asking, phrases->scratch.at);
         phrases->spent_us += asking->took_us;
         count(asking);

@@ -1,4 +1,5 @@
-/* asking.h: texts that a handler wants classified, however many, without holding up the worker's loop.
+/* asking.h: texts that a handler wants classified, however many, without holding up the worker's
+ * loop.
  *
  *   texts ─▶ what the engine knows already ─▶ few left: here and now, within the turn's time (phrases_in.h)
  *                                          └─▶ many, or explanations: libuv's thread pool ─▶ back on the worker ─▶ finish
@@ -34,8 +35,9 @@ struct asking {
     bool failed;
 };
 
-/* `finish` is called now or later, once, outside of the gate; it answers, submits, or goes on (exchange_again). When memory
- * is out, or the client is gone, it is not called, and the client was answered. */
+/* `finish` is called now or later, once, outside of the gate; it answers, submits, or goes on
+ * (exchange_again). When memory is out, or the client is gone, it is not called, and the client was
+ * answered. */
 void asking_begin(struct exchange *x, struct asking *asking);
 /* Gives the writer the verdicts of what was asked, before a submission that needs them. */
 void asking_offer(struct exchange *x, const struct asking *asking);

@@ -127,8 +127,8 @@ static size_t take_pending(struct backlog *backlog)
 {
     arena_reset(&backlog->arena);
     gate_enter(backlog->gate, backlog->slot);
-    size_t count = engine_pending_phrases(backlog->engine, &backlog->cursor, &backlog->arena, backlog->texts,
-                                          VERDICT_BATCH);
+    size_t count = engine_pending_phrases(backlog->engine, &backlog->cursor, &backlog->arena,
+                                          backlog->texts, VERDICT_BATCH);
     gate_leave(backlog->gate, backlog->slot);
     return count;
 }
@@ -140,8 +140,8 @@ static bool classify(struct backlog *backlog, size_t count)
     for (size_t at = 0; at < count; at += CLASSIFIER_BATCH_MAX) {
         size_t part = count - at < CLASSIFIER_BATCH_MAX ? count - at : CLASSIFIER_BATCH_MAX;
         int64_t began_us = clock_monotonic_us(&system_clock);
-        backlog->classifier->classify(backlog->classifier->context, backlog->scratch.at, backlog->texts + at, part,
-                                      verdicts);
+        backlog->classifier->classify(backlog->classifier->context, backlog->scratch.at,
+                                      backlog->texts + at, part, verdicts);
         histogram_add(&backlog->metrics.classify_us, histogram_bounds_us,
                       (uint64_t)(clock_monotonic_us(&system_clock) - began_us), 1);
         counter_add(&backlog->metrics.classified, part);

@@ -21,7 +21,7 @@ enum { CONFIG_BYTES_MAX = 8 * 1024 * 1024 };
 struct config {
     struct server_options options;
     char data[1024];
-    char model[1024]; /* "": the built-in one */
+    char model[1024];       /* "": the built-in one */
     struct buffer settings; /* options.settings_json points here */
 };
 

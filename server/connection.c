@@ -4,11 +4,7 @@
 #include "problem.h"
 #include "upload.h"
 
-enum {
-    LINGER_MS = 2000,
-    READ_AHEAD_BYTES = 64 * 1024,
-    ARENA_BYTES_MAX = 64 * 1024 * 1024
-};
+enum { LINGER_MS = 2000, READ_AHEAD_BYTES = 64 * 1024, ARENA_BYTES_MAX = 64 * 1024 * 1024 };
 
 static void go_on(struct connection *connection);
 
@@ -267,7 +263,8 @@ static bool wants_bytes(const struct connection *connection)
         return false;
     }
     if (connection->phase == CONNECTION_UPLOAD &&
-        (connection->decoded > 0 || connection->body_ended || !upload_wants_bytes(connection->upload))) {
+        (connection->decoded > 0 || connection->body_ended ||
+         !upload_wants_bytes(connection->upload))) {
         return false;
     }
     return connection->input.length <= CONNECTION_INPUT_MAX - READ_AHEAD_BYTES;

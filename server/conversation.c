@@ -385,9 +385,11 @@ static bool take_body(struct connection *connection, char *data, size_t length, 
         connection->exchange.close_after = true;
         if (connection->body.length + connection->parser.body.length > max_bytes) {
             problem_reply(&connection->exchange, 413, "body_too_large",
-                          "The body may have at most %llu bytes here.", (unsigned long long)max_bytes);
+                          "The body may have at most %llu bytes here.",
+                          (unsigned long long)max_bytes);
         } else {
-            problem_reply(&connection->exchange, 507, "out_of_memory", "There was no memory for this request.");
+            problem_reply(&connection->exchange, 507, "out_of_memory",
+                          "There was no memory for this request.");
         }
         connection_answered(connection);
         return false;

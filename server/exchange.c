@@ -260,7 +260,8 @@ void exchange_leave(struct exchange *x)
 }
 
 /* An answer that comes in a later turn of the loop. */
-static void go_on(struct connection *connection, void (*step)(struct exchange *x, void *context), void *context)
+static void go_on(struct connection *connection, void (*step)(struct exchange *x, void *context),
+                  void *context)
 {
     struct exchange *x = &connection->exchange;
     x->pending = false;
@@ -293,7 +294,8 @@ static void waiting_resume(struct completion *completion)
     }
 }
 
-struct completion *exchange_wait(struct exchange *x, void (*step)(struct exchange *x, void *context),
+struct completion *exchange_wait(struct exchange *x,
+                                 void (*step)(struct exchange *x, void *context),
                                  void (*gone)(void *context), void *context)
 {
     CHECK(x == &x->connection->exchange);
@@ -305,19 +307,18 @@ struct completion *exchange_wait(struct exchange *x, void (*step)(struct exchang
         problem_reply(x, 507, "out_of_memory", "There was no memory for this request.");
         return NULL;
     }
-    *waiting = (struct waiting){.completion = {.worker = x->worker,
-                                               .connection = x->connection,
-                                               .resume = waiting_resume},
-                                .step = step,
-                                .gone = gone,
-                                .context = context};
+    *waiting = (struct waiting){
+        .completion = {.worker = x->worker, .connection = x->connection, .resume = waiting_resume},
+        .step = step,
+        .gone = gone,
+        .context = context};
     x->connection->in_flight++;
     x->pending = true;
     return &waiting->completion;
 }
 
-void exchange_again(struct exchange *x, void (*step)(struct exchange *x, void *context), void (*gone)(void *context),
-                    void *context)
+void exchange_again(struct exchange *x, void (*step)(struct exchange *x, void *context),
+                    void (*gone)(void *context), void *context)
 {
     struct completion *completion = exchange_wait(x, step, gone, context);
     if (completion != NULL) {

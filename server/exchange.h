@@ -35,8 +35,10 @@ struct reply {
 struct exchange {
     struct worker *worker;
     struct connection *connection;
-    struct engine *engine;     /* NULL while starting; only status routes see that */
-    const struct route *route; /* NULL when the request was refused before one was found; of a lookup it is there from the start */
+    struct engine *engine; /* NULL while starting; only status routes see that */
+    /* NULL when the request was refused before one was found; of a lookup it is there from the
+     * start */
+    const struct route *route;
     struct arena *arena;
     struct buffer *out;
     struct slice name; /* the {variable} of the path, decoded */
@@ -44,14 +46,18 @@ struct exchange {
     bool close_after;  /* the connection ends with this answer */
     bool pending;      /* submitted: `finish` will answer */
     uint32_t person;   /* of a lookup done ahead for a batch */
-    bool by_id;        /* ... by "p17" in key.value, which is resolved inside the gate; exchange_check sets it, and key.type */
+    /* ... by "p17" in key.value, which is resolved inside the gate; exchange_check sets it, and
+     * key.type */
+    bool by_id;
     bool refused; /* answered before its turn; the bytes are in worker->aside, up to aside_end */
     size_t aside_end;
     struct engine_key key;
     unsigned expand;
     uint64_t started_us;
     struct reply reply;
-    struct http_request request; /* from here on nothing is cleared: this is copied, and of the query only the first entries are touched */
+    /* from here on nothing is cleared: this is copied, and of the query only the first entries are
+     * touched */
+    struct http_request request;
     struct query query;
 };
 
@@ -92,12 +98,15 @@ const char *reply_reason(uint16_t status);
  * (arena). On ERR_BUSY and the like nothing was submitted and the client has been answered. */
 void exchange_submit(struct exchange *x, struct submission *submission,
                      void (*finish)(struct exchange *x, struct submission *submission));
-/* Goes on with `step` in the worker's next turn, so that other clients have theirs: for what takes longer than a
- * millisecond or two. `gone` (may be NULL) instead, when the client is: frees what is not in the arena. */
-void exchange_again(struct exchange *x, void (*step)(struct exchange *x, void *context), void (*gone)(void *context),
-                    void *context);
-/* The same, when somebody pushes the completion (completion_push). NULL: memory is out, the client was answered. */
-struct completion *exchange_wait(struct exchange *x, void (*step)(struct exchange *x, void *context),
+/* Goes on with `step` in the worker's next turn, so that other clients have theirs: for what takes
+ * longer than a millisecond or two. `gone` (may be NULL) instead, when the client is: frees what is
+ * not in the arena. */
+void exchange_again(struct exchange *x, void (*step)(struct exchange *x, void *context),
+                    void (*gone)(void *context), void *context);
+/* The same, when somebody pushes the completion (completion_push). NULL: memory is out, the client
+ * was answered. */
+struct completion *exchange_wait(struct exchange *x,
+                                 void (*step)(struct exchange *x, void *context),
                                  void (*gone)(void *context), void *context) MUST_USE;
 /* The engine is read between these two. Never across anything that waits. */
 void exchange_enter(struct exchange *x);

@@ -1,5 +1,5 @@
-/* handlers_classify.c: what phrases are about (judging.h), and why. Many are classified off the loop (asking.h) and written
- * in slices. */
+/* handlers_classify.c: what phrases are about (judging.h), and why. Many are classified off the
+ * loop (asking.h) and written in slices. */
 #include <stdlib.h>
 
 #include "asking.h"
@@ -63,7 +63,8 @@ static void write_model_part(struct json_writer *json, const struct classifier *
     json_array_end(json);
 }
 
-static void write_rules(const struct engine *engine, struct json_writer *json, const struct judgement *judgement)
+static void write_rules(const struct engine *engine, struct json_writer *json,
+                        const struct judgement *judgement)
 {
     const struct cohorts *cohorts = engine_cohorts(engine);
     json_key(json, "rules");
@@ -74,7 +75,8 @@ static void write_rules(const struct engine *engine, struct json_writer *json, c
             continue;
         }
         json_object_begin(json);
-        json_member_string(json, "cohort", cohort_definition_name(cohorts_definition(cohorts, hit->cohort)));
+        json_member_string(json, "cohort",
+                           cohort_definition_name(cohorts_definition(cohorts, hit->cohort)));
         json_member_cstr(json, "method", hit_method_name(hit->method));
         json_member_string(json, "pattern", cohorts_hit_text(cohorts, hit));
         judgement_write_fraction(json, "confidence", hit->confidence, 4);
@@ -84,7 +86,8 @@ static void write_rules(const struct engine *engine, struct json_writer *json, c
 }
 
 /* Inside the gate. */
-static void write_result(struct exchange *x, struct request *request, size_t at, struct judgement *judgement)
+static void write_result(struct exchange *x, struct request *request, size_t at,
+                         struct judgement *judgement)
 {
     const struct classifier *classifier = x->worker->server->options.model.classifier;
     struct json_writer *json = &request->json;
@@ -100,8 +103,8 @@ static void write_result(struct exchange *x, struct request *request, size_t at,
         }
         write_rules(x->engine, json, judgement);
         json_key(json, "matches");
-        engine_write_phrase_cohorts(x->engine, phrase,
-                                    classifier != NULL ? &request->asking.verdicts[at] : NULL, json);
+        engine_write_phrase_cohorts(
+            x->engine, phrase, classifier != NULL ? &request->asking.verdicts[at] : NULL, json);
     }
     json_object_end(json);
 }
@@ -131,7 +134,8 @@ static void write_all(struct exchange *x, void *context)
     json_array_end(&request->json);
     json_object_end(&request->json);
     if (request->text.failed) {
-        problem_reply(x, 507, "out_of_memory", "There was no memory for the answer. Ask for less at once.");
+        problem_reply(x, 507, "out_of_memory",
+                      "There was no memory for the answer. Ask for less at once.");
     } else {
         json_raw(reply_json(x, 200), buffer_slice(&request->text));
         reply_end(x);
@@ -167,8 +171,11 @@ static void begin(struct exchange *x, const struct slice *phrases, size_t count,
         return;
     }
     request->explain = explain;
-    request->asking = (struct asking){
-        .texts = phrases, .count = count, .explain = explain, .finish = classified, .context = request};
+    request->asking = (struct asking){.texts = phrases,
+                                      .count = count,
+                                      .explain = explain,
+                                      .finish = classified,
+                                      .context = request};
     asking_begin(x, &request->asking);
 }
 
@@ -198,7 +205,8 @@ static bool read_list(struct exchange *x, json_value list, struct slice *out, si
     for (struct json_iterator i = json_iterate(list); json_next(&i);) {
         struct slice text = json_text(i.value);
         if (text.data == NULL || text.length == 0 || text.length > PHRASE_BYTES_MAX) {
-            problem_reply(x, 400, "phrase_invalid", "phrases[%zu] is no text of 1 to 1,024 bytes.", *count);
+            problem_reply(x, 400, "phrase_invalid", "phrases[%zu] is no text of 1 to 1,024 bytes.",
+                          *count);
             return false;
         }
         out[*count] = arena_copy(x->arena, text);
@@ -211,17 +219,19 @@ static bool read_list(struct exchange *x, json_value list, struct slice *out, si
     return true;
 }
 
-static bool read_phrases(struct exchange *x, json_value root, bool explain, struct slice **out, size_t *count)
+static bool read_phrases(struct exchange *x, json_value root, bool explain, struct slice **out,
+                         size_t *count)
 {
     json_value list = json_get(root, "phrases");
     size_t most = explain ? EXPLAINED_MAX : PHRASES_MAX;
     if (json_type(root) != JSON_OBJECT || json_type(list) != JSON_ARRAY || json_count(root) != 1) {
-        problem_reply(x, 400, "phrases_missing", "The body is {\"phrases\": [\"tom brady\", …]} and nothing else.");
+        problem_reply(x, 400, "phrases_missing",
+                      "The body is {\"phrases\": [\"tom brady\", …]} and nothing else.");
         return false;
     }
     if (json_count(list) > most) {
-        problem_reply(x, 413, "phrases_too_many", "At most %zu phrases at once%s; these are %zu.", most,
-                      explain ? " with explain=true" : "", json_count(list));
+        problem_reply(x, 413, "phrases_too_many", "At most %zu phrases at once%s; these are %zu.",
+                      most, explain ? " with explain=true" : "", json_count(list));
         return false;
     }
     *out = arena_alloc(x->arena, (json_count(list) + 1) * sizeof **out);

@@ -144,7 +144,8 @@ static void examples_known(struct exchange *x, struct asking *asking)
     exchange_submit(x, asking->context, put_done);
 }
 
-/* The examples are classified first, off the loop when there are many: the writer would have to otherwise. */
+/* The examples are classified first, off the loop when there are many: the writer would have to
+ * otherwise. */
 static void submit_definition(struct exchange *x, enum submission_kind kind)
 {
     struct submission *submission = make_submission(x, kind);

@@ -1,5 +1,6 @@
-/* handlers_interests.c: the interests most people have, of all or of those that mean nothing to Kindred yet. Every phrase is
- * looked at, in slices: a few hundred in one hold of the gate, a millisecond in one turn of the loop. */
+/* handlers_interests.c: the interests most people have, of all or of those that mean nothing to
+ * Kindred yet. Every phrase is looked at, in slices: a few hundred in one hold of the gate, a
+ * millisecond in one turn of the loop. */
 #include "handlers.h"
 #include "judging.h"
 #include "problem.h"
@@ -15,9 +16,9 @@ struct most_held {
 struct request {
     size_t limit;
     bool unclassified;
-    struct unclassified_scan scan; /* unclassified */
-    uint32_t next;                 /* all: where the scan is */
-    size_t count;                  /* found */
+    struct unclassified_scan scan;            /* unclassified */
+    uint32_t next;                            /* all: where the scan is */
+    size_t count;                             /* found */
     struct most_held found[UNCLASSIFIED_MAX]; /* all: those with most holders first */
     size_t written;
     struct buffer text;
@@ -52,7 +53,8 @@ static bool scan_some(const struct engine *engine, struct request *request)
     return true;
 }
 
-static void write_one(struct exchange *x, struct request *request, size_t at, struct judgement *judgement)
+static void write_one(struct exchange *x, struct request *request, size_t at,
+                      struct judgement *judgement)
 {
     const struct classifier *classifier = x->worker->server->options.model.classifier;
     struct json_writer *json = &request->json;
@@ -116,7 +118,8 @@ static void finish(struct exchange *x, struct request *request)
     json_member_u64(&request->json, "total_phrases", stats.phrases);
     json_object_end(&request->json);
     if (request->text.failed) {
-        problem_reply(x, 507, "out_of_memory", "There was no memory for the answer. Ask for less at once (limit).");
+        problem_reply(x, 507, "out_of_memory",
+                      "There was no memory for the answer. Ask for less at once (limit).");
     } else {
         json_raw(reply_json(x, 200), buffer_slice(&request->text));
         reply_end(x);
@@ -125,7 +128,8 @@ static void finish(struct exchange *x, struct request *request)
 }
 
 /* Within one turn of the loop, as long as it lasts. True: `part` said that it is done. */
-static bool repeat(struct exchange *x, struct request *request, bool (*part)(struct exchange *x, struct request *request))
+static bool repeat(struct exchange *x, struct request *request,
+                   bool (*part)(struct exchange *x, struct request *request))
 {
     int64_t until_us = clock_monotonic_us(&system_clock) + SLICE_US;
     bool done = false;

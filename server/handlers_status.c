@@ -52,7 +52,8 @@ static void write_status(struct exchange *x, uint16_t status, const char *word)
         json_member_u64(json, "done", atomic_load(&progress->done));
         json_member_u64(json, "total", atomic_load(&progress->total));
     }
-    if (x->engine != NULL && status == 200 && memory_cap_level(&x->worker->server->memory) != MEMORY_FINE) {
+    if (x->engine != NULL && status == 200 &&
+        memory_cap_level(&x->worker->server->memory) != MEMORY_FINE) {
         json_member_cstr(json, "writes", "memory_full");
     }
     json_object_end(json);
@@ -202,8 +203,8 @@ static void write_writer(const struct writer *writer, struct buffer *out)
 
 static void write_memory(const struct memory_cap *memory, struct buffer *out)
 {
-    plain(out, "kindred_memory_bytes", "gauge", "Memory in use: what --memory-max is compared with.",
-          atomic_load(&memory->used_bytes));
+    plain(out, "kindred_memory_bytes", "gauge",
+          "Memory in use: what --memory-max is compared with.", atomic_load(&memory->used_bytes));
     plain(out, "kindred_memory_max_bytes", "gauge", "The cap; 0: none.", memory->max_bytes);
     plain(out, "kindred_memory_full", "gauge", "1 while writes get 507 for it.",
           memory_cap_level(memory) != MEMORY_FINE);
@@ -240,18 +241,20 @@ static void write_engine(struct exchange *x, struct buffer *out)
     plain(out, "kindred_profile_bytes", "gauge", "Memory of all profiles.", stats.profile_bytes);
     plain(out, "kindred_index_bytes", "gauge", "Memory of the identifier and people tables.",
           stats.index_bytes);
-    plain(out, "kindred_phrases_pending", "gauge", "Interest phrases that wait for the model.", stats.phrases_pending);
-    plain(out, "kindred_phrases_unclassified", "gauge", "Interest phrases without a topic and without a cohort.",
-          stats.phrases_unclassified);
-    plain(out, "kindred_verdict_cache_hits_total", "counter", "New phrases whose verdict was there already.",
-          stats.verdict_hits);
-    plain(out, "kindred_verdict_cache_misses_total", "counter", "New phrases that had to wait for theirs.",
-          stats.verdict_misses);
-    plain(out, "kindred_verdict_cache_evicted_total", "counter", "Verdicts that made room for others before they were used.",
-          stats.verdicts_evicted);
+    plain(out, "kindred_phrases_pending", "gauge", "Interest phrases that wait for the model.",
+          stats.phrases_pending);
+    plain(out, "kindred_phrases_unclassified", "gauge",
+          "Interest phrases without a topic and without a cohort.", stats.phrases_unclassified);
+    plain(out, "kindred_verdict_cache_hits_total", "counter",
+          "New phrases whose verdict was there already.", stats.verdict_hits);
+    plain(out, "kindred_verdict_cache_misses_total", "counter",
+          "New phrases that had to wait for theirs.", stats.verdict_misses);
+    plain(out, "kindred_verdict_cache_evicted_total", "counter",
+          "Verdicts that made room for others before they were used.", stats.verdicts_evicted);
 }
 
-/* worker: on the way in. api: for somebody who asked, and for a cohort's examples. backlog: afterwards. */
+/* worker: on the way in. api: for somebody who asked, and for a cohort's examples. backlog:
+ * afterwards. */
 static void write_model(const struct server *server, struct buffer *out)
 {
     const struct model_choice *model = &server->options.model;
@@ -268,23 +271,31 @@ static void write_model(const struct server *server, struct buffer *out)
         asked += counter_get(&server->workers[i].asked.classified);
     }
     char labels[160];
-    snprintf(labels, sizeof labels, "name=\"%s\",version=\"%016llx\",kernel=\"%s\"", model->classifier->name,
-             (unsigned long long)model->classifier->version, model_kernel(model->model));
-    metrics_describe(out, "kindred_model_info", "gauge", "The model that says what interests are about.");
+    snprintf(labels, sizeof labels, "name=\"%s\",version=\"%016llx\",kernel=\"%s\"",
+             model->classifier->name, (unsigned long long)model->classifier->version,
+             model_kernel(model->model));
+    metrics_describe(out, "kindred_model_info", "gauge",
+                     "The model that says what interests are about.");
     metrics_value(out, "kindred_model_info", labels, 1);
-    metrics_describe(out, "kindred_phrases_classified_total", "counter", "Phrases the model was asked about, by path.");
+    metrics_describe(out, "kindred_phrases_classified_total", "counter",
+                     "Phrases the model was asked about, by path.");
     metrics_value(out, "kindred_phrases_classified_total", "path=\"worker\"", on_the_way);
-    metrics_value(out, "kindred_phrases_classified_total", "path=\"backlog\"", counter_get(&backlog->classified));
+    metrics_value(out, "kindred_phrases_classified_total", "path=\"backlog\"",
+                  counter_get(&backlog->classified));
     metrics_value(out, "kindred_phrases_classified_total", "path=\"api\"", asked);
-    plain(out, "kindred_phrases_left_total", "counter", "Phrases that workers had no time for: the backlog's.", left);
-    metrics_describe(out, "kindred_classify_seconds", "histogram", "Time of one call of the model, of up to 16 phrases; "
-                                                                  "path api: of all of a request.");
-    metrics_histogram(out, "kindred_classify_seconds", "path=\"worker\"", &server->workers[0].phrases.classify_us,
-                      server->worker_count, sizeof(struct worker), histogram_bounds_us, 1);
-    metrics_histogram(out, "kindred_classify_seconds", "path=\"backlog\"", &backlog->classify_us, 1, 0,
-                      histogram_bounds_us, 1);
-    metrics_histogram(out, "kindred_classify_seconds", "path=\"api\"", &server->workers[0].asked.classify_us,
-                      server->worker_count, sizeof(struct worker), histogram_bounds_us, 1);
+    plain(out, "kindred_phrases_left_total", "counter",
+          "Phrases that workers had no time for: the backlog's.", left);
+    metrics_describe(out, "kindred_classify_seconds", "histogram",
+                     "Time of one call of the model, of up to 16 phrases; "
+                     "path api: of all of a request.");
+    metrics_histogram(out, "kindred_classify_seconds", "path=\"worker\"",
+                      &server->workers[0].phrases.classify_us, server->worker_count,
+                      sizeof(struct worker), histogram_bounds_us, 1);
+    metrics_histogram(out, "kindred_classify_seconds", "path=\"backlog\"", &backlog->classify_us, 1,
+                      0, histogram_bounds_us, 1);
+    metrics_histogram(out, "kindred_classify_seconds", "path=\"api\"",
+                      &server->workers[0].asked.classify_us, server->worker_count,
+                      sizeof(struct worker), histogram_bounds_us, 1);
 }
 
 void handle_metrics(struct exchange *x)

@@ -20,7 +20,8 @@ static bool etag_listed(struct slice list, struct slice etag)
 
 bool user_option(struct slice name)
 {
-    return slice_equal_cstr(name, "expand") || slice_equal_cstr(name, "limit") || slice_equal_cstr(name, "cursor");
+    return slice_equal_cstr(name, "expand") || slice_equal_cstr(name, "limit") ||
+           slice_equal_cstr(name, "cursor");
 }
 
 /* The one parameter that names an identifier; every other was checked to be known. */

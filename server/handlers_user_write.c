@@ -50,7 +50,8 @@ static void patch_done(struct exchange *x, struct submission *submission)
     exchange_leave(x);
 }
 
-/* So that their cohorts are there when the answer is. What is wrong with the patch the commit says. */
+/* So that their cohorts are there when the answer is. What is wrong with the patch the commit
+ * says. */
 static void offer_interests(struct exchange *x)
 {
     enum { TEXTS_MAX = 64 };

@@ -199,8 +199,8 @@ static bool host_is_well_formed(struct slice host)
     for (size_t i = 0; i < host.length; i++) {
         unsigned char c = (unsigned char)host.data[i];
         /* '-' '.' '0'..'9' ':' lie in a row but for '/'. */
-        bool fine = (c >= '-' && c <= ':' && c != '/') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                    c == '_' || c == '[' || c == ']';
+        bool fine = (c >= '-' && c <= ':' && c != '/') || (c >= 'a' && c <= 'z') ||
+                    (c >= 'A' && c <= 'Z') || c == '_' || c == '[' || c == ']';
         if (!fine) {
             return false;
         }

@@ -12,7 +12,9 @@ const char *decider_name(enum decider decider)
 
 enum decider decider_of(const struct rule_hit *hit)
 {
-    return hit->method <= HIT_TYPO ? DECIDED_RULE : hit->method == HIT_EXAMPLE ? DECIDED_EXAMPLE : DECIDED_MODEL;
+    return hit->method <= HIT_TYPO      ? DECIDED_RULE
+           : hit->method == HIT_EXAMPLE ? DECIDED_EXAMPLE
+                                        : DECIDED_MODEL;
 }
 
 static void decided(struct judgement *judgement, enum decider decider)
@@ -24,7 +26,9 @@ static void decided(struct judgement *judgement, enum decider decider)
 static int topic_of(const struct classifier *classifier, const struct cohort_definition *definition)
 {
     int topic = cohorts_topic(classifier, cohort_definition_topic(definition));
-    return topic >= 0 && topic == cohorts_topic(classifier, cohort_definition_name(definition)) ? topic : -1;
+    return topic >= 0 && topic == cohorts_topic(classifier, cohort_definition_name(definition))
+               ? topic
+               : -1;
 }
 
 static void add_topic(struct judgement *judgement, int topic, float confidence, bool by_rule)
@@ -37,7 +41,8 @@ static void add_topic(struct judgement *judgement, int topic, float confidence, 
     *line = (struct topic_line){topic, confidence, by_rule};
 }
 
-static void judge_hits(const struct cohorts *cohorts, const struct classifier *classifier, struct judgement *judgement)
+static void judge_hits(const struct cohorts *cohorts, const struct classifier *classifier,
+                       struct judgement *judgement)
 {
     for (size_t i = 0; i < judgement->hit_count; i++) {
         const struct rule_hit *hit = &judgement->hits[i];
@@ -64,9 +69,11 @@ static bool is_hit(const struct judgement *judgement, uint32_t cohort)
     return false;
 }
 
-/* What the model says, unless the topic's own cohort takes it out. A topic below the cohort's min_confidence stays. */
-static void judge_verdict(const struct cohorts *cohorts, const struct classifier *classifier, struct slice phrase,
-                          const struct verdict *verdict, struct judgement *judgement)
+/* What the model says, unless the topic's own cohort takes it out. A topic below the cohort's
+ * min_confidence stays. */
+static void judge_verdict(const struct cohorts *cohorts, const struct classifier *classifier,
+                          struct slice phrase, const struct verdict *verdict,
+                          struct judgement *judgement)
 {
     for (size_t i = 0; i < verdict->topic_count; i++) {
         int topic = verdict->topics[i].topic;
@@ -75,7 +82,8 @@ static void judge_verdict(const struct cohorts *cohorts, const struct classifier
         const struct cohort_definition *definition =
             cohort != COHORT_NONE ? cohorts_definition(cohorts, cohort) : NULL;
         if (definition != NULL && topic_of(classifier, definition) == topic &&
-            confidence >= cohort_definition_min_confidence(definition) && !is_hit(judgement, cohort)) {
+            confidence >= cohort_definition_min_confidence(definition) &&
+            !is_hit(judgement, cohort)) {
             bool by_example = cohort_definition_is_not_example(definition, phrase_fold_key(phrase));
             decided(judgement, by_example ? DECIDED_EXAMPLE : DECIDED_RULE);
             continue;
@@ -100,13 +108,15 @@ static int compare_names(const void *a, const void *b)
     return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-void judge_phrase(const struct engine *engine, const struct classifier *classifier, struct slice phrase,
-                  const struct verdict *verdict, bool stored, struct judgement *out)
+void judge_phrase(const struct engine *engine, const struct classifier *classifier,
+                  struct slice phrase, const struct verdict *verdict, bool stored,
+                  struct judgement *out)
 {
     const struct cohorts *cohorts = engine_cohorts(engine);
     out->topic_count = out->cohort_count = 0;
     out->decider = DECIDED_NONE;
-    out->hit_count = engine_explain_phrase(engine, phrase, classifier != NULL && !stored ? verdict : NULL, out->hits);
+    out->hit_count = engine_explain_phrase(
+        engine, phrase, classifier != NULL && !stored ? verdict : NULL, out->hits);
     if (classifier != NULL && verdict != NULL) {
         judge_verdict(cohorts, classifier, phrase, verdict, out);
     }
@@ -124,7 +134,8 @@ void judgement_write_fraction(struct json_writer *json, const char *key, float v
     json_double(json, (double)(long)(value * scale + (value < 0 ? -0.5F : 0.5F)) / (double)scale);
 }
 
-void judgement_write_topic(struct json_writer *json, struct slice name, float confidence, int digits)
+void judgement_write_topic(struct json_writer *json, struct slice name, float confidence,
+                           int digits)
 {
     json_object_begin(json);
     json_member_string(json, "topic", name);
@@ -132,7 +143,8 @@ void judgement_write_topic(struct json_writer *json, struct slice name, float co
     json_object_end(json);
 }
 
-void judgement_write(const struct judgement *judgement, const struct classifier *classifier, struct json_writer *json)
+void judgement_write(const struct judgement *judgement, const struct classifier *classifier,
+                     struct json_writer *json)
 {
     json_key(json, "topics");
     json_array_begin(json);

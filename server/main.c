@@ -9,9 +9,9 @@
 #include "commands/options.h"
 
 static const struct command *const commands[] = {
-    &command_serve,   &command_import, &command_export,   &command_verify,
-    &command_backup,  &command_restore, &command_generate, &command_classify,
-    &command_key,     &command_version, &command_routes, /* not listed: it has no summary */
+    &command_serve,  &command_import,  &command_export,   &command_verify,
+    &command_backup, &command_restore, &command_generate, &command_classify,
+    &command_key,    &command_version, &command_routes, /* not listed: it has no summary */
 };
 
 static void print_overview(FILE *to)

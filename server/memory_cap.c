@@ -64,11 +64,11 @@ void memory_cap_note(struct memory_cap *cap, uint64_t used_bytes)
     atomic_store_explicit(&cap->level, level, memory_order_relaxed);
     if (before == MEMORY_FINE && level != MEMORY_FINE) {
         atomic_fetch_add_explicit(&cap->times_full, 1, memory_order_relaxed);
-        fprintf(stderr,
-                "kindred serve: %llu MB of memory are in use, --memory-max is %llu MB: nothing more is "
-                "taken in; reads, erasures and deletions go on.\n",
-                (unsigned long long)used_bytes / 1000000,
-                (unsigned long long)cap->max_bytes / 1000000);
+        fprintf(
+            stderr,
+            "kindred serve: %llu MB of memory are in use, --memory-max is %llu MB: nothing more is "
+            "taken in; reads, erasures and deletions go on.\n",
+            (unsigned long long)used_bytes / 1000000, (unsigned long long)cap->max_bytes / 1000000);
     } else if (before != MEMORY_FINE && level == MEMORY_FINE) {
         fprintf(stderr, "kindred serve: memory is below --memory-max again.\n");
     }
@@ -76,7 +76,8 @@ void memory_cap_note(struct memory_cap *cap, uint64_t used_bytes)
 
 void memory_cap_sample(struct memory_cap *cap)
 {
-    /* One at a time, so that levels follow each other; who comes second has its answer in a moment. */
+    /* One at a time, so that levels follow each other; who comes second has its answer in a
+     * moment. */
     if (!atomic_exchange_explicit(&cap->sampling, true, memory_order_acquire)) {
         memory_cap_note(cap, measure());
         atomic_store_explicit(&cap->sampling, false, memory_order_release);
@@ -103,7 +104,8 @@ static uint64_t of_control_groups(uint64_t least)
 {
     char line[512] = "";
     FILE *file = fopen("/proc/self/cgroup", "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL && strncmp(line, "0::/", 4) != 0) {
+    while (file != NULL && fgets(line, sizeof line, file) != NULL &&
+           strncmp(line, "0::/", 4) != 0) {
         line[0] = '\0';
     }
     if (file != NULL) {

@@ -7,13 +7,15 @@
  *
  * Reads, erasures and deletions go on at every level.
  *
- * In use is what cannot be given back: jemalloc's pages with live blocks on them ("stats.active") and its
- * own tables. Not counted: free pages that it has not returned yet, and LMDB's map, which is the kernel's file cache and
- * shrinks by itself. Request bodies, uploads and unread answers are live blocks like profiles: so many
- * slow clients cannot pass the cap either. Without jemalloc (sanitizers): resident anonymous memory.
+ * In use is what cannot be given back: jemalloc's pages with live blocks on them ("stats.active")
+ * and its own tables. Not counted: free pages that it has not returned yet, and LMDB's map, which
+ * is the kernel's file cache and shrinks by itself. Request bodies, uploads and unread answers are
+ * live blocks like profiles: so many slow clients cannot pass the cap either. Without jemalloc
+ * (sanitizers): resident anonymous memory.
  *
- * Sampled four times a second, and whenever a worker has read MEMORY_CAP_READ_BYTES since: memory grows by what
- * is read. So the cap may be passed by what a few MiB of input become, and by a table that doubles in between.
+ * Sampled four times a second, and whenever a worker has read MEMORY_CAP_READ_BYTES since: memory
+ * grows by what is read. So the cap may be passed by what a few MiB of input become, and by a table
+ * that doubles in between.
  *
  * Threading: any. */
 #ifndef KINDRED_SERVER_MEMORY_CAP_H
@@ -49,7 +51,8 @@ static inline enum memory_level memory_cap_level(const struct memory_cap *cap)
     return (enum memory_level)atomic_load_explicit(&cap->level, memory_order_relaxed);
 }
 
-/* Four fifths of what this process may have: the machine's memory or, if that is less, its control group's. */
+/* Four fifths of what this process may have: the machine's memory or, if that is less, its control
+ * group's. */
 uint64_t memory_cap_default_bytes(void);
 
 #endif

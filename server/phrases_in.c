@@ -18,7 +18,8 @@ err phrases_in_init(struct phrases_in *in, const struct classifier *classifier, 
     random_fill(&system_random, &in->seed, sizeof in->seed);
     in->known = memory_zalloc(PHRASES_IN_KNOWN_SLOTS * sizeof *in->known);
     if (in->known == NULL || !model_scratch_make(classifier, &in->scratch)) {
-        return error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for a worker's classifier.");
+        return error_set(error, ERR_MEMORY, "out_of_memory", 0,
+                         "No memory for a worker's classifier.");
     }
     return ERR_OK;
 }
@@ -69,7 +70,8 @@ size_t phrases_in_allowance(const struct phrases_in *in, int64_t turn_us)
     return count > CLASSIFIER_BATCH_MAX ? CLASSIFIER_BATCH_MAX : (size_t)count;
 }
 
-static void classify(struct phrases_in *in, struct engine *engine, const struct slice *texts, size_t count)
+static void classify(struct phrases_in *in, struct engine *engine, const struct slice *texts,
+                     size_t count)
 {
     struct verdict verdicts[CLASSIFIER_BATCH_MAX];
     struct phrase_verdict offers[CLASSIFIER_BATCH_MAX];
@@ -88,7 +90,8 @@ static void classify(struct phrases_in *in, struct engine *engine, const struct 
 }
 
 /* At most ASK_MAX texts. */
-static void ask(struct worker *worker, struct engine *engine, const struct slice *texts, size_t count, int64_t turn_us)
+static void ask(struct worker *worker, struct engine *engine, const struct slice *texts,
+                size_t count, int64_t turn_us)
 {
     struct phrases_in *in = &worker->phrases;
     uint32_t at[ASK_MAX];
@@ -108,7 +111,8 @@ static void ask(struct worker *worker, struct engine *engine, const struct slice
         }
     }
     size_t done = 0;
-    for (size_t part = 0; done < found && (part = phrases_in_allowance(in, turn_us)) > 0; done += part) {
+    for (size_t part = 0; done < found && (part = phrases_in_allowance(in, turn_us)) > 0;
+         done += part) {
         part = part < found - done ? part : found - done;
         classify(in, engine, unknown + done, part);
     }
@@ -118,10 +122,12 @@ static void ask(struct worker *worker, struct engine *engine, const struct slice
     }
 }
 
-void phrases_in_offer(struct worker *worker, struct engine *engine, const struct slice *texts, size_t count)
+void phrases_in_offer(struct worker *worker, struct engine *engine, const struct slice *texts,
+                      size_t count)
 {
     for (size_t at = 0; worker->phrases.classifier != NULL && at < count; at += ASK_MAX) {
-        ask(worker, engine, texts + at, count - at < ASK_MAX ? count - at : ASK_MAX, PHRASES_IN_TURN_US);
+        ask(worker, engine, texts + at, count - at < ASK_MAX ? count - at : ASK_MAX,
+            PHRASES_IN_TURN_US);
     }
 }
 
@@ -130,7 +136,8 @@ static bool lookups_go_on(const struct worker *worker)
     return clock_monotonic_us(&system_clock) - worker->looked_up_us < PHRASES_IN_CALM_US;
 }
 
-void phrases_in_offer_records(struct worker *worker, struct engine *engine, const struct submission *submission)
+void phrases_in_offer_records(struct worker *worker, struct engine *engine,
+                              const struct submission *submission)
 {
     struct phrases_in *in = &worker->phrases;
     struct slice texts[ASK_MAX];

@@ -119,7 +119,8 @@ enum { CODED = 1, EQUALS = 2, AMPERSAND = 4 };
 
 static inline unsigned kind_of(char c)
 {
-    static const unsigned char kinds[128] = {['%'] = CODED, ['+'] = CODED, ['='] = EQUALS, ['&'] = AMPERSAND};
+    static const unsigned char kinds[128] = {
+        ['%'] = CODED, ['+'] = CODED, ['='] = EQUALS, ['&'] = AMPERSAND};
     unsigned char byte = (unsigned char)c;
     return byte < 128 ? kinds[byte] : CODED;
 }
@@ -136,8 +137,8 @@ static inline uint64_t any_zero(uint64_t word)
 static inline bool eight_plain(const char *text)
 {
     uint64_t word = load_u64(text);
-    return (any_zero(word ^ EACH_BYTE('&')) | any_zero(word ^ EACH_BYTE('%')) | any_zero(word ^ EACH_BYTE('+')) |
-            (word & EACH_BYTE(0x80))) == 0;
+    return (any_zero(word ^ EACH_BYTE('&')) | any_zero(word ^ EACH_BYTE('%')) |
+            any_zero(word ^ EACH_BYTE('+')) | (word & EACH_BYTE(0x80))) == 0;
 }
 
 /* Every byte is looked at once. Returns where the part ends. */
@@ -169,8 +170,9 @@ static size_t scan_part(struct slice text, size_t from, struct part *out)
     return at;
 }
 
-static err decode_parameter(struct arena *arena, struct slice text, const struct part *part, const char *space_names,
-                            struct query_parameter *out, struct error *error)
+static err decode_parameter(struct arena *arena, struct slice text, const struct part *part,
+                            const char *space_names, struct query_parameter *out,
+                            struct error *error)
 {
     err e = ERR_OK;
     out->name = part->name;
@@ -196,8 +198,8 @@ err query_parse(struct arena *arena, struct slice text, const char *space_names,
             continue;
         }
         if (out->count == QUERY_PARAMETERS_MAX) {
-            return error_set(error, ERR_INVALID, "query_too_many", at, "The query has more than %d parameters.",
-                             QUERY_PARAMETERS_MAX);
+            return error_set(error, ERR_INVALID, "query_too_many", at,
+                             "The query has more than %d parameters.", QUERY_PARAMETERS_MAX);
         }
         struct query_parameter *parameter = &out->parameters[out->count];
         err e = decode_parameter(arena, text, &part, space_names, parameter, error);

@@ -27,7 +27,7 @@ enum route_flags {
     ROUTE_STREAM = 8,     /* the body goes piece by piece into an upload (POST /api/ingest) */
     ROUTE_WHILE_STARTING = 16,
     ROUTE_IDEMPOTENCY = 32, /* takes Idempotency-Key */
-    ROUTE_ASKS = 128,   /* a POST that changes nothing: the question is too long for a URL */
+    ROUTE_ASKS = 128,       /* a POST that changes nothing: the question is too long for a URL */
     ROUTE_ADDS = 64,        /* makes the state grow: 507 while memory is at its cap */
 };
 

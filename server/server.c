@@ -228,7 +228,8 @@ static err make_backlog(struct server *server, struct error *error)
     if (classifier == NULL) {
         return ERR_OK;
     }
-    server->backlog = backlog_create(classifier, server->gate, server->worker_count + 1, server->writer);
+    server->backlog =
+        backlog_create(classifier, server->gate, server->worker_count + 1, server->writer);
     return server->backlog != NULL
                ? ERR_OK
                : error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for the classifier.");
@@ -373,9 +374,9 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* Descriptors are kept for files: a log that cannot begin its next file stops the server for good, and no crowd of
- * clients shall bring that about. What is left is shared among the workers; a part of a worker's share
- * is for telling clients beyond its maximum that there are too many. */
+/* Descriptors are kept for files: a log that cannot begin its next file stops the server for good,
+ * and no crowd of clients shall bring that about. What is left is shared among the workers; a part
+ * of a worker's share is for telling clients beyond its maximum that there are too many. */
 static void leave_descriptors(struct server *server)
 {
     enum { FOR_FILES = 160, FOR_A_WORKER = 8, LEAST = 4 };
@@ -394,12 +395,13 @@ static void leave_descriptors(struct server *server)
         if (worker->connections_max > share - worker->refused_max) {
             worker->connections_max = share - worker->refused_max;
             if (i == 0) {
-                fprintf(stderr,
-                        "kindred serve: only %llu open files are allowed (ulimit -n): %llu connections are "
-                        "taken at a time, not %llu.\n",
-                        (unsigned long long)limit.rlim_cur,
-                        (unsigned long long)worker->connections_max * server->worker_count,
-                        (unsigned long long)server->options.connections_max);
+                fprintf(
+                    stderr,
+                    "kindred serve: only %llu open files are allowed (ulimit -n): %llu connections are "
+                    "taken at a time, not %llu.\n",
+                    (unsigned long long)limit.rlim_cur,
+                    (unsigned long long)worker->connections_max * server->worker_count,
+                    (unsigned long long)server->options.connections_max);
             }
         }
     }

@@ -7,8 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The shortest slice that Linux gives; its usual one is about 3 ms, and a thread that wakes may have to wait for the end of
- * somebody else's. */
+/* The shortest slice that Linux gives; its usual one is about 3 ms, and a thread that wakes may
+ * have to wait for the end of somebody else's. */
 enum { ANSWERS_SLICE_US = 100, BEHIND_NICER = 10, NICE_MOST = 19 };
 
 /* The kernel's struct sched_attr, first version; libc has it since glibc 2.41 only. */
@@ -18,13 +18,15 @@ struct scheduling {
     uint64_t flags;
     int32_t nice;
     uint32_t priority;
-    uint64_t runtime_ns; /* of a thread that is not real-time: its slice, since Linux 6.12; ignored before */
+    /* of a thread that is not real-time: its slice, since Linux 6.12; ignored before */
+    uint64_t runtime_ns;
     uint64_t deadline_ns;
     uint64_t period_ns;
 };
 _Static_assert(sizeof(struct scheduling) == 48, "SCHED_ATTR_SIZE_VER0");
 
-/* May fail, in a container with a narrow filter of system calls for example: then the thread is as every other. */
+/* May fail, in a container with a narrow filter of system calls for example: then the thread is as
+ * every other. */
 static void schedule_as(int policy, int nicer, uint64_t slice_us)
 {
     /* Added to what the process was started with: to go below that takes privileges. */

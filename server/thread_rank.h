@@ -6,8 +6,8 @@
  *             it holds the gate that they wait for
  *   behind    checkpoints, scrubs, the backlog: nobody waits for them
  *
- * Threading: called by the thread itself when it begins. Failure: none that anybody has to know of; without any of it
- * everything works, later. */
+ * Threading: called by the thread itself when it begins. Failure: none that anybody has to know of;
+ * without any of it everything works, later. */
 #ifndef KINDRED_SERVER_THREAD_RANK_H
 #define KINDRED_SERVER_THREAD_RANK_H
 

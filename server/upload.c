@@ -305,7 +305,8 @@ static bool read_options(struct exchange *x, struct intake_options *options)
     }
     struct error error;
     uint64_t errors = 0;
-    if (query_get_u64(&x->query, "errors", 1, INTAKE_ERRORS_MAX, INTAKE_ERRORS_DEFAULT, &errors, &error) != ERR_OK) {
+    if (query_get_u64(&x->query, "errors", 1, INTAKE_ERRORS_MAX, INTAKE_ERRORS_DEFAULT, &errors,
+                      &error) != ERR_OK) {
         problem_from_error(x, &error);
         return false;
     }

@@ -16,7 +16,8 @@ enum {
     LISTEN_BACKLOG = 1024,
     REFUSED_MAX = 64,
     SPARE_DESCRIPTORS = 4,
-    BODIES_TURN_US = 100, /* of one turn of the loop for reading bodies: lookups wait no longer for that */
+    /* of one turn of the loop for reading bodies: lookups wait no longer for that */
+    BODIES_TURN_US = 100,
 };
 
 /* ---- things that come back from the writer
@@ -150,9 +151,9 @@ static void on_listener_closed(uv_handle_t *listener)
     worker->listener_closing = false;
 }
 
-/* Accepting failed, for want of descriptors most likely. libuv would try again at once and for ever, within one
- * event: so it is taken away its descriptor. The socket stays, clients wait in its backlog, and the sweep
- * goes on accepting. */
+/* Accepting failed, for want of descriptors most likely. libuv would try again at once and for
+ * ever, within one event: so it is taken away its descriptor. The socket stays, clients wait in its
+ * backlog, and the sweep goes on accepting. */
 static void pause_listener(struct worker *worker)
 {
     if (worker->listening) {
@@ -162,14 +163,16 @@ static void pause_listener(struct worker *worker)
     }
 }
 
-/* Newer versions of libuv (seen in 1.50) do not say that accepting failed, and try again in every turn: so the sweep looks whether
- * there are some descriptors left, by taking and giving them back. Closed by the system call itself, as libuv does: ThreadSanitizer sees
- * neither its close nor this fcntl, and would take the number for a descriptor that another worker still has. */
+/* Newer versions of libuv (seen in 1.50) do not say that accepting failed, and try again in every
+ * turn: so the sweep looks whether there are some descriptors left, by taking and giving them back.
+ * Closed by the system call itself, as libuv does: ThreadSanitizer sees neither its close nor this
+ * fcntl, and would take the number for a descriptor that another worker still has. */
 static bool descriptors_left(const struct worker *worker)
 {
     int taken[SPARE_DESCRIPTORS];
     size_t count = 0;
-    while (count < SPARE_DESCRIPTORS && (taken[count] = fcntl(worker->listen_socket, F_DUPFD_CLOEXEC, 0)) >= 0) {
+    while (count < SPARE_DESCRIPTORS &&
+           (taken[count] = fcntl(worker->listen_socket, F_DUPFD_CLOEXEC, 0)) >= 0) {
         count++;
     }
     for (size_t i = 0; i < count; i++) {
@@ -256,11 +259,13 @@ static void set_date(struct worker *worker)
     static const char status[] = "HTTP/1.1 200 OK\r\n";
     worker->date_at = sizeof status - 1;
     memcpy(worker->head, status, worker->date_at);
-    worker->date_length = strftime(worker->head + worker->date_at, sizeof worker->head - worker->date_at,
-                                   "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+    worker->date_length =
+        strftime(worker->head + worker->date_at, sizeof worker->head - worker->date_at,
+                 "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
     worker->head_length = worker->date_at + worker->date_length;
     size_t left = sizeof worker->head - worker->head_length;
-    int wrote = snprintf(worker->head + worker->head_length, left, "Content-Type: %s\r\n", reply_json_type);
+    int wrote =
+        snprintf(worker->head + worker->head_length, left, "Content-Type: %s\r\n", reply_json_type);
     CHECK(wrote > 0 && (size_t)wrote < left);
     worker->head_length += (size_t)wrote;
 }
@@ -433,7 +438,8 @@ static void ended(struct worker *worker)
 
 void worker_join_until(struct worker *worker, const struct timespec *until)
 {
-    /* Not pthread_clockjoin_np: gcc 12's ThreadSanitizer does not know it, and takes all that follows for races. */
+    /* Not pthread_clockjoin_np: gcc 12's ThreadSanitizer does not know it, and takes all that
+     * follows for races. */
     static const struct timespec pause = {.tv_nsec = 2000000};
     struct timespec now = {0};
     while (worker->thread_runs) {
@@ -442,7 +448,8 @@ void worker_join_until(struct worker *worker, const struct timespec *until)
             return;
         }
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if (now.tv_sec > until->tv_sec || (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec)) {
+        if (now.tv_sec > until->tv_sec ||
+            (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec)) {
             return;
         }
         nanosleep(&pause, NULL);

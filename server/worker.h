@@ -43,9 +43,11 @@ struct completion {
 char *worker_read_room(struct worker *worker);
 /* Lets uploads that found the queue full try again. */
 void worker_feed_starved(struct worker *worker);
-/* May another piece of a body be read in this turn of the loop? Answers of other clients wait for it. */
+/* May another piece of a body be read in this turn of the loop? Answers of other clients wait for
+ * it. */
 bool worker_has_time(struct worker *worker);
-/* Calls upload_retry for it when there is time again: at the end of this turn, or of one of the next, which come at once. */
+/* Calls upload_retry for it when there is time again: at the end of this turn, or of one of the
+ * next, which come at once. */
 void worker_go_on_later(struct connection *connection);
 void worker_forget_busy(struct worker *worker, struct connection *connection);
 /* One connection less: ends the loop when it was the last and the worker is stopping. */
@@ -83,20 +85,22 @@ struct worker {
     uv_tcp_t listener;
     uv_async_t wake;
     uv_timer_t sweep;
-    uv_check_t turn; /* after the events of one poll: what was gathered is answered, then bodies go on */
+    /* after the events of one poll: what was gathered is answered, then bodies go on */
+    uv_check_t turn;
     uv_idle_t again; /* runs while `busy` is not empty, so that the next poll does not wait */
     _Atomic(struct completion *) completed;
     _Atomic int stopping; /* 1: no new connections, finish; 2: now */
-    int listen_socket;     /* our own descriptor of it: libuv's is closed while accepting pauses */
+    int listen_socket;    /* our own descriptor of it: libuv's is closed while accepting pauses */
     bool listening;
-    bool listener_closing; /* its handle is not free yet */
+    bool listener_closing;          /* its handle is not free yet */
     struct connection *connections; /* doubly linked */
     uint64_t connection_count;
     uint64_t connections_max;
-    uint64_t refused_max; /* beyond it, that are told so; what comes then is just closed */
+    uint64_t refused_max;       /* beyond it, that are told so; what comes then is just closed */
     bool accept_pending;        /* memory was out when a client came */
     struct connection *starved; /* uploads whose batch found the queue full */
-    struct connection *busy;    /* uploads with more to read of what was fed: the one that waits longest first ... */
+    /* uploads with more to read of what was fed: the one that waits longest first ... */
+    struct connection *busy;
     struct connection *busy_last;
     int64_t bodies_until_us; /* in this turn; 0: nothing has been read yet */
     int64_t looked_up_us;    /* when lookups were answered last */
@@ -105,13 +109,15 @@ struct worker {
     struct buffer answers; /* of a batch */
     struct buffer aside;   /* refusals of a batch, till it is their turn */
     char *read_buffer;
-    size_t read_used;       /* by requests in the batch */
+    size_t read_used;         /* by requests in the batch */
     uint64_t unsampled_bytes; /* read since this worker last had memory measured */
-    struct exchange *batch; /* WORKER_BATCH_MAX; lookups gathered in this turn of the loop */
+    struct exchange *batch;   /* WORKER_BATCH_MAX; lookups gathered in this turn of the loop */
     size_t batch_count;
     struct phrases_in phrases;
     struct asked_metrics asked;
-    char head[112]; /* how an answer of JSON begins: "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: application/json\r\n" */
+    /* how an answer of JSON begins: "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type:
+     * application/json\r\n" */
+    char head[112];
     size_t head_length;
     size_t date_at; /* its Date line */
     size_t date_length;

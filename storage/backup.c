@@ -99,7 +99,8 @@ static err check_frame(void *context, const struct frame_header *header, const u
     return ledger_add_frame(&work->ledger, header, body, error);
 }
 
-/* Reads the copy back: every byte must be what a log consists of, and its end must be the source's. */
+/* Reads the copy back: every byte must be what a log consists of, and its end must be the
+ * source's. */
 static err check_copy(struct backing_up *work, const struct backup_segment *segment,
                       const struct segment_header *header, const char *path, struct error *error)
 {
@@ -121,7 +122,8 @@ static err check_copy(struct backing_up *work, const struct backup_segment *segm
     return e == ERR_OK && !checking.met ? other_history(work, walk.next_sequence, error) : e;
 }
 
-/* A copy that is not sound: is it the source's fault, or the target's? *error becomes the source's when it is damaged, too. */
+/* A copy that is not sound: is it the source's fault, or the target's? *error becomes the source's
+ * when it is damaged, too. */
 static err blame(struct backing_up *work, const struct backup_segment *segment,
                  const struct segment_header *header, struct error *error)
 {
@@ -518,7 +520,8 @@ static err begin_folder(struct backing_up *work, bool is_backup, struct error *e
     return e;
 }
 
-/* keys.json holds digests, no keys. Without it a restored server would answer everybody on its machine. */
+/* keys.json holds digests, no keys. Without it a restored server would answer everybody on its
+ * machine. */
 static err take_keys(struct backing_up *work, struct error *error)
 {
     char *bytes = NULL;

@@ -1,5 +1,5 @@
-/* Every byte of a backup, in place, against its manifest. An incremental backup reads only what it copies: this finds what a
- * medium has lost since. */
+/* Every byte of a backup, in place, against its manifest. An incremental backup reads only what it
+ * copies: this finds what a medium has lost since. */
 #include <stdio.h>
 
 #include "backup_manifest.h"
@@ -78,8 +78,7 @@ static err check_segment(struct looking *looking, struct segment_walk *walk,
 static bool same_erasures(const struct erasure_ledger *a, const struct erasure_ledger *b)
 {
     if (a->count != b->count || a->unfinished_count != b->unfinished_count ||
-        a->erasures_count != b->erasures_count ||
-        memcmp(a->log_id, b->log_id, LOG_ID_BYTES) != 0) {
+        a->erasures_count != b->erasures_count || memcmp(a->log_id, b->log_id, LOG_ID_BYTES) != 0) {
         return false;
     }
     for (size_t i = 0; i < a->count; i++) {
@@ -105,7 +104,8 @@ static err check_rest(struct looking *looking, struct error *error)
     if (e != ERR_OK) {
         return e;
     }
-    if (!same_erasures(&ledger, &looking->seen) || ledger.last_sequence != looking->manifest.last_sequence) {
+    if (!same_erasures(&ledger, &looking->seen) ||
+        ledger.last_sequence != looking->manifest.last_sequence) {
         e = error_set(error, ERR_CORRUPT, "ledger_corrupt", 0,
                       "the backup's ledger of erasures does not say what its log says");
     }

@@ -6,8 +6,9 @@
  * LMDB writes a new file's first pages without syncing them, so a crash could leave a data.mdb that
  * is neither new nor whole. Therefore it begins as new.mdb and gets its name when it is durable.
  *
- * LMDB has no checksums: checkpoint_rows.c has ours, for each value and over each table. Damage to what is stored is found
- * when it is read. Damage to LMDB's pages may lead LMDB astray; checkpoint_guard.c sees to it that this has a name.
+ * LMDB has no checksums: checkpoint_rows.c has ours, for each value and over each table. Damage to
+ * what is stored is found when it is read. Damage to LMDB's pages may lead LMDB astray;
+ * checkpoint_guard.c sees to it that this has a name.
  *
  * ---- The map ----------------------------------------------------------------------------------
  *
@@ -103,8 +104,8 @@ err checkpoint_corrupt(const struct checkpoint *checkpoint, enum checkpoint_tabl
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* A file without any table is new. In any other, all of them must be there: making the missing one would hide that its
- * rows are gone. */
+/* A file without any table is new. In any other, all of them must be there: making the missing one
+ * would hide that its rows are gone. */
 static int find_tables(struct checkpoint *checkpoint, MDB_txn *txn, bool *is_new, size_t *missing)
 {
     MDB_dbi names = 0;
@@ -189,8 +190,9 @@ static err set_size(const char *path, uint64_t bytes, struct error *error)
     return e;
 }
 
-/* LMDB would run into SIGBUS on pages the file does not have. It may leave out pages at the end, though, that it took and gave
- * back within one transaction: those are free, and the file gets its length. Any other short file was cut. */
+/* LMDB would run into SIGBUS on pages the file does not have. It may leave out pages at the end,
+ * though, that it took and gave back within one transaction: those are free, and the file gets its
+ * length. Any other short file was cut. */
 static err check_size(struct checkpoint *checkpoint, struct error *error)
 {
     MDB_envinfo info;
@@ -469,7 +471,8 @@ err checkpoint_begin(struct checkpoint *checkpoint, struct checkpoint_txn **out,
     }
     checkpoint->writing = e == ERR_OK;
     pthread_mutex_unlock(&checkpoint->lock);
-    /* Not under the lock: LMDB takes its writer's lock here and keeps it, and ours is taken while it does. */
+    /* Not under the lock: LMDB takes its writer's lock here and keeps it, and ours is taken while
+     * it does. */
     if (e == ERR_OK) {
         int code = mdb_txn_begin(checkpoint->env, NULL, 0, &txn->txn);
         if (code != 0) {

@@ -9,7 +9,8 @@
 #include "base/check.h"
 #include "storage/checkpoint.h"
 
-/* SIGFPE: a page size of 0. SIGABRT: an assertion of LMDB, or of malloc when a length in a page led it astray. */
+/* SIGFPE: a page size of 0. SIGABRT: an assertion of LMDB, or of malloc when a length in a page led
+ * it astray. */
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
 static struct sigaction before[ARRAY_COUNT(faults)];
 static _Atomic int code_of_damage; /* 0: not installed */
@@ -49,7 +50,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
             sigaction(number, &before[i], NULL);
         }
     }
-    /* Back in the same instruction, it faults as it would have without us. What was sent, and abort, are sent again. */
+    /* Back in the same instruction, it faults as it would have without us. What was sent, and
+     * abort, are sent again. */
     if (sent || number == SIGABRT) {
         raise(number);
     }

@@ -54,7 +54,7 @@ err checkpoint_writable(struct checkpoint *checkpoint, struct error *error) MUST
 err checkpoint_open_env(struct checkpoint *checkpoint, struct error *error) MUST_USE;
 const char *checkpoint_table_name(enum checkpoint_table table);
 
-/* ---- checkpoint_rows.c; those that return int give LMDB's code -------------------------------- */
+/* ---- checkpoint_rows.c; those that return int give LMDB's code ------------------------------- */
 
 /* Replaces. */
 int checkpoint_row_put(struct checkpoint_txn *txn, enum checkpoint_table table, struct slice key,
@@ -79,7 +79,8 @@ err checkpoint_applied_read(const struct checkpoint *checkpoint, MDB_txn *txn, u
                             struct error *error) MUST_USE;
 /* Last in a transaction: what it writes counts, too. */
 int checkpoint_state_write(struct checkpoint_txn *txn, uint64_t applied_sequence);
-/* What the tables add up to, as it was written down; *known is false in a file of an older version. */
+/* What the tables add up to, as it was written down; *known is false in a file of an older
+ * version. */
 err checkpoint_sums_read(const struct checkpoint *checkpoint, MDB_txn *txn,
                          uint64_t sums[TABLE_COUNT], bool *known, struct error *error) MUST_USE;
 /* The same for a transaction that is going to change them; an older version's are added up here. */

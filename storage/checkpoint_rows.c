@@ -8,13 +8,15 @@
  *   .tables   the sum of all its rows, too, in any order: a page that became an older copy of itself (a write that the
  *             disk lost, a page number with a flipped bit) holds rows whose own checksums are right
  *
- * And rows come in the strict order of their keys, or a table is damaged: LMDB finds a row by the keys in its branch pages, and one
- * of those that is damaged leads to the wrong leaf. A row written there stands out of order, which the next scan notices; a row
- * that is not found there has neighbours on the wrong side, which is looked at before "not there" is believed.
+ * And rows come in the strict order of their keys, or a table is damaged: LMDB finds a row by the
+ * keys in its branch pages, and one of those that is damaged leads to the wrong leaf. A row written
+ * there stands out of order, which the next scan notices; a row that is not found there has
+ * neighbours on the wrong side, which is looked at before "not there" is believed.
  *
- * A row's part of the sum is its checksum, mixed: a checksum is linear, and rows that change in the same bits (a counter in
- * each) would too easily make up for each other. A transaction takes the old row's part away and adds the new one's, so
- * it costs a look at the row that is replaced; a scan adds up what it reads anyway. The row .tables itself does not count. */
+ * A row's part of the sum is its checksum, mixed: a checksum is linear, and rows that change in the
+ * same bits (a counter in each) would too easily make up for each other. A transaction takes the
+ * old row's part away and adds the new one's, so it costs a look at the row that is replaced; a
+ * scan adds up what it reads anyway. The row .tables itself does not count. */
 #include <string.h>
 
 #include "base/bytes.h"
@@ -100,7 +102,8 @@ static int confirm_absent(MDB_cursor *cursor, struct slice key)
     return code == 0 ? MDB_NOTFOUND : code;
 }
 
-/* One cursor for each table, kept for the transaction: rows come in the order of their keys, and it stands near the next. */
+/* One cursor for each table, kept for the transaction: rows come in the order of their keys, and it
+ * stands near the next. */
 static int find_row(struct checkpoint_txn *txn, enum checkpoint_table table, struct slice key,
                     MDB_val *stored)
 {

@@ -76,7 +76,8 @@ static int copy_tables(struct copying *copying)
     return code;
 }
 
-/* Nobody reads the new file before it is whole and synced, so its commits need not sync one by one. */
+/* Nobody reads the new file before it is whole and synced, so its commits need not sync one by
+ * one. */
 static int write_copy(struct checkpoint *checkpoint)
 {
     struct copying copying = {.checkpoint = checkpoint};

@@ -62,8 +62,7 @@ static err make_durable(const struct data_folder_options *options, struct error 
 }
 
 /* A log that ends in the middle would be taken for a shorter one. */
-static err refuse_unfinished_restore(const struct data_folder_options *options,
-                                     struct error *error)
+static err refuse_unfinished_restore(const struct data_folder_options *options, struct error *error)
 {
     const struct file_system *files = options->files;
     char path[sizeof((struct data_folder *)0)->path];

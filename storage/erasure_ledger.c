@@ -9,7 +9,13 @@
 #include "rawlog_internal.h"
 #include "segment_walk.h"
 
-enum { LEDGER_VERSION = 1, LEDGER_VERSION_ERASURES = 2, HEADER_BYTES = 48, ENTRY_BYTES = 32, CRC_BYTES = 4 };
+enum {
+    LEDGER_VERSION = 1,
+    LEDGER_VERSION_ERASURES = 2,
+    HEADER_BYTES = 48,
+    ENTRY_BYTES = 32,
+    CRC_BYTES = 4
+};
 static const char LEDGER_MAGIC[8] = {'K', 'N', 'D', 'R', 'D', 'E', 'R', 'A'};
 
 void erasure_ledger_deinit(struct erasure_ledger *ledger)

@@ -442,7 +442,8 @@ err profile_validate(struct slice bytes, struct error *error)
     struct checker checker = {.start = start, .at = start, .end = start, .error = error};
     struct outline outline = {0};
     check_head(&checker, bytes.length, &outline);
-    /* An origin has three bytes at least, so a count beyond that is refused before memory is asked for. */
+    /* An origin has three bytes at least, so a count beyond that is refused before memory is asked
+     * for. */
     if (checker.failed == ERR_OK &&
         (outline.origins > outline.origin_bytes / 3 || outline.origin_bytes > bytes.length)) {
         fail(&checker, "it has fewer origins than it says");

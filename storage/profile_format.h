@@ -1,5 +1,5 @@
-/* profile_format.h: what profile.c, profile_pack.c and profile_view.c agree on. The layout these numbers
- * belong to is drawn at the top of profile.c. Private to storage/. */
+/* profile_format.h: what profile.c, profile_pack.c and profile_view.c agree on. The layout these
+ * numbers belong to is drawn at the top of profile.c. Private to storage/. */
 #ifndef KINDRED_STORAGE_PROFILE_FORMAT_H
 #define KINDRED_STORAGE_PROFILE_FORMAT_H
 

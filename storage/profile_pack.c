@@ -7,7 +7,8 @@
 
 /* ---- which origins stay, and their new numbers ----------------------------------------------- */
 
-/* Nearly every profile has fewer origins than this, and then packing allocates nothing but the blob. */
+/* Nearly every profile has fewer origins than this, and then packing allocates nothing but the
+ * blob. */
 enum { ORIGINS_ON_STACK = 64 };
 
 struct origin_plan {
@@ -117,7 +118,7 @@ static void plan_free(struct origin_plan *plan)
     }
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* No element without its texts is longer. */
 enum { ELEMENT_MAX_BYTES = 40 };
@@ -173,7 +174,8 @@ static inline void put_text(struct packer *packer, struct slice text)
     }
 }
 
-/* The new number of an origin, and whether it has to be written because the element before had another. */
+/* The new number of an origin, and whether it has to be written because the element before had
+ * another. */
 static inline bool origin_changes(struct packer *packer, uint32_t old)
 {
     uint32_t origin = packer->origin_map[old];
@@ -327,7 +329,7 @@ static bool put_absorbed(struct packer *packer, const struct profile *profile)
     return true;
 }
 
-/* ---- the head, when the sections' lengths are known ------------------------------------------- */
+/* ---- the head, when the sections' lengths are known ------------------------------------------ */
 
 struct section_bytes {
     size_t identifiers, fields, items, interests, origins, sequences, absorbed;
@@ -374,7 +376,8 @@ static size_t write_head(const struct profile *profile, uint32_t origin_count,
     return head_bytes;
 }
 
-/* Bytes since *from; *from moves on. The buffer may move between sections, so this counts offsets. */
+/* Bytes since *from; *from moves on. The buffer may move between sections, so this counts
+ * offsets. */
 static inline size_t section_end(const struct packer *packer, size_t *from)
 {
     size_t at = (size_t)(packer->at - (uint8_t *)packer->out->data);
@@ -418,8 +421,9 @@ static bool put_body(struct packer *packer, const struct profile *profile,
     return true;
 }
 
-/* The sections go behind a gap as long as the longest head, the head is made from their lengths, and
- * the sections move down to it: some hundred bytes in the cache, less than measuring them first. */
+/* The sections go behind a gap as long as the longest head, the head is made from their lengths,
+ * and the sections move down to it: some hundred bytes in the cache, less than measuring them
+ * first. */
 static bool pack_at(const struct profile *profile, const struct origin_plan *plan,
                     struct buffer *out, size_t start)
 {

@@ -13,8 +13,8 @@ enum section {
     SECTION_END,
 };
 
-/* Of bytes that profile_pack wrote or profile_validate accepted: no bounds here. The cursors CHECK after
- * each element that they are still inside their section. Nearly all varints are one byte. */
+/* Of bytes that profile_pack wrote or profile_validate accepted: no bounds here. The cursors CHECK
+ * after each element that they are still inside their section. Nearly all varints are one byte. */
 static inline uint64_t read_varint(const uint8_t **at)
 {
     const uint8_t *from = *at;

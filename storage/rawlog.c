@@ -255,7 +255,8 @@ static struct segment *last_segment(const struct rawlog *log)
 
 /* ---- a new segment --------------------------------------------------------------------------- */
 
-/* Header, sync, folder sync. Before the first sync a full disk can be undone by removing the file. */
+/* Header, sync, folder sync. Before the first sync a full disk can be undone by removing the
+ * file. */
 static err write_new_segment(struct rawlog *log, const char *path,
                              const struct segment_header *header, struct file **out,
                              struct error *error)

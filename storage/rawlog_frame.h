@@ -54,7 +54,8 @@ void segment_header_encode(const struct segment_header *header, uint8_t to[SEGME
 bool segment_header_decode(const uint8_t from[SEGMENT_HEADER_BYTES],
                            struct segment_header *out) MUST_USE;
 
-/* False when the nonce, the checksum or a limit does not hold. Flags are the caller's to look at. */
+/* False when the nonce, the checksum or a limit does not hold. Flags are the caller's to look
+ * at. */
 bool frame_header_decode(const uint8_t from[FRAME_HEADER_BYTES], uint64_t nonce,
                          struct frame_header *out) MUST_USE;
 
@@ -75,7 +76,8 @@ bool frame_body_check(const struct frame_header *header, const uint8_t *body,
                       size_t *bad_index) MUST_USE;
 
 /* Of a body that passed frame_body_check: recomputes every digest (where the payload is still
- * there) and the chain from `chain_before`. False: *bad_index as above (header->count: the chain). */
+ * there) and the chain from `chain_before`. False: *bad_index as above (header->count: the
+ * chain). */
 bool frame_chain_check(struct digest *digest, const struct frame_header *header,
                        const uint8_t *body, const uint8_t chain_before[DIGEST_BYTES],
                        size_t *bad_index) MUST_USE;

@@ -77,8 +77,8 @@ struct rawlog {
     size_t frame_capacity;
     /* A system call for each salt would cost more than its entry's digest. */
     uint8_t salt_pool[SALT_POOL_BYTES];
-    size_t salts_left; /* bytes at the pool's end */
-    struct error poison;   /* (s) the first failure; err is ERR_OK until then */
+    size_t salts_left;   /* bytes at the pool's end */
+    struct error poison; /* (s) the first failure; err is ERR_OK until then */
 };
 
 struct rawlog *rawlog_of(struct log *log);

@@ -345,7 +345,8 @@ static err check_header(const struct recovery *recovery, const struct segment *s
                          " this build does not know: use a newer kindred",
                          header->flags);
     }
-    /* A header with the right nonce and checksum was written by us: what it says is no torn write. */
+    /* A header with the right nonce and checksum was written by us: what it says is no torn
+     * write. */
     if (header->first_sequence != recovery->sequence) {
         return rawlog_corrupt(segment, cursor->offset, recovery->sequence,
                               "a batch is not the one that belongs here", error);
@@ -569,9 +570,9 @@ static err open_for_writing(struct rawlog *log, struct segment *segment, struct 
 
 /* Cuts the torn tail and makes the rest of the last segment durable.
  *
- * A sync that failed before this start may have left pages that readers see and nobody will ever write, so what is not known to
- * be durable is written again. The header belongs to that until a frame behind it is known to be: the first sync of a new
- * segment fails as well as any other. */
+ * A sync that failed before this start may have left pages that readers see and nobody will ever
+ * write, so what is not known to be durable is written again. The header belongs to that until a
+ * frame behind it is known to be: the first sync of a new segment fails as well as any other. */
 static err mend_last_segment(struct recovery *recovery, struct error *error)
 {
     struct rawlog *log = recovery->log;

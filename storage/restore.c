@@ -14,8 +14,9 @@
  *
  * A crash leaves RESTORING behind; the same command then begins again.
  *
- * Why an unfinished erasure ends in a refusal when `until` lies before it: its ENTRY_ERASE_KEYS, by which
- * the server searches the quarantine for the person, would be cut off, and the person would be back. */
+ * Why an unfinished erasure ends in a refusal when `until` lies before it: its ENTRY_ERASE_KEYS, by
+ * which the server searches the quarantine for the person, would be cut off, and the person would
+ * be back. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +87,8 @@ static void visit_unfinished(void *context, uint64_t sequence, bool created_pers
     }
 }
 
-/* The server will finish it; but a log of which a part of a person is scrubbed would be applied to other numbers. */
+/* The server will finish it; but a log of which a part of a person is scrubbed would be applied to
+ * other numbers. */
 static err take_unfinished(struct restoring *work, uint64_t sequence, struct error *error)
 {
     work->report->unfinished++;
@@ -349,7 +351,8 @@ static err check_ledger(const struct restoring *work, struct error *error)
 
 static err check_erasures(struct restoring *work, struct error *error)
 {
-    /* The backup's own: what lies in front of the cut is scrubbed in it, unless it was under way. */
+    /* The backup's own: what lies in front of the cut is scrubbed in it, unless it was under
+     * way. */
     uint64_t last = work->report->last_sequence;
     err e =
         backup_ledger_load(work->files, work->options->backup, &work->manifest, &work->own, error);

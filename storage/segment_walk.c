@@ -53,8 +53,8 @@ static void visit_name(void *visitor, const char *name)
 err log_open_source(const struct file_system *files, const char *directory, struct log **out,
                     struct error *error)
 {
-    /* A write that found the disk full is cut off again, and what is written next takes its place: for
-     * a moment the end does not look like one. */
+    /* A write that found the disk full is cut off again, and what is written next takes its place:
+     * for a moment the end does not look like one. */
     enum { TRIES = 5 };
     err e = ERR_CORRUPT;
     for (int i = 0; i < TRIES && e == ERR_CORRUPT; i++) {

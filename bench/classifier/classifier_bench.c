@@ -79,14 +79,16 @@ static int compare(const void *a, const void *b)
 static void print_times(const char *what, double *times, size_t count)
 {
     qsort(times, count, sizeof *times, compare);
-    printf("%s\t%.2f\t%.2f\t%.2f\n", what, times[count / 2], times[count * 99 / 100], times[count - 1]);
+    printf("%s\t%.2f\t%.2f\t%.2f\n", what, times[count / 2], times[count * 99 / 100],
+           times[count - 1]);
 }
 
-static void classify(const struct classifier *classifier, void *scratch, const struct slice *phrases, size_t count,
-                     struct verdict *verdicts)
+static void classify(const struct classifier *classifier, void *scratch,
+                     const struct slice *phrases, size_t count, struct verdict *verdicts)
 {
     for (size_t done = 0; done < count;) {
-        const size_t now = count - done < CLASSIFIER_BATCH_MAX ? count - done : CLASSIFIER_BATCH_MAX;
+        const size_t now =
+            count - done < CLASSIFIER_BATCH_MAX ? count - done : CLASSIFIER_BATCH_MAX;
         classifier->classify(classifier->context, scratch, phrases + done, now, verdicts + done);
         done += now;
     }
@@ -101,7 +103,8 @@ static void print_scores(const struct model *model, void *scratch, const struct 
         struct verdict verdict;
         struct model_explanation explanation;
         model_explain(model, scratch, phrases->items[i], &verdict, &explanation);
-        printf("%s\t%d\t%.4f\t", explanation.read_as, explanation.known, (double)explanation.interest);
+        printf("%s\t%d\t%.4f\t", explanation.read_as, explanation.known,
+               (double)explanation.interest);
         for (size_t t = 0; t < classifier->topic_count; t++) {
             printf("%s%.4f", t > 0 ? " " : "", (double)explanation.scores[t]);
         }
@@ -126,19 +129,20 @@ struct draws {
     size_t made;
 };
 
-static size_t count_passing(const struct examples_scorer *scorer, const struct verdict *verdicts, size_t from, size_t to,
-                            const bool *leave_out)
+static size_t count_passing(const struct examples_scorer *scorer, const struct verdict *verdicts,
+                            size_t from, size_t to, const bool *leave_out)
 {
     size_t passing = 0;
     for (size_t i = from; i < to; i++) {
-        passing += (leave_out == NULL || !leave_out[i]) && examples_score(scorer, verdicts[i].embedding) >= 0.5f;
+        passing += (leave_out == NULL || !leave_out[i]) &&
+                   examples_score(scorer, verdicts[i].embedding) >= 0.5f;
     }
     return passing;
 }
 
-static void draw(const struct classifier *classifier, const struct cohort_phrases *cohort, const struct verdict *verdicts,
-                 size_t total, const struct verdict *ordinary, size_t ordinary_count, size_t examples, uint64_t *state,
-                 struct draws *sum)
+static void draw(const struct classifier *classifier, const struct cohort_phrases *cohort,
+                 const struct verdict *verdicts, size_t total, const struct verdict *ordinary,
+                 size_t ordinary_count, size_t examples, uint64_t *state, struct draws *sum)
 {
     int8_t(*chosen)[EMBEDDING_SIZE] = need(memory_alloc(examples * sizeof *chosen));
     bool *taken = need(memory_zalloc(total));
@@ -153,18 +157,20 @@ static void draw(const struct classifier *classifier, const struct cohort_phrase
     struct examples_scorer scorer;
     examples_fit(classifier, (const int8_t(*)[EMBEDDING_SIZE])chosen, examples, NULL, 0, &scorer);
     const size_t end = cohort->first + cohort->count;
-    sum->recall += (double)count_passing(&scorer, verdicts, cohort->first, end, taken) / (double)(cohort->count - examples);
+    sum->recall += (double)count_passing(&scorer, verdicts, cohort->first, end, taken) /
+                   (double)(cohort->count - examples);
     sum->false_positives += (double)(count_passing(&scorer, verdicts, 0, cohort->first, NULL) +
                                      count_passing(&scorer, verdicts, end, total, NULL)) /
                             (double)(total - cohort->count);
-    sum->ordinary += (double)count_passing(&scorer, ordinary, 0, ordinary_count, NULL) / (double)(ordinary_count + !ordinary_count);
+    sum->ordinary += (double)count_passing(&scorer, ordinary, 0, ordinary_count, NULL) /
+                     (double)(ordinary_count + !ordinary_count);
     sum->made++;
     memory_free(chosen);
     memory_free(taken);
 }
 
-static void print_cohorts(const struct classifier *classifier, void *scratch, const char *path, size_t examples, size_t draws,
-                          const struct texts *ordinary)
+static void print_cohorts(const struct classifier *classifier, void *scratch, const char *path,
+                          size_t examples, size_t draws, const struct texts *ordinary)
 {
     FILE *file = fopen(path, "r");
     if (file == NULL) {
@@ -199,18 +205,20 @@ static void print_cohorts(const struct classifier *classifier, void *scratch, co
     for (size_t c = 0; c < cohort_count; c++) {
         struct draws sum = {0};
         for (size_t d = 0; d < draws; d++) {
-            draw(classifier, &cohorts[c], verdicts, total, verdicts + total, ordinary->count, examples, &state, &sum);
+            draw(classifier, &cohorts[c], verdicts, total, verdicts + total, ordinary->count,
+                 examples, &state, &sum);
         }
-        printf("%.*s\t%.4f\t%.4f\t%.4f\n", (int)cohorts[c].name.length, cohorts[c].name.data, sum.recall / (double)sum.made,
-               sum.false_positives / (double)sum.made, sum.ordinary / (double)sum.made);
+        printf("%.*s\t%.4f\t%.4f\t%.4f\n", (int)cohorts[c].name.length, cohorts[c].name.data,
+               sum.recall / (double)sum.made, sum.false_positives / (double)sum.made,
+               sum.ordinary / (double)sum.made);
         all.recall += sum.recall;
         all.false_positives += sum.false_positives;
         all.ordinary += sum.ordinary;
         all.made += sum.made;
     }
     if (all.made > 0) {
-        printf("\t%.4f\t%.4f\t%.4f\n", all.recall / (double)all.made, all.false_positives / (double)all.made,
-               all.ordinary / (double)all.made);
+        printf("\t%.4f\t%.4f\t%.4f\n", all.recall / (double)all.made,
+               all.false_positives / (double)all.made, all.ordinary / (double)all.made);
     }
 }
 
@@ -234,7 +242,8 @@ static void print_all_times(const struct model *model, void *scratch, const stru
     size_t batches = 0;
     for (size_t i = 0; i + CLASSIFIER_BATCH_MAX <= phrases->count; i += CLASSIFIER_BATCH_MAX) {
         const double before = now_us();
-        classifier->classify(classifier->context, scratch, &phrases->items[i], CLASSIFIER_BATCH_MAX, verdicts);
+        classifier->classify(classifier->context, scratch, &phrases->items[i], CLASSIFIER_BATCH_MAX,
+                             verdicts);
         times[batches++] = (now_us() - before) / CLASSIFIER_BATCH_MAX;
     }
     print_times("first seen, of a batch", times, batches);
@@ -263,7 +272,8 @@ extern const unsigned char kindred_model_end[];
 int main(int argc, char **argv)
 {
     int at = 1;
-    struct slice bytes = slice_of(kindred_model_start, (size_t)(kindred_model_end - kindred_model_start));
+    struct slice bytes =
+        slice_of(kindred_model_start, (size_t)(kindred_model_end - kindred_model_start));
     if (argc > at + 1 && strcmp(argv[at], "--model") == 0) {
         FILE *file = fopen(argv[at + 1], "rb");
         if (file == NULL) {
@@ -290,8 +300,8 @@ int main(int argc, char **argv)
     } else if (strcmp(command, "times") == 0) {
         print_all_times(model, scratch, &phrases);
     } else if (strcmp(command, "cohorts") == 0 && argc == at + 4) {
-        print_cohorts(classifier, scratch, argv[at + 1], strtoul(argv[at + 2], NULL, 10), strtoul(argv[at + 3], NULL, 10),
-                      &phrases);
+        print_cohorts(classifier, scratch, argv[at + 1], strtoul(argv[at + 2], NULL, 10),
+                      strtoul(argv[at + 3], NULL, 10), &phrases);
     } else {
         fail("usage: classifier_bench [--model FILE] scores|times|cohorts FILE K DRAWS < phrases");
     }

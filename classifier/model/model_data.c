@@ -1,5 +1,5 @@
-/* model_data.c: the model file as read-only data (see CMakeLists.txt). The assembler takes it as it is: 22 MB as a C array
- * would take the compiler minutes. */
+/* model_data.c: the model file as read-only data (see CMakeLists.txt). The assembler takes it as it
+ * is: 22 MB as a C array would take the compiler minutes. */
 extern const unsigned char kindred_model_start[];
 extern const unsigned char kindred_model_end[];
 

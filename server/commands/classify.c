@@ -49,12 +49,14 @@ struct asker {
 static void write_topics_text(const struct classifier *classifier, const struct verdict *verdict)
 {
     for (size_t i = 0; i < verdict->topic_count; i++) {
-        printf("%s%.*s %.2f", i > 0 ? ", " : "", SLICE_ARGS(classifier->topics[verdict->topics[i].topic]),
+        printf("%s%.*s %.2f", i > 0 ? ", " : "",
+               SLICE_ARGS(classifier->topics[verdict->topics[i].topic]),
                (double)verdict->topics[i].confidence / VERDICT_CONFIDENCE_ONE);
     }
 }
 
-static size_t surest(const struct classifier *classifier, const struct model_explanation *explanation)
+static size_t surest(const struct classifier *classifier,
+                     const struct model_explanation *explanation)
 {
     size_t best = 0;
     for (size_t i = 1; i < classifier->topic_count; i++) {
@@ -63,7 +65,8 @@ static size_t surest(const struct classifier *classifier, const struct model_exp
     return best;
 }
 
-static void print_explained(const struct asker *asker, struct slice phrase, const struct verdict *verdict,
+static void print_explained(const struct asker *asker, struct slice phrase,
+                            const struct verdict *verdict,
                             const struct model_explanation *explanation)
 {
     const struct classifier *classifier = asker->model.classifier;
@@ -72,10 +75,12 @@ static void print_explained(const struct asker *asker, struct slice phrase, cons
         write_topics_text(classifier, verdict);
     } else {
         size_t best = surest(classifier, explanation);
-        printf("none: %s (surest is %.*s %.2f)", explanation->interest < 0.5F ? "not an interest" : "too unsure to say",
+        printf("none: %s (surest is %.*s %.2f)",
+               explanation->interest < 0.5F ? "not an interest" : "too unsure to say",
                SLICE_ARGS(classifier->topics[best]), (double)explanation->scores[best]);
     }
-    printf("\n  interest  %.2f%s\n", (double)explanation->interest, explanation->known ? ", a known phrase" : "");
+    printf("\n  interest  %.2f%s\n", (double)explanation->interest,
+           explanation->known ? ", a known phrase" : "");
     if (explanation->corrected) {
         printf("  read as   %s\n", explanation->read_as);
     }
@@ -220,7 +225,8 @@ static int ask(const char *model, const char *file, bool json, char **words, int
     buffer_init(&asker.text, LINE_BYTES_MAX);
     error.err = model_choice_open(model, &asker.model, &error);
     if (error.err == ERR_OK && asker.model.model == NULL) {
-        error.err = error_set(&error, ERR_INVALID, "model_none", 0, "There is no model to ask: give one with --model.");
+        error.err = error_set(&error, ERR_INVALID, "model_none", 0,
+                              "There is no model to ask: give one with --model.");
     }
     if (error.err == ERR_OK && !model_scratch_make(asker.model.classifier, &asker.scratch)) {
         error.err = error_set(&error, ERR_MEMORY, "out_of_memory", 0, "No memory for the model.");
@@ -248,8 +254,9 @@ static int run(int argc, char **argv)
     const char *compare = NULL;
     bool json = false;
     const struct option_rule rules[] = {
-        {"data", OPTION_TEXT, &data},       {"model", OPTION_TEXT, &model}, {"file", OPTION_TEXT, &file},
-        {"compare", OPTION_TEXT, &compare}, {"json", OPTION_FLAG, &json},
+        {"data", OPTION_TEXT, &data}, {"model", OPTION_TEXT, &model},
+        {"file", OPTION_TEXT, &file}, {"compare", OPTION_TEXT, &compare},
+        {"json", OPTION_FLAG, &json},
     };
     int left = 0;
     int code = options_parse(&command_classify, rules, ARRAY_COUNT(rules), argc, argv, &left);
@@ -257,14 +264,17 @@ static int run(int argc, char **argv)
         return code;
     }
     if (file != NULL && left > 0) {
-        return options_usage_error(&command_classify, "phrases come from --file or from the command line, not both.");
+        return options_usage_error(&command_classify,
+                                   "phrases come from --file or from the command line, not both.");
     }
     if (compare == NULL) {
-        return data == NULL ? ask(model, file, json, argv + 1, left)
-                            : options_usage_error(&command_classify, "--data belongs to --compare MODEL.");
+        return data == NULL
+                   ? ask(model, file, json, argv + 1, left)
+                   : options_usage_error(&command_classify, "--data belongs to --compare MODEL.");
     }
     if (data == NULL || left > 0 || file != NULL || model != NULL) {
-        return options_usage_error(&command_classify, "it is --compare MODEL --data DIR, and nothing else.");
+        return options_usage_error(&command_classify,
+                                   "it is --compare MODEL --data DIR, and nothing else.");
     }
     return classify_compare(compare, data, json);
 }

@@ -1,4 +1,5 @@
-/* classify.h: what classify.c (one phrase after another) and classify_compare.c (two models, one folder) share.
+/* classify.h: what classify.c (one phrase after another) and classify_compare.c (two models, one
+ * folder) share.
  *
  * Threading: main thread. */
 #ifndef KINDRED_COMMANDS_CLASSIFY_H

@@ -1,5 +1,6 @@
-/* classify_compare.c: what would move with another model. The folder is opened for reading with the new model: the cohorts
- * each phrase leads to are still those by the verdicts it has, and the new ones are worked out beside them. */
+/* classify_compare.c: what would move with another model. The folder is opened for reading with the
+ * new model: the cohorts each phrase leads to are still those by the verdicts it has, and the new
+ * ones are worked out beside them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ struct list {
 };
 
 struct moved {
-    struct bitmap *before, *after; /* who is in it by their interests; NULL: the model has no part in this cohort */
+    /* who is in it by their interests; NULL: the model has no part in this cohort */
+    struct bitmap *before, *after;
     struct list entering, leaving;
     uint64_t people_entering, people_leaving;
 };
@@ -106,7 +108,8 @@ static void compare_all(struct comparing *comparison, uint64_t total)
             count++;
         }
         if (count > 0) {
-            classifier->classify(classifier->context, comparison->scratch.at, texts, count, verdicts);
+            classifier->classify(classifier->context, comparison->scratch.at, texts, count,
+                                 verdicts);
         }
         for (size_t i = 0; i < count; i++) {
             compare_phrase(comparison, &phrases[i], &verdicts[i]);
@@ -151,19 +154,22 @@ static void print_text(const struct comparing *comparison)
     char c[COUNT_TEXT_MAX];
     char d[COUNT_TEXT_MAX];
     bool any = false;
-    printf("%s interests with %s; %s of them were not classified so far.\n", count_text(comparison->phrases, a),
-           comparison->store.model.classifier->name, count_text(comparison->unclassified, b));
+    printf("%s interests with %s; %s of them were not classified so far.\n",
+           count_text(comparison->phrases, a), comparison->store.model.classifier->name,
+           count_text(comparison->unclassified, b));
     for (uint32_t rank = 0; rank < cohorts_count(cohorts); rank++) {
         uint32_t id = cohorts_at(cohorts, rank);
         const struct moved *moved = &comparison->moved[id];
-        if (moved->before == NULL || (moved->entering.phrases == 0 && moved->leaving.phrases == 0)) {
+        if (moved->before == NULL ||
+            (moved->entering.phrases == 0 && moved->leaving.phrases == 0)) {
             continue;
         }
         any = true;
         printf("\n%.*s: %s people become %s (%s enter, %s leave)\n",
                SLICE_ARGS(cohort_definition_name(cohorts_definition(cohorts, id))),
-               count_text(bitmap_count(moved->before), a), count_text(bitmap_count(moved->after), b),
-               count_text(moved->people_entering, c), count_text(moved->people_leaving, d));
+               count_text(bitmap_count(moved->before), a),
+               count_text(bitmap_count(moved->after), b), count_text(moved->people_entering, c),
+               count_text(moved->people_leaving, d));
         print_list("enter by", &moved->entering);
         print_list("leave by", &moved->leaving);
     }
@@ -215,7 +221,8 @@ static void print_json(const struct comparing *comparison)
     for (uint32_t rank = 0; rank < cohorts_count(cohorts); rank++) {
         uint32_t id = cohorts_at(cohorts, rank);
         if (comparison->moved[id].before != NULL) {
-            write_cohort(&json, cohort_definition_name(cohorts_definition(cohorts, id)), &comparison->moved[id]);
+            write_cohort(&json, cohort_definition_name(cohorts_definition(cohorts, id)),
+                         &comparison->moved[id]);
         }
     }
     json_array_end(&json);
@@ -234,7 +241,8 @@ static err begin(struct comparing *comparison, struct error *error)
         return error_set(error, ERR_INVALID, "model_none", 0, "--compare needs a model's file.");
     }
     comparison->moved = memory_zalloc(COHORTS_MAX * sizeof *comparison->moved);
-    if (comparison->moved == NULL || !model_scratch_make(comparison->store.model.classifier, &comparison->scratch)) {
+    if (comparison->moved == NULL ||
+        !model_scratch_make(comparison->store.model.classifier, &comparison->scratch)) {
         return error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory to compare.");
     }
     comparison->cohorts = COHORTS_MAX;

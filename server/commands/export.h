@@ -1,10 +1,10 @@
-/* export.h: what export.c (options, where it goes), export_local.c (from a folder), export_remote.c (from a server) and
- * export_csv.c (flattening) share.
+/* export.h: what export.c (options, where it goes), export_local.c (from a folder), export_remote.c
+ * (from a server) and export_csv.c (flattening) share.
  *
  *   source ─▶ one JSON object per person or entry ─▶ sink: NDJSON as it is, or CSV
  *
- * The order is that of person numbers (or log sequences), which follow from the log alone: deleting the LMDB files and
- * letting Kindred build them again changes no byte of an export.
+ * The order is that of person numbers (or log sequences), which follow from the log alone: deleting
+ * the LMDB files and letting Kindred build them again changes no byte of an export.
  *
  * Threading: main thread. */
 #ifndef KINDRED_COMMANDS_EXPORT_H
@@ -47,7 +47,7 @@ err export_line(struct export_sink *sink, struct slice json, struct error *error
 int export_from_folder(const struct export_job *job, struct export_sink *sink);
 int export_from_server(const struct export_job *job, struct export_sink *sink);
 
-/* ---- export_csv.c: columns are known only when all lines were seen, so the lines wait in a temporary file ---- */
+/* ---- export_csv.c: columns are known only when all lines were seen, so the lines wait in a temporary file  */
 
 /* NULL when it cannot be made. */
 struct export_table *export_table_create(void) MUST_USE;

@@ -1,8 +1,9 @@
 /* export_csv.c: JSON objects of all shapes as one table.
  *
- * A column is a path: "demographics.age", "attributes.loyalty". Lists of texts are joined with ';'. A list of objects with
- * type and value (the identifiers) becomes one column per type. What does not fit (why a cohort, which source) is JSON in
- * its cell. Columns stand in the order in which they were first seen, so the same export has the same columns. */
+ * A column is a path: "demographics.age", "attributes.loyalty". Lists of texts are joined with ';'.
+ * A list of objects with type and value (the identifiers) becomes one column per type. What does
+ * not fit (why a cohort, which source) is JSON in its cell. Columns stand in the order in which
+ * they were first seen, so the same export has the same columns. */
 #include "commands/export.h"
 
 #include <errno.h>
@@ -181,7 +182,8 @@ static void put_object(struct export_table *table, struct path *path, json_value
 
 err export_table_add(struct export_table *table, struct slice json, struct error *error)
 {
-    /* One pass over the line finds its columns; the row itself is made when all columns are known. */
+    /* One pass over the line finds its columns; the row itself is made when all columns are
+     * known. */
     struct json_document *document = NULL;
     err e = json_read(json, &document, error);
     if (e != ERR_OK) {

@@ -1,8 +1,9 @@
-/* http_client.h: requests to a running Kindred, for import --url and export --url (libcurl underneath).
+/* http_client.h: requests to a running Kindred, for import --url and export --url (libcurl
+ * underneath).
  *
- * A busy or restarting server (429, 503, no connection) is asked again, at most HTTP_TRIES_MAX times, after the
- * Retry-After it names or a growing pause; everything else is the caller's. Give requests that write an Idempotency-Key,
- * so that asking again cannot do them twice.
+ * A busy or restarting server (429, 503, no connection) is asked again, at most HTTP_TRIES_MAX
+ * times, after the Retry-After it names or a growing pause; everything else is the caller's. Give
+ * requests that write an Idempotency-Key, so that asking again cannot do them twice.
  *
  * Threading: one client, one thread. */
 #ifndef KINDRED_COMMANDS_HTTP_CLIENT_H
@@ -27,14 +28,16 @@ struct http_call {
     struct slice body;
 };
 
-/* Any HTTP status is ERR_OK: *status and http_client_body say what it was. ERR_BUSY after the last try, ERR_STOPPING when
- * *stop became non-zero while waiting; error names the server and what it said. */
+/* Any HTTP status is ERR_OK: *status and http_client_body say what it was. ERR_BUSY after the last
+ * try, ERR_STOPPING when *stop became non-zero while waiting; error names the server and what it
+ * said. */
 err http_client_call(struct http_client *client, const struct http_call *call,
                      const volatile int *stop, long *status, struct error *error) MUST_USE;
 /* Borrowed until the next call. */
 struct slice http_client_body(const struct http_client *client);
 
-/* Fills error from a problem+json answer: ERR_DENIED for 401 and 403, ERR_NOT_FOUND for 404, … Returns error->err. */
+/* Fills error from a problem+json answer: ERR_DENIED for 401 and 403, ERR_NOT_FOUND for 404, …
+ * Returns error->err. */
 err http_client_problem(const struct http_client *client, long status, struct error *error);
 
 /* Appends percent-encoded text (RFC 3986, unreserved characters stay). */

@@ -56,7 +56,7 @@ static void on_signal(int number)
     import_interrupted = 1;
 }
 
-/* ---- one file as input ---------------------------------------------------------------------------- */
+/* ---- one file as input ----------------------------------------------------------------------- */
 
 /* Not an error of the storage: its advice would mislead. */
 static err input_failed(struct import_run *run, const char *operation)
@@ -202,7 +202,7 @@ static void close_run(struct import_run *run)
     memory_free(run->input.bytes);
 }
 
-/* ---- telling -------------------------------------------------------------------------------------- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 static void print_line(const char *name, uint64_t count, const char *more)
 {
@@ -259,7 +259,7 @@ static int report_failure(const struct import_run *run)
     return store_report(&command_import, error);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------ */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static int import_file(const struct import_job *job, const struct import_target *way, void *target,
                        const char *path)

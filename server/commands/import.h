@@ -1,5 +1,5 @@
-/* import.h: what import.c (options, files, summary), import_local.c (into a folder) and import_remote.c (through a server)
- * share.
+/* import.h: what import.c (options, files, summary), import_local.c (into a folder) and
+ * import_remote.c (through a server) share.
  *
  * Threading: main thread, except where import_local.c says otherwise. */
 #ifndef KINDRED_COMMANDS_IMPORT_H
@@ -13,7 +13,8 @@
 #include "commands/progress.h"
 #include "engine/engine.h"
 
-/* Everything was done, but some records were not taken: they are in the quarantine and in the file of rejects. */
+/* Everything was done, but some records were not taken: they are in the quarantine and in the file
+ * of rejects. */
 enum { EXIT_CODE_REJECTED = 5 };
 
 enum { IMPORT_READ_BYTES = 256 * 1024 };

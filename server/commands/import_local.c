@@ -3,8 +3,8 @@
  *   main thread:   read ─▶ intake (split, check, cleanse) ──work queue──▶ committer thread: log, sync, apply
  *                  counts, rejects, note ◀──────────────────done queue──────┘
  *
- * So reading and checking go on while the other thread waits for the disk. Only the committer touches the engine while it
- * runs. */
+ * So reading and checking go on while the other thread waits for the disk. Only the committer
+ * touches the engine while it runs. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +30,7 @@ struct local {
     bool committing;
 };
 
-/* ---- the committer's thread --------------------------------------------------------------------- */
+/* ---- the committer's thread ------------------------------------------------------------------ */
 
 static void on_done(struct submission *submission)
 {
@@ -61,7 +61,7 @@ static void *commit_loop(void *context)
     }
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------ */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static void remember_done(struct submission *submission)
 {
@@ -136,8 +136,10 @@ static int local_open(const struct import_job *job, void **target)
     local->job = job;
     local->work = queue_create(QUEUE_MAX);
     local->done = queue_create(QUEUE_MAX);
-    struct store_options options = {
-        .command = &command_import, .directory = job->data, .durability = job->durability, .model = job->model};
+    struct store_options options = {.command = &command_import,
+                                    .directory = job->data,
+                                    .durability = job->durability,
+                                    .model = job->model};
     int code = local->work && local->done ? store_open(&options, &local->store) : EXIT_CODE_FAILED;
     if (code == EXIT_CODE_OK) {
         code = put_mapping(local);
@@ -155,7 +157,7 @@ static int local_open(const struct import_job *job, void **target)
     return EXIT_CODE_OK;
 }
 
-/* ---- one file ------------------------------------------------------------------------------------- */
+/* ---- one file -------------------------------------------------------------------------------- */
 
 static void on_reject(void *context, const struct split *split, struct slice header,
                       const struct record_error *reason)
@@ -170,7 +172,8 @@ static void take_back(struct local *local, struct import_run *run, struct intake
     struct submission *batches[BATCHES_MAX];
     size_t count = queue_pop_many(local->done, (void **)batches, BATCHES_MAX, wait ? 100000 : 0);
     for (size_t i = 0; i < count; i++) {
-        /* Only a synced batch may be skipped unseen by a later run; otherwise its key has to tell. */
+        /* Only a synced batch may be skipped unseen by a later run; otherwise its key has to
+         * tell. */
         if (batches[i]->err == ERR_OK && local->job->durability == DURABILITY_FSYNC) {
             import_state_note(&run->state, intake_batch_number(batches[i]), false);
         }
@@ -263,7 +266,8 @@ static err flow(struct local *local, struct source *source, struct intake *intak
         }
         if (state == INTAKE_HUNGRY) {
             e = feed_once(source, intake);
-            /* What is wrong with the file itself the intake remembers, and finishes what was before it. */
+            /* What is wrong with the file itself the intake remembers, and finishes what was before
+             * it. */
         }
         hand_out(local, intake);
         take_back(local, source->run, intake, intake_state(intake) == INTAKE_WAITING);

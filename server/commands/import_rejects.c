@@ -264,7 +264,8 @@ static size_t skip_blanks_and(struct slice text, size_t at, char also)
     return at;
 }
 
-/* The bytes of the member "record" of an object: json_read gives values, but the record goes in as it was typed. */
+/* The bytes of the member "record" of an object: json_read gives values, but the record goes in as
+ * it was typed. */
 static struct slice record_member(struct slice object)
 {
     size_t at = skip_blanks_and(object, 0, '{');

@@ -4,9 +4,9 @@
  *   JSON    FILE.rejects.ndjson   {"_error": …, "_field": …, "_line": …, "record": {…}}; "raw": "…" instead of record when
  *                                 it is not even JSON
  *
- * Importing such a file takes the three columns (or the wrapping) off again: mending means changing the cells that
- * _error names, nothing else. A row whose cells cannot be told apart (a quote never closed, too many cells) stands whole in
- * the first cell.
+ * Importing such a file takes the three columns (or the wrapping) off again: mending means changing
+ * the cells that _error names, nothing else. A row whose cells cannot be told apart (a quote never
+ * closed, too many cells) stands whole in the first cell.
  *
  * Threading: main thread. */
 #ifndef KINDRED_COMMANDS_IMPORT_REJECTS_H
@@ -29,8 +29,8 @@ struct rejects {
     bool failed;
 };
 
-/* path: where; complete_path false: ".rejects.csv" or ".rejects.ndjson" is added. An older file is replaced at the first
- * reject; with keep_bytes > 0 it is continued behind so many bytes. */
+/* path: where; complete_path false: ".rejects.csv" or ".rejects.ndjson" is added. An older file is
+ * replaced at the first reject; with keep_bytes > 0 it is continued behind so many bytes. */
 void rejects_open(struct rejects *rejects, const char *path, bool complete_path,
                   uint64_t keep_bytes);
 void rejects_add(struct rejects *rejects, const struct split *split, struct slice header,

@@ -1,9 +1,11 @@
-/* import_remote.c: `kindred import --url`: the file in chunks of whole records, each a POST /api/ingest.
+/* import_remote.c: `kindred import --url`: the file in chunks of whole records, each a POST
+ *  /api/ingest.
  *
  *   file ─▶ intake_stream ─▶ chunk (CSV: header and rows; JSON: one record a line) ─▶ POST, Idempotency-Key "<run>-<n>"
  *
- * Chunks are cut by content, so a second run cuts the same ones: those noted as done are skipped, the one that was
- * under way gets its first answer again. Rejected rows are known from the answers, by their number within the chunk. */
+ * Chunks are cut by content, so a second run cuts the same ones: those noted as done are skipped,
+ * the one that was under way gets its first answer again. Rejected rows are known from the answers,
+ * by their number within the chunk. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +18,11 @@
 #include "ingest/json_reader.h"
 
 /* As many records as an answer can list errors: no rejected row is only in the quarantine. */
-enum { CHUNK_RECORDS_MAX = INTAKE_ERRORS_MAX, CHUNK_BYTES = 1024 * 1024, CHUNK_BYTES_MAX = 8 * CHUNK_BYTES };
+enum {
+    CHUNK_RECORDS_MAX = INTAKE_ERRORS_MAX,
+    CHUNK_BYTES = 1024 * 1024,
+    CHUNK_BYTES_MAX = 8 * CHUNK_BYTES
+};
 
 struct chunk_record {
     size_t at, length; /* in the chunk's body */
@@ -34,7 +40,7 @@ struct remote {
     struct buffer header; /* CSV: as splitter.h defines header bytes */
 };
 
-/* ---- opening ---------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static err put_mapping(struct remote *remote, struct error *error)
 {
@@ -92,7 +98,7 @@ static int remote_open(const struct import_job *job, void **target)
     return EXIT_CODE_OK;
 }
 
-/* ---- one chunk ---------------------------------------------------------------------------------------- */
+/* ---- one chunk ------------------------------------------------------------------------------- */
 
 static const char *content_type(const struct remote *remote)
 {
@@ -124,7 +130,8 @@ static void chunk_add(struct remote *remote, const struct import_run *run,
     }
     record->length = remote->body.length - record->at - 1;
     if (split->format == FORMAT_JSON) {
-        /* A record of several lines becomes one: in JSON a raw line break is only ever between tokens. */
+        /* A record of several lines becomes one: in JSON a raw line break is only ever between
+         * tokens. */
         for (size_t i = record->at; !remote->body.failed && i + 1 < remote->body.length; i++) {
             char *c = &remote->body.data[i];
             *c = *c == '\n' || *c == '\r' ? ' ' : *c;
@@ -237,7 +244,7 @@ static err chunk_end(struct remote *remote, struct import_run *run)
     return chunk_send(remote, run);
 }
 
-/* ---- one file ------------------------------------------------------------------------------------------- */
+/* ---- one file -------------------------------------------------------------------------------- */
 
 static void take_header(struct remote *remote, const struct import_run *run,
                         const struct split *split)

@@ -15,8 +15,9 @@
 enum { END_BYTES = 64 * 1024, STATE_BYTES_MAX = 4096 };
 static const int64_t NOTE_EVERY_US = 1000000;
 
-/* Size, first and last 64 KiB, and the destination. A file that was changed only in its middle passes here; the
- * fingerprints of its parts then do not match their keys, and the import stops with a clear message. */
+/* Size, first and last 64 KiB, and the destination. A file that was changed only in its middle
+ * passes here; the fingerprints of its parts then do not match their keys, and the import stops
+ * with a clear message. */
 static void fingerprint(struct import_state *state, int fd, const char *target)
 {
     char bytes[END_BYTES];

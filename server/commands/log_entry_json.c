@@ -76,7 +76,8 @@ void log_entry_write_members(const struct log_entry *entry, struct json_writer *
     struct quarantine quarantine;
     if (entry->scrubbed) {
         json_member_bool(json, "scrubbed", true);
-    } else if (entry->kind == ENTRY_QUARANTINE && quarantine_decode(entry->payload, &quarantine) == ERR_OK) {
+    } else if (entry->kind == ENTRY_QUARANTINE &&
+               quarantine_decode(entry->payload, &quarantine) == ERR_OK) {
         json_member_string(json, "code", quarantine.code);
         json_member_string(json, "field", quarantine.field);
         json_member_string(json, "message", quarantine.message);

@@ -3,8 +3,9 @@
  *   {"sequence": 17, "received_at": "…", "source": "crm", "kind": "record", "format": "csv", "header": 16, "mapping": 3,
  *    "raw": "a@example.com;Ann"}
  *
- * raw is the original bytes; when they are not UTF-8, "raw_base64" has them instead. A scrubbed entry has "scrubbed": true
- * and no raw; a quarantined one has "code", "field", "message" and "line" in front of it.
+ * raw is the original bytes; when they are not UTF-8, "raw_base64" has them instead. A scrubbed
+ * entry has "scrubbed": true and no raw; a quarantined one has "code", "field", "message" and
+ * "line" in front of it.
  *
  * Threading: any. */
 #ifndef KINDRED_COMMANDS_LOG_ENTRY_JSON_H

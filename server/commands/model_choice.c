@@ -16,7 +16,8 @@ extern const unsigned char kindred_model_end[];
 
 static struct slice built_in(void)
 {
-    return slice_of((const char *)kindred_model_start, (size_t)(kindred_model_end - kindred_model_start));
+    return slice_of((const char *)kindred_model_start,
+                    (size_t)(kindred_model_end - kindred_model_start));
 }
 #else
 static struct slice built_in(void)
@@ -30,7 +31,8 @@ static void *aligned(void *block)
     return (void *)(((uintptr_t)block + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
 }
 
-static err read_file(const char *path, struct model_choice *out, struct slice *bytes, struct error *error)
+static err read_file(const char *path, struct model_choice *out, struct slice *bytes,
+                     struct error *error)
 {
     FILE *file = fopen(path, "re");
     long length = -1;
@@ -39,7 +41,8 @@ static err read_file(const char *path, struct model_choice *out, struct slice *b
     }
     err e = ERR_OK;
     if (length < 0 || length > MODEL_BYTES_MAX) {
-        e = error_set(error, ERR_NOT_FOUND, "model_unreadable", 0, "Cannot read the model '%s': %s.", path,
+        e = error_set(error, ERR_NOT_FOUND, "model_unreadable", 0,
+                      "Cannot read the model '%s': %s.", path,
                       length > MODEL_BYTES_MAX ? "it is over 1 GiB" : strerror(errno));
     } else if ((out->block = memory_alloc((size_t)length + ALIGNMENT)) == NULL) {
         e = error_set(error, ERR_MEMORY, "out_of_memory", 0, "No memory for the model '%s'.", path);
@@ -47,7 +50,8 @@ static err read_file(const char *path, struct model_choice *out, struct slice *b
         char *at = aligned(out->block);
         rewind(file);
         if (fread(at, 1, (size_t)length, file) != (size_t)length) {
-            e = error_set(error, ERR_NOT_FOUND, "model_unreadable", 0, "Cannot read all of the model '%s'.", path);
+            e = error_set(error, ERR_NOT_FOUND, "model_unreadable", 0,
+                          "Cannot read all of the model '%s'.", path);
         }
         *bytes = slice_of(at, (size_t)length);
     }
@@ -68,9 +72,9 @@ err model_choice_open(const char *name, struct model_choice *out, struct error *
     struct error why = {0};
     if (e == ERR_OK && (e = model_open(bytes, &out->model, &why)) != ERR_OK) {
         /* Not ERR_CORRUPT: nothing of the data folder is. */
-        e = error_set(error, e == ERR_MEMORY ? e : ERR_INVALID, "model_invalid", 0, "%s%s%s is not a usable model: %s",
-                      name != NULL ? "'" : "The built-in model", name != NULL ? name : "", name != NULL ? "'" : "",
-                      why.message);
+        e = error_set(error, e == ERR_MEMORY ? e : ERR_INVALID, "model_invalid", 0,
+                      "%s%s%s is not a usable model: %s", name != NULL ? "'" : "The built-in model",
+                      name != NULL ? name : "", name != NULL ? "'" : "", why.message);
     }
     if (e != ERR_OK) {
         model_choice_close(out);

@@ -1,5 +1,5 @@
-/* model_choice.h: which trained model says what interests are about: the one built into the binary, one from a file, or
- * none (business rules and examples as they stand, nothing else).
+/* model_choice.h: which trained model says what interests are about: the one built into the binary,
+ * one from a file, or none (business rules and examples as they stand, nothing else).
  *
  * Threading: opened and closed on the main thread; what is in it is immutable, any thread. */
 #ifndef KINDRED_COMMANDS_MODEL_CHOICE_H
@@ -19,7 +19,8 @@ err model_choice_open(const char *name, struct model_choice *out, struct error *
 /* Nothing may use it any more. */
 void model_choice_close(struct model_choice *choice);
 
-/* Room for the classifier to work in, and the aligned place in it. Owned by caller; freed with memory_free(block). */
+/* Room for the classifier to work in, and the aligned place in it. Owned by caller; freed with
+ * memory_free(block). */
 struct model_scratch {
     void *block;
     void *at;

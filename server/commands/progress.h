@@ -1,7 +1,7 @@
 /* progress.h: how far a long command is, on standard error.
  *
- * On a terminal one line that is drawn again ten times a second; otherwise a plain line every five seconds, so that a
- * log file stays readable.
+ * On a terminal one line that is drawn again ten times a second; otherwise a plain line every five
+ * seconds, so that a log file stays readable.
  *
  *   people.csv  [=========>          ]  47 %   1,204,000 records   312,000/s   4 s left
  *

@@ -176,8 +176,9 @@ static void print_report(const struct words *words, const struct restore_report 
     printf("  %-10s %15s   entries overwritten, of people erased since\n", "erased",
            count_text(report->scrubbed, number));
     if (report->again > 0) {
-        printf("  %-10s %15s   erasures of later logged again behind that, for their traces in others' records\n", "",
-               count_text(report->again, number));
+        printf(
+            "  %-10s %15s   erasures of later logged again behind that, for their traces in others' records\n",
+            "", count_text(report->again, number));
     }
     if (report->keys) {
         timestamp_format(report->taken_at_us, time);

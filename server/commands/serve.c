@@ -61,7 +61,8 @@ static int apply_words(struct config *config, const struct serve_words *words)
     }
     if (words->model != NULL) {
         if (words->model[0] == '\0' || strlen(words->model) >= sizeof config->model) {
-            return options_usage_error(&command_serve, "--model needs the path of a model's file, or none.");
+            return options_usage_error(&command_serve,
+                                       "--model needs the path of a model's file, or none.");
         }
         memcpy(config->model, words->model, strlen(words->model) + 1);
     }
@@ -83,7 +84,8 @@ static int apply_words(struct config *config, const struct serve_words *words)
         options->memory_max_bytes = words->memory_max;
     }
     if (options->memory_max_bytes != 0 && options->memory_max_bytes < MEMORY_CAP_LEAST_BYTES) {
-        return options_usage_error(&command_serve, "--memory-max is at least %llu bytes, or 0 for none.",
+        return options_usage_error(&command_serve,
+                                   "--memory-max is at least %llu bytes, or 0 for none.",
                                    (unsigned long long)MEMORY_CAP_LEAST_BYTES);
     }
     if (words->demo > 0) {
@@ -99,9 +101,12 @@ static int read_words(struct config *config, int argc, char **argv)
 {
     struct serve_words words = {.memory_max = UINT64_MAX};
     const struct option_rule rules[] = {
-        {"data", OPTION_TEXT, &words.data},        {"listen", OPTION_TEXT, &words.listen},
-        {"workers", OPTION_COUNT, &words.workers}, {"durability", OPTION_TEXT, &words.durability},
-        {"config", OPTION_TEXT, &words.config},    {"demo", OPTION_COUNT, &words.demo},
+        {"data", OPTION_TEXT, &words.data},
+        {"listen", OPTION_TEXT, &words.listen},
+        {"workers", OPTION_COUNT, &words.workers},
+        {"durability", OPTION_TEXT, &words.durability},
+        {"config", OPTION_TEXT, &words.config},
+        {"demo", OPTION_COUNT, &words.demo},
         {"memory-max", OPTION_COUNT, &words.memory_max},
         {"model", OPTION_TEXT, &words.model},
     };
@@ -200,7 +205,8 @@ static void print_ready(struct server *server)
            durability_word(server->options.durability));
     if (server->options.model.model != NULL) {
         printf("  model      %s (%016llx, %s)\n", server->options.model.classifier->name,
-               (unsigned long long)server->options.model.classifier->version, model_kernel(server->options.model.model));
+               (unsigned long long)server->options.model.classifier->version,
+               model_kernel(server->options.model.model));
     } else {
         puts("  model      none: interests go by rules and examples only");
     }
@@ -321,7 +327,8 @@ static int run(int argc, char **argv)
     int code = read_words(&config, argc, argv);
     struct error error = {0};
     if (code == OPTIONS_GO_ON) {
-        error.err = model_choice_open(config.model[0] != '\0' ? config.model : NULL, &config.options.model, &error);
+        error.err = model_choice_open(config.model[0] != '\0' ? config.model : NULL,
+                                      &config.options.model, &error);
         code = error.err == ERR_OK ? serve(&config.options) : exit_code_of(&error);
     }
     model_choice_close(&config.options.model);

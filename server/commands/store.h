@@ -1,6 +1,7 @@
 /* store.h: a data folder and its engine, opened inside a command (import, export, verify).
  *
- * The folder's lock is held until store_close, so a running server and a command never meet in one folder.
+ * The folder's lock is held until store_close, so a running server and a command never meet in one
+ * folder.
  *
  * Threading: main thread; engine calls as engine.h says. */
 #ifndef KINDRED_COMMANDS_STORE_H
@@ -23,16 +24,17 @@ struct store_options {
     const char *directory;
     enum engine_durability durability;
     const char *model; /* as model_choice_open */
-    bool read_only; /* must exist, nothing is appended */
+    bool read_only;    /* must exist, nothing is appended */
 };
 
 /* EXIT_CODE_OK, or the exit code to return: the message was printed. */
 int store_open(const struct store_options *options, struct store *store) MUST_USE;
 void store_close(struct store *store);
 
-/* Classifies the interests that wait for it, with a progress line; stops early when `interrupted` (may be NULL) says so. What is left
- * over, the next server does by itself. */
-err store_classify_pending(struct store *store, bool (*interrupted)(void), struct error *error) MUST_USE;
+/* Classifies the interests that wait for it, with a progress line; stops early when `interrupted`
+ * (may be NULL) says so. What is left over, the next server does by itself. */
+err store_classify_pending(struct store *store, bool (*interrupted)(void),
+                           struct error *error) MUST_USE;
 
 /* Prints "kindred import: <message>" and what to do next; returns the exit code. */
 int store_report(const struct command *command, const struct error *error);

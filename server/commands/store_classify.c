@@ -1,4 +1,5 @@
-/* store_classify.c: interests that nobody has classified yet, in a folder that a command has opened. */
+/* store_classify.c: interests that nobody has classified yet, in a folder that a command has
+ * opened. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -27,13 +28,16 @@ static err classify_batch(struct job *job, size_t count, struct error *error)
     struct verdict verdicts[CLASSIFIER_BATCH_MAX];
     for (size_t at = 0; at < count; at += CLASSIFIER_BATCH_MAX) {
         size_t part = count - at < CLASSIFIER_BATCH_MAX ? count - at : CLASSIFIER_BATCH_MAX;
-        job->classifier->classify(job->classifier->context, job->scratch.at, job->texts + at, part, verdicts);
+        job->classifier->classify(job->classifier->context, job->scratch.at, job->texts + at, part,
+                                  verdicts);
         for (size_t i = 0; i < part; i++) {
             job->items[at + i] = (struct phrase_verdict){job->texts[at + i], verdicts[i]};
         }
     }
-    struct submission submission = {
-        .kind = SUBMIT_VERDICTS, .verdicts = job->items, .verdict_count = count, .done = ignore_done};
+    struct submission submission = {.kind = SUBMIT_VERDICTS,
+                                    .verdicts = job->items,
+                                    .verdict_count = count,
+                                    .done = ignore_done};
     struct submission *one = &submission;
     engine_commit(job->engine, &one, 1);
     *error = submission.error;
@@ -62,7 +66,8 @@ err store_classify_pending(struct store *store, bool (*interrupted)(void), struc
     arena_init(&job->arena, TEXT_BYTES_MAX);
     progress_begin(&progress, "interests", "classified", stats.phrases_pending);
     while (e == ERR_OK && (interrupted == NULL || !interrupted()) &&
-           (count = engine_pending_phrases(job->engine, &cursor, &job->arena, job->texts, VERDICT_BATCH)) > 0) {
+           (count = engine_pending_phrases(job->engine, &cursor, &job->arena, job->texts,
+                                           VERDICT_BATCH)) > 0) {
         e = classify_batch(job, count, error);
         done += count;
         progress_update(&progress, done, done);

@@ -1,8 +1,9 @@
-/* bend.c: preloaded into a server by the campaigns: a disk whose syncs take as long as wanted, and a wall clock that
- * steps.
+/* bend.c: preloaded into a server by the campaigns: a disk whose syncs take as long as wanted, and
+ * a wall clock that steps.
  *
- * $KINDRED_BEND names a file of two 64-bit numbers, shared with who changes them: milliseconds each sync takes longer, and
- * seconds the wall clock is off. The monotonic clock is left alone, as it is when an administrator sets the time.
+ * $KINDRED_BEND names a file of two 64-bit numbers, shared with who changes them: milliseconds each
+ * sync takes longer, and seconds the wall clock is off. The monotonic clock is left alone, as it is
+ * when an administrator sets the time.
  */
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,9 +1,11 @@
-/* Tries to lose a backup, or to get half a restore taken for a whole one, by a power failure at any moment.
+/* Tries to lose a backup, or to get half a restore taken for a whole one, by a power failure at any
+ * moment.
  *
- * A backup over an older one, a first backup and a restore with erasures are recorded; from each record folders are built
- * that a crash could have left. In each of them the backup must be the old one or the new one, whole, and the new one once the
- * command had said so; a folder that is being restored must be refused until it is whole; and the same command, given
- * again, must come to its end, with no byte of those who were erased. */
+ * A backup over an older one, a first backup and a restore with erasures are recorded; from each
+ * record folders are built that a crash could have left. In each of them the backup must be the old
+ * one or the new one, whole, and the new one once the command had said so; a folder that is being
+ * restored must be refused until it is whole; and the same command, given again, must come to its
+ * end, with no byte of those who were erased. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,13 @@
-/* Tries to lose an acknowledged change, to see half a batch, or to get a state that is not the fold of the log, by a power
- * failure at any event of a whole engine's life: records, merges, corrections, cohorts, verdicts, erasures and their scrubbing,
- * checkpoints, starts.
+/* Tries to lose an acknowledged change, to see half a batch, or to get a state that is not the fold
+ * of the log, by a power failure at any event of a whole engine's life: records, merges,
+ * corrections, cohorts, verdicts, erasures and their scrubbing, checkpoints, starts.
  *
- * The program runs itself again under syscall_recorder.so: that child takes random steps (tests/model) and writes down, for
- * each submission, where its batch ended, how many events the trace had when it was acknowledged, and what the engine
- * answered then. Folders are built from the trace and opened here. Each must open, end at a batch's end, hold everything acknowledged, answer
- * as the engine did at that entry, and agree with a fresh fold of its own log; it must go on taking records.
+ * The program runs itself again under syscall_recorder.so: that child takes random steps
+ * (tests/model) and writes down, for each submission, where its batch ended, how many events the
+ * trace had when it was acknowledged, and what the engine answered then. Folders are built from the
+ * trace and opened here. Each must open, end at a batch's end, hold everything acknowledged, answer
+ * as the engine did at that entry, and agree with a fresh fold of its own log; it must go on taking
+ * records.
  *
  *   test_engine_crash RECORDER.so [--images N] [--seed S]       prints the seed; exit 1 at the first violation */
 #include <fcntl.h>
@@ -33,7 +35,7 @@ struct fact {
     uint64_t digest; /* 0: not known, others were acknowledged with it */
 };
 
-/* ---- the child ----------------------------------------------------------------------------------- */
+/* ---- the child ------------------------------------------------------------------------------- */
 
 struct witness {
     const uint64_t *counter;
@@ -53,9 +55,10 @@ static void witness(struct world *world)
     classify(world);
     struct engine_stats stats;
     engine_stats(world->engine, &stats);
-    uint64_t digest = stats.applied_sequence == world->last_sequence ? world_digest(world->engine) : 0;
-    fprintf(witness->facts, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", __atomic_load_n(witness->counter, __ATOMIC_SEQ_CST),
-            world->last_sequence, digest);
+    uint64_t digest =
+        stats.applied_sequence == world->last_sequence ? world_digest(world->engine) : 0;
+    fprintf(witness->facts, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+            __atomic_load_n(witness->counter, __ATOMIC_SEQ_CST), world->last_sequence, digest);
 }
 
 static int work(const char *folder, const char *counter_path, const char *facts_path, uint64_t seed)
@@ -87,7 +90,8 @@ static int work(const char *folder, const char *counter_path, const char *facts_
     return fclose(owner.facts);
 }
 
-static void run_child(const char *program, const char *recorder, const char *folder, const char *outside, uint64_t seed)
+static void run_child(const char *program, const char *recorder, const char *folder,
+                      const char *outside, uint64_t seed)
 {
     char trace[600];
     char counter[600];
@@ -111,7 +115,7 @@ static void run_child(const char *program, const char *recorder, const char *fol
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* ---- the check ----------------------------------------------------------------------------------- */
+/* ---- the check ------------------------------------------------------------------------------- */
 
 struct check {
     struct fact facts[FACTS_MAX];
@@ -122,15 +126,17 @@ struct check {
     char image[256];
 };
 
-__attribute__((noreturn, format(printf, 2, 3))) static void violation(const struct check *check, const char *format, ...)
+__attribute__((noreturn, format(printf, 2, 3))) static void violation(const struct check *check,
+                                                                      const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     fprintf(stderr, "VIOLATION: ");
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\n  seed %" PRIu64 ", image %" PRIu64 ", cut %zu of %zu, %s, folder %s\n", check->seed, check->images,
-            check->plan.cut, check->trace.count, image_mode_name(check->plan.mode), check->image);
+    fprintf(stderr, "\n  seed %" PRIu64 ", image %" PRIu64 ", cut %zu of %zu, %s, folder %s\n",
+            check->seed, check->images, check->plan.cut, check->trace.count,
+            image_mode_name(check->plan.mode), check->image);
     exit(1);
 }
 
@@ -142,7 +148,8 @@ static void load_facts(struct check *check, const char *outside)
     FILE *file = fopen(path, "r");
     CHECK(file != NULL);
     check->fact_count = 0;
-    while (fscanf(file, "%" SCNu64 " %" SCNu64 " %" SCNu64, &fact.events, &fact.sequence, &fact.digest) == 3) {
+    while (fscanf(file, "%" SCNu64 " %" SCNu64 " %" SCNu64, &fact.events, &fact.sequence,
+                  &fact.digest) == 3) {
         CHECK(check->fact_count < FACTS_MAX);
         check->facts[check->fact_count++] = fact;
     }
@@ -157,25 +164,30 @@ static void check_state(const struct check *check, struct world *world)
     const struct fact *here = NULL;
     engine_stats(world->engine, &stats);
     for (size_t i = 0; i < check->fact_count; i++) {
-        acknowledged = check->facts[i].events <= check->plan.cut ? check->facts[i].sequence : acknowledged;
+        acknowledged =
+            check->facts[i].events <= check->plan.cut ? check->facts[i].sequence : acknowledged;
         here = check->facts[i].sequence == stats.applied_sequence ? &check->facts[i] : here;
     }
     if (stats.applied_sequence < acknowledged) {
-        violation(check, "ends at entry %" PRIu64 ", acknowledged was %" PRIu64, stats.applied_sequence, acknowledged);
+        violation(check, "ends at entry %" PRIu64 ", acknowledged was %" PRIu64,
+                  stats.applied_sequence, acknowledged);
     }
     if (here == NULL) {
-        violation(check, "ends at entry %" PRIu64 ", which is no batch's end", stats.applied_sequence);
+        violation(check, "ends at entry %" PRIu64 ", which is no batch's end",
+                  stats.applied_sequence);
     }
     classify(world);
     if (here->digest != 0 && here->digest != world_digest(world->engine)) {
-        violation(check, "other answers at entry %" PRIu64 " than before the crash", stats.applied_sequence);
+        violation(check, "other answers at entry %" PRIu64 " than before the crash",
+                  stats.applied_sequence);
     }
     if (engine_verify(world->engine, true, &error) != ERR_OK) {
         violation(check, "verify: %s", error.message);
     }
 }
 
-/* The time goes on behind what the crashed one saw; the reference knows nothing of that life and is not asked. */
+/* The time goes on behind what the crashed one saw; the reference knows nothing of that life and is
+ * not asked. */
 static void go_on(struct world *world)
 {
     static struct input inputs[1];
@@ -231,9 +243,10 @@ static uint64_t run(struct check *check, const char *program, const char *record
     for (uint64_t i = 0; i < images; i++, check->images++) {
         /* The first creation is short and easily missed. */
         size_t range = prng_below(&prng, 8) == 0 ? FIRST_EVENTS : check->trace.count;
-        check->plan = (struct image_plan){.cut = (size_t)prng_below(&prng, range + 1),
-                                          .mode = (enum image_mode)prng_below(&prng, IMAGE_MODE_COUNT),
-                                          .seed = prng_next(&prng)};
+        check->plan =
+            (struct image_plan){.cut = (size_t)prng_below(&prng, range + 1),
+                                .mode = (enum image_mode)prng_below(&prng, IMAGE_MODE_COUNT),
+                                .seed = prng_next(&prng)};
         snprintf(check->image, sizeof check->image, "%s", folder_make());
         image_build(&check->trace, &check->plan, check->image);
         check_image(check, prng_below(&prng, 4) == 0);

@@ -1,14 +1,16 @@
-/* Tries to get a wrong answer out of a data folder in which bits have flipped, without an alarm: 1 to 8 random bits at a time, anywhere in
- * the log or in LMDB's file, or a page of LMDB's that became a copy of another one (an older one of itself, as often as not).
+/* Tries to get a wrong answer out of a data folder in which bits have flipped, without an alarm: 1
+ * to 8 random bits at a time, anywhere in the log or in LMDB's file, or a page of LMDB's that
+ * became a copy of another one (an older one of itself, as often as not).
  *
  *   log       the raw log alone, in this process: open it, read every entry both ways. Each time it is refused by name of file and offset, or
  *             each entry that is given out is the one that was put in; a tail that is cut is the last batch, and is reported
  *   folder    log or checkpoint of a small engine's folder, in a child of its own each time: open it as a start does. It is refused
  *             (with a message), or it answers as before, also after one more record, a checkpoint and another start
  *
- * An alarm is a refusal, or a process that ends with the code of damage and the file's name (LMDB follows what stands in its pages; a bad
- * one may be a bus error, see checkpoint_guard.h). One that ends without a word is counted apart. And what `kindred verify` does is done as
- * well: what a start finds, it must find; where it finds nothing, all answers must be true.
+ * An alarm is a refusal, or a process that ends with the code of damage and the file's name (LMDB
+ * follows what stands in its pages; a bad one may be a bus error, see checkpoint_guard.h). One that
+ * ends without a word is counted apart. And what `kindred verify` does is done as well: what a
+ * start finds, it must find; where it finds nothing, all answers must be true.
  *
  *   test_flips [--log N] [--folder N] [--seconds S] [--seed S]       prints seed and counts; exit 1 at the first violation */
 #include <fcntl.h>
@@ -197,7 +199,7 @@ static void copy_page(struct campaign *campaign)
     close(descriptor);
 }
 
-/* ---- the log alone ------------------------------------------------------------------------------- */
+/* ---- the log alone --------------------------------------------------------------------------- */
 
 enum { LOG_ENTRIES = 60, LOG_SYNCED = 54, LOG_SEGMENT_BYTES = 6000 };
 
@@ -235,7 +237,8 @@ static void check_named(const struct campaign *campaign, const struct error *err
     }
 }
 
-/* True when all that the log gives out is what was put in; false when it says that it is damaged. */
+/* True when all that the log gives out is what was put in; false when it says that it is
+ * damaged. */
 static bool read_all(const struct campaign *campaign, struct log *log)
 {
     struct arena arena;
@@ -347,7 +350,7 @@ static void log_campaign(uint64_t seed, uint64_t wanted, uint64_t seconds)
     folder_remove(folder);
 }
 
-/* ---- a whole folder ------------------------------------------------------------------------------- */
+/* ---- a whole folder -------------------------------------------------------------------------- */
 
 struct fact {
     uint64_t sequence, digest;
@@ -479,7 +482,8 @@ static err go_on(struct world *world, uint64_t *digest, struct error *error)
     return e;
 }
 
-/* What `kindred verify` does: the log's every checksum, then a start, then everything against a fresh fold. */
+/* What `kindred verify` does: the log's every checksum, then a start, then everything against a
+ * fresh fold. */
 static err verify(struct world *world, struct error *error)
 {
     char log[300];

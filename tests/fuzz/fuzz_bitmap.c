@@ -1,4 +1,5 @@
-/* Tries to break bitmap_decode: what it accepts must work like a bitmap and encode to something it accepts again. */
+/* Tries to break bitmap_decode: what it accepts must work like a bitmap and encode to something it
+ * accepts again. */
 #include <stdint.h>
 
 #include "base/check.h"
@@ -30,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buffer out;
     buffer_init(&out, 64 << 20);
     bitmap_encode(copy, &out);
-    CHECK(!out.failed && bitmap_decode(buffer_slice(&out), &again, NULL) == ERR_OK && bitmap_equal(again, bitmap));
+    CHECK(!out.failed && bitmap_decode(buffer_slice(&out), &again, NULL) == ERR_OK &&
+          bitmap_equal(again, bitmap));
     bitmap_and_not(copy, bitmap);
     CHECK(bitmap_empty(copy));
     buffer_deinit(&out);

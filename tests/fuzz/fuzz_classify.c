@@ -1,5 +1,6 @@
-/* Tries to break the classifier with any bytes as phrases, one a line: a verdict must be well-formed, the same alone and in a
- * batch, and the same from the explanation. With the trained model if the build has one, with a made-up one otherwise. */
+/* Tries to break the classifier with any bytes as phrases, one a line: a verdict must be
+ * well-formed, the same alone and in a batch, and the same from the explanation. With the trained
+ * model if the build has one, with a made-up one otherwise. */
 #include <stdlib.h>
 
 #include "base/utf8.h"
@@ -42,7 +43,8 @@ static void check_alone(struct slice phrase, const struct verdict *wanted)
     CHECK(verdict.topic_count == wanted->topic_count);
     CHECK(memcmp(verdict.topics, wanted->topics, sizeof verdict.topics) == 0);
     CHECK(memcmp(verdict.embedding, wanted->embedding, sizeof verdict.embedding) == 0);
-    CHECK(strnlen(why.read_as, EXPLAIN_TEXT_MAX) < EXPLAIN_TEXT_MAX && utf8_valid(slice_from_cstr(why.read_as), NULL));
+    CHECK(strnlen(why.read_as, EXPLAIN_TEXT_MAX) < EXPLAIN_TEXT_MAX &&
+          utf8_valid(slice_from_cstr(why.read_as), NULL));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -54,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         open_model();
     }
     const struct classifier *classifier = model_classifier(model);
-    for (struct slice rest = slice_of(data, size); rest.data != NULL && count < CLASSIFIER_BATCH_MAX;) {
+    for (struct slice rest = slice_of(data, size);
+         rest.data != NULL && count < CLASSIFIER_BATCH_MAX;) {
         phrases[count++] = slice_cut(&rest, '\n');
     }
     classifier->classify(classifier->context, scratch, phrases, count, verdicts);

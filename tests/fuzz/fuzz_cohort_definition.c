@@ -1,5 +1,6 @@
-/* Tries to break the parser of cohort definitions: the first line is the name, the rest the JSON. What is accepted must
- * write JSON that is accepted again and writes the same; its condition must be answerable for a profile. */
+/* Tries to break the parser of cohort definitions: the first line is the name, the rest the JSON.
+ * What is accepted must write JSON that is accepted again and writes the same; its condition must
+ * be answerable for a profile. */
 #include <stdint.h>
 
 #include "base/check.h"
@@ -24,8 +25,13 @@ static const void *profile_blob(struct names *names)
         CHECK(names_acquire(names, SLICE_LITERAL("Paris"), &fields[0].value.category_id) == ERR_OK);
         CHECK(names_acquire(names, SLICE_LITERAL("score"), &fields[3].name_id) == ERR_OK);
         CHECK(names_acquire(names, SLICE_LITERAL("tags"), &item.name_id) == ERR_OK);
-        struct profile profile = {.number = 1, .origins = &origin, .origin_count = 1, .fields = fields, .field_count = 4,
-                                  .items = &item, .item_count = 1};
+        struct profile profile = {.number = 1,
+                                  .origins = &origin,
+                                  .origin_count = 1,
+                                  .fields = fields,
+                                  .field_count = 4,
+                                  .items = &item,
+                                  .item_count = 1};
         buffer_init(&packed, 1 << 20);
         profile_pack(&profile, &packed);
         CHECK(!packed.failed);
@@ -55,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buffer_init(&first, 64 << 20);
     buffer_init(&second, 64 << 20);
     cohort_definition_write(definition, NULL, 0, NULL, 0, &first);
-    CHECK(cohort_definition_parse(cohort_definition_name(definition), buffer_slice(&first), &again, &error) == ERR_OK);
+    CHECK(cohort_definition_parse(cohort_definition_name(definition), buffer_slice(&first), &again,
+                                  &error) == ERR_OK);
     cohort_definition_write(again, NULL, 0, NULL, 0, &second);
     CHECK(slice_equal(buffer_slice(&first), buffer_slice(&second)));
     CHECK(slice_equal(cohort_definition_name(definition), cohort_definition_name(again)));

@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
         CHECK(error.code[0] != '\0' && header == NULL);
         return 0;
     }
-    const struct record_form form = {.format = FORMAT_CSV, .etl_version = ETL_RULES_VERSION, .header = header};
+    const struct record_form form = {
+        .format = FORMAT_CSV, .etl_version = ETL_RULES_VERSION, .header = header};
     read_and_check(row, &form);
     csv_header_destroy(header);
     return 0;

@@ -1,4 +1,5 @@
-/* A date format, a line break, a text. What can be read has a day that exists and a time that fits. */
+/* A date format, a line break, a text. What can be read has a day that exists and a time that
+ * fits. */
 #include "ingest_checks.h"
 
 #include "base/clock.h"

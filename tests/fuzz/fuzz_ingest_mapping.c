@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
         CHECK(error.code[0] != '\0' && error.message[0] != '\0' && mapping == NULL);
         return 0;
     }
-    struct record_form form = {.format = FORMAT_JSON, .etl_version = ETL_RULES_VERSION, .mapping = mapping};
+    struct record_form form = {
+        .format = FORMAT_JSON, .etl_version = ETL_RULES_VERSION, .mapping = mapping};
     read_and_check(record, &form);
     struct csv_header *header;
     CHECK(csv_header_parse(SLICE_LITERAL(",a,b,c"), &header, &error) == ERR_OK);

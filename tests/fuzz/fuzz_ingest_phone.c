@@ -1,11 +1,13 @@
-/* Two letters of a country, then a number as typed. What comes out is E.164 and stays so, whichever way it was read. */
+/* Two letters of a country, then a number as typed. What comes out is E.164 and stays so, whichever
+ * way it was read. */
 #include "ingest_checks.h"
 
 #include "phone.h"
 #include "text.h"
 
 /* A blank in front changes nothing, but keeps digits from being read at once. */
-static void check_with_blank(struct slice typed, const char *country, const char *once, size_t length)
+static void check_with_blank(struct slice typed, const char *country, const char *once,
+                             size_t length)
 {
     char other[PHONE_TEXT_MAX];
     char *blank = malloc(typed.length + 1);

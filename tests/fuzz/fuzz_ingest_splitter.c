@@ -1,5 +1,5 @@
-/* A byte that says the hint, the limit and the size of pieces, then a stream. What comes out must not depend on
- * the pieces; records must be within the limit; and each record is read. */
+/* A byte that says the hint, the limit and the size of pieces, then a stream. What comes out must
+ * not depend on the pieces; records must be within the limit; and each record is read. */
 #include "ingest_checks.h"
 
 #include "base/buffer.h"
@@ -7,14 +7,16 @@
 
 static void note(struct buffer *to, const struct split *split)
 {
-    buffer_append_format(to, "%d %llu %llu %llu %s %zu[", (int)split->kind, (unsigned long long)split->record_number,
-                         (unsigned long long)split->line, (unsigned long long)split->offset,
+    buffer_append_format(to, "%d %llu %llu %llu %s %zu[", (int)split->kind,
+                         (unsigned long long)split->record_number, (unsigned long long)split->line,
+                         (unsigned long long)split->offset,
                          split->kind == SPLIT_BAD ? split->error.code : "", split->bytes.length);
     buffer_append_slice(to, split->bytes);
     buffer_append_char(to, '\n');
 }
 
-static void take_all(struct splitter *s, size_t limit, struct csv_header **header, struct buffer *to)
+static void take_all(struct splitter *s, size_t limit, struct csv_header **header,
+                     struct buffer *to)
 {
     struct split split;
     struct error error;
@@ -36,8 +38,10 @@ static void take_all(struct splitter *s, size_t limit, struct csv_header **heade
     }
 }
 
-/* Each piece is a copy of its own, freed when nothing more comes of it: what is borrowed longer is seen. */
-static void run(struct slice input, enum content_hint hint, size_t limit, size_t piece, struct buffer *to)
+/* Each piece is a copy of its own, freed when nothing more comes of it: what is borrowed longer is
+ * seen. */
+static void run(struct slice input, enum content_hint hint, size_t limit, size_t piece,
+                struct buffer *to)
 {
     struct splitter *s = splitter_create(hint, limit);
     struct csv_header *header = NULL;

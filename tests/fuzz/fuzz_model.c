@@ -1,6 +1,6 @@
-/* Tries to break opening a model file that was made up by somebody who knows the digest, and asking it. Input: how many patches
- * (a byte, modulo 16); per patch 8 bytes: tensor (behind the last: the descriptors, the header), offset u16, 1 or 4 bytes are
- * written, value u32; then a phrase. */
+/* Tries to break opening a model file that was made up by somebody who knows the digest, and asking
+ * it. Input: how many patches (a byte, modulo 16); per patch 8 bytes: tensor (behind the last: the
+ * descriptors, the header), offset u16, 1 or 4 bytes are written, value u32; then a phrase. */
 #include <stdlib.h>
 
 #include "classifier/model.h"
@@ -16,13 +16,15 @@ struct patch {
     uint32_t was;
 };
 
-static size_t place_of(const struct tiny_model *file, const char *pristine_descriptors, const uint8_t *record)
+static size_t place_of(const struct tiny_model *file, const char *pristine_descriptors,
+                       const uint8_t *record)
 {
     const size_t offset = (size_t)record[1] | (size_t)record[2] << 8;
     if (record[0] >= file->tensors) {
         return offset % (TINY_HEADER + TINY_TENSORS * TINY_DESCRIPTOR);
     }
-    return (size_t)load_u64(pristine_descriptors + (size_t)record[0] * TINY_DESCRIPTOR + 56) + offset;
+    return (size_t)load_u64(pristine_descriptors + (size_t)record[0] * TINY_DESCRIPTOR + 56) +
+           offset;
 }
 
 static void ask(const struct model *model, struct slice phrase)

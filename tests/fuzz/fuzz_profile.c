@@ -1,6 +1,6 @@
-/* Bytes that claim to be a packed profile, as a damaged or doctored checkpoint might hold them. What
- * profile_validate accepts must read the same through every door, inside its bounds, and must be exactly
- * what packing it again gives; what it refuses must come with a reason. */
+/* Bytes that claim to be a packed profile, as a damaged or doctored checkpoint might hold them.
+ * What profile_validate accepts must read the same through every door, inside its bounds, and must
+ * be exactly what packing it again gives; what it refuses must come with a reason. */
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -102,8 +102,8 @@ static void check_identifiers_and_fields(const struct profile_view *view,
 }
 
 /* The shortcuts of the lookup path. */
-static void check_glance(const struct profile_view *view, const struct profile *profile, const uint8_t *data,
-                         size_t size_bytes)
+static void check_glance(const struct profile_view *view, const struct profile *profile,
+                         const uint8_t *data, size_t size_bytes)
 {
     struct profile_glance glance;
     profile_glance(view, &glance);
@@ -117,14 +117,16 @@ static void check_glance(const struct profile_view *view, const struct profile *
     }
     for (size_t i = 0; i < profile->field_count; i++) {
         const struct profile_field *field = &profile->fields[i];
-        CHECK(field->name_id >= PROFILE_GLANCE_FIELDS || glance.fields[field->name_id].kind == field->value.kind);
+        CHECK(field->name_id >= PROFILE_GLANCE_FIELDS ||
+              glance.fields[field->name_id].kind == field->value.kind);
     }
     struct profile_cursor cursor = profile_interests(view);
     uint32_t ids[5];
     size_t seen = 0;
     for (uint32_t some; (some = profile_interest_ids(&cursor, ids, 5)) > 0; seen += some) {
         for (uint32_t i = 0; i < some; i++) {
-            CHECK(seen + i < profile->interest_count && ids[i] == profile->interests[seen + i].phrase_id);
+            CHECK(seen + i < profile->interest_count &&
+                  ids[i] == profile->interests[seen + i].phrase_id);
         }
     }
     CHECK(seen == profile->interest_count);
@@ -163,7 +165,8 @@ static void check_blob(const uint8_t *data, size_t size_bytes)
     arena_deinit(&arena);
 }
 
-/* A blob begins with its length; nearly every mutation would fail on that alone, so it is put right. */
+/* A blob begins with its length; nearly every mutation would fail on that alone, so it is put
+ * right. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
     uint8_t *copy = malloc(size_bytes > 0 ? size_bytes : 1);

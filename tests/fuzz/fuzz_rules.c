@@ -1,6 +1,6 @@
-/* Tries to break the rules with any bytes as patterns and phrases, one a line: "+c pattern", "-c pattern" (not) for cohort c,
- * anything else is asked. Hits must be in order and within bounds, folding idempotent, and what adding a pattern changes must
- * be announced by rules_touch. */
+/* Tries to break the rules with any bytes as patterns and phrases, one a line: "+c pattern", "-c
+ * pattern" (not) for cohort c, anything else is asked. Hits must be in order and within bounds,
+ * folding idempotent, and what adding a pattern changes must be announced by rules_touch. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -21,8 +21,9 @@ static bool is_pattern(struct slice line)
 static void add_line(struct rules_builder *builder, struct slice line)
 {
     const struct slice pattern = slice_of(line.data + 2, line.length - 2);
-    err e = line.data[0] == '+' ? rules_builder_add(builder, (uint8_t)line.data[1], pattern, NULL)
-                                : rules_builder_add_not(builder, (uint8_t)line.data[1], pattern, NULL);
+    err e = line.data[0] == '+'
+                ? rules_builder_add(builder, (uint8_t)line.data[1], pattern, NULL)
+                : rules_builder_add_not(builder, (uint8_t)line.data[1], pattern, NULL);
     CHECK(e == ERR_OK);
 }
 
@@ -63,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (rest.data != NULL) {
         const struct slice line = slice_cut(&rest, '\n');
         check_fold(line);
-        if (!is_pattern(line) || rules_pattern_check(slice_of(line.data + 2, line.length - 2), NULL) != ERR_OK) {
+        if (!is_pattern(line) ||
+            rules_pattern_check(slice_of(line.data + 2, line.length - 2), NULL) != ERR_OK) {
             continue;
         }
         if (last.data != NULL) {

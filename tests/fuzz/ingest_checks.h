@@ -1,4 +1,5 @@
-/* ingest_checks.h: what must hold of any record that record_read accepted, whatever went in. For the ingest fuzzers. */
+/* ingest_checks.h: what must hold of any record that record_read accepted, whatever went in. For
+ * the ingest fuzzers. */
 #ifndef KINDRED_TESTS_FUZZ_INGEST_CHECKS_H
 #define KINDRED_TESTS_FUZZ_INGEST_CHECKS_H
 
@@ -18,8 +19,11 @@ static struct settings *fuzz_settings(void)
     static struct settings *settings;
     struct error error;
     if (settings == NULL) {
-        CHECK(settings_parse(SLICE_LITERAL("{\"identifiers\":[{\"type\":\"email\"},{\"type\":\"loyalty_id\"}],\"blocked\":{\"*\":[\"x*\"]}}"),
-                             &settings, &error) == ERR_OK);
+        CHECK(
+            settings_parse(
+                SLICE_LITERAL(
+                    "{\"identifiers\":[{\"type\":\"email\"},{\"type\":\"loyalty_id\"}],\"blocked\":{\"*\":[\"x*\"]}}"),
+                &settings, &error) == ERR_OK);
     }
     return settings;
 }
@@ -27,7 +31,8 @@ static struct settings *fuzz_settings(void)
 static void check_text(struct slice text, size_t max)
 {
     CHECK(text.data != NULL && text.length > 0 && text.length <= max && utf8_valid(text, NULL));
-    CHECK(memchr(text.data, '\0', text.length) == NULL && text.data[0] != ' ' && text.data[text.length - 1] != ' ');
+    CHECK(memchr(text.data, '\0', text.length) == NULL && text.data[0] != ' ' &&
+          text.data[text.length - 1] != ' ');
 }
 
 /* The canonical form of the canonical form is itself. */
@@ -51,7 +56,8 @@ static void check_fields(const struct record *record)
         if (field->field == FIELD_ATTRIBUTE) {
             check_text(field->name, KEY_BYTES_MAX);
         } else {
-            CHECK(field->field < FIELD_BUILTIN_COUNT && (seen >> field->field & 1u) == 0 && field->name.data == NULL);
+            CHECK(field->field < FIELD_BUILTIN_COUNT && (seen >> field->field & 1u) == 0 &&
+                  field->name.data == NULL);
             seen |= UINT32_C(1) << field->field;
         }
         if (field->value.kind == VALUE_TEXT) {
@@ -65,8 +71,9 @@ static void check_fields(const struct record *record)
 static void check_record(const struct record *record, bool patch)
 {
     CHECK(patch ? record->identifier_count == 0 : record->identifier_count > 0);
-    CHECK(record->identifier_count <= IDENTIFIER_COUNT_MAX && record->interest_count <= INTEREST_COUNT_MAX &&
-          record->item_count <= ITEM_COUNT_MAX && record->warning_count <= WARNING_COUNT_MAX && record->event_time_us >= 0);
+    CHECK(record->identifier_count <= IDENTIFIER_COUNT_MAX &&
+          record->interest_count <= INTEREST_COUNT_MAX && record->item_count <= ITEM_COUNT_MAX &&
+          record->warning_count <= WARNING_COUNT_MAX && record->event_time_us >= 0);
     for (size_t i = 0; i < record->identifier_count; i++) {
         check_identifier(&record->identifiers[i]);
     }
@@ -84,10 +91,12 @@ static void check_refusal(err e, const struct record_error *error)
 {
     CHECK(e == error->err && error->code[0] != '\0' && error->message[0] != '\0');
     CHECK(e == ERR_INVALID || e == ERR_TOO_LARGE);
-    CHECK(utf8_valid(slice_from_cstr(error->field), NULL) || strcmp(error->code, "duplicate_key") != 0);
+    CHECK(utf8_valid(slice_from_cstr(error->field), NULL) ||
+          strcmp(error->code, "duplicate_key") != 0);
 }
 
-__attribute__((unused)) static void read_and_check(struct slice bytes, const struct record_form *form)
+__attribute__((unused)) static void read_and_check(struct slice bytes,
+                                                   const struct record_form *form)
 {
     struct arena arena;
     struct record record;

@@ -1,9 +1,10 @@
 /*
- * Replays a fuzzer's corpus without libFuzzer, with any compiler: every file of every folder given as an argument goes
- * once through LLVMFuzzerTestOneInput(), in the order of the names, after the empty input. The name is printed before
- * the run, so the last line names the input that broke.
+ * Replays a fuzzer's corpus without libFuzzer, with any compiler: every file of every folder given
+ * as an argument goes once through LLVMFuzzerTestOneInput(), in the order of the names, after the
+ * empty input. The name is printed before the run, so the last line names the input that broke.
  *
- * An input is copied into an allocation of exactly its size: AddressSanitizer and valgrind then see a read past its end.
+ * An input is copied into an allocation of exactly its size: AddressSanitizer and valgrind then see
+ * a read past its end.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* fail_disk.c: preloaded into a server by test_storage.py: writes or syncs fail while a file says so.
+/* fail_disk.c: preloaded into a server by test_storage.py: writes or syncs fail while a file says
+ * so.
  *
  * $KINDRED_FAIL names the file: "sync" fails fdatasync with EIO, "space" fails pwrite with ENOSPC,
  * "slow" makes each fdatasync take half a second. */

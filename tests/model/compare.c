@@ -31,7 +31,7 @@ static int compare_lines(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* ---- what the reference says -------------------------------------------------------------------- */
+/* ---- what the reference says ----------------------------------------------------------------- */
 
 static const char *stamp(int64_t at_us)
 {
@@ -50,8 +50,8 @@ static void expect_place(const struct ref_person *person, struct lines *out)
         const struct ref_fact *part = ref_field(person, parts[i]);
         if (part != NULL) {
             size_t length = strlen(joined);
-            snprintf(joined + length, sizeof joined - length, "%s%.*s", length ? ", " : "", (int)strlen(part->text) - 2,
-                     part->text + 1);
+            snprintf(joined + length, sizeof joined - length, "%s%.*s", length ? ", " : "",
+                     (int)strlen(part->text) - 2, part->text + 1);
         }
     }
     line(out, "location %s", joined);
@@ -66,7 +66,8 @@ static void expected_lines(struct world *world, const struct ref_person *person,
     line(out, "updated_at %s", stamp(person->updated_at_us));
     for (size_t i = 0; i < person->id_count; i++) {
         const struct ref_identifier *id = &person->ids[i];
-        line(out, "identifier %s %s %s at %s entry %" PRIu64, world->settings->identifiers[id->type].name, id->value,
+        line(out, "identifier %s %s %s at %s entry %" PRIu64,
+             world->settings->identifiers[id->type].name, id->value,
              id->current ? "current" : "moved", stamp(id->seen.at_us), id->seen.sequence);
     }
     for (size_t i = 0; i < person->fields.count; i++) {
@@ -74,7 +75,8 @@ static void expected_lines(struct world *world, const struct ref_person *person,
         if (ref_field(person, fact->name) != NULL) {
             line(out, "field %s %s", fact->name, fact->text);
         }
-        line(out, "source %s at %s entry %" PRIu64, fact->name, stamp(fact->origin.at_us), fact->origin.sequence);
+        line(out, "source %s at %s entry %" PRIu64, fact->name, stamp(fact->origin.at_us),
+             fact->origin.sequence);
     }
     for (size_t i = 0; i < person->items.count; i++) {
         line(out, "item %s %s", person->items.at[i].name, person->items.at[i].text);
@@ -82,7 +84,8 @@ static void expected_lines(struct world *world, const struct ref_person *person,
     for (size_t i = 0; i < person->interests.count; i++) {
         const struct ref_fact *fact = &person->interests.at[i];
         line(out, "interest %s", fact->text);
-        line(out, "source interests/%s at %s entry %" PRIu64, fact->text, stamp(fact->origin.at_us), fact->origin.sequence);
+        line(out, "source interests/%s at %s entry %" PRIu64, fact->text, stamp(fact->origin.at_us),
+             fact->origin.sequence);
     }
     for (size_t i = 0; i < world->ref.cohort_count; i++) {
         if (ref_member(&world->ref, &world->ref.cohorts[i], person)) {
@@ -90,7 +93,8 @@ static void expected_lines(struct world *world, const struct ref_person *person,
         }
     }
     for (size_t i = 0; i < 2; i++) {
-        const struct ref_fact *field = ref_field(person, i == 0 ? "demographics.age" : "demographics.gender");
+        const struct ref_fact *field =
+            ref_field(person, i == 0 ? "demographics.age" : "demographics.gender");
         if (field != NULL) {
             line(out, "%s %s", i == 0 ? "age" : "gender", field->text);
         }
@@ -98,7 +102,7 @@ static void expected_lines(struct world *world, const struct ref_person *person,
     qsort(out->at, out->count, sizeof out->at[0], compare_lines);
 }
 
-/* ---- what the engine says ------------------------------------------------------------------------ */
+/* ---- what the engine says -------------------------------------------------------------------- */
 
 static void value_text(json_value value, char out[LINE_MAX_BYTES])
 {
@@ -125,8 +129,9 @@ static void field_lines(struct slice name, json_value value, struct lines *out)
 
 static void identifier_line(json_value id, struct lines *out)
 {
-    line(out, "identifier %.*s %.*s %s at %.*s entry %" PRId64, SLICE_ARGS(json_text(json_get(id, "type"))),
-         SLICE_ARGS(json_text(json_get(id, "value"))), json_true(json_get(id, "current")) ? "current" : "moved",
+    line(out, "identifier %.*s %.*s %s at %.*s entry %" PRId64,
+         SLICE_ARGS(json_text(json_get(id, "type"))), SLICE_ARGS(json_text(json_get(id, "value"))),
+         json_true(json_get(id, "current")) ? "current" : "moved",
          SLICE_ARGS(json_text(json_get(id, "at"))), json_integer(json_get(id, "entry")));
 }
 
@@ -145,7 +150,8 @@ static void engine_lines(json_value user, struct lines *out)
         field_lines(i.key, i.value, out);
     }
     for (struct json_iterator i = json_iterate(json_get(user, "sources")); json_next(&i);) {
-        line(out, "source %.*s at %.*s entry %" PRId64, SLICE_ARGS(i.key), SLICE_ARGS(json_text(json_get(i.value, "at"))),
+        line(out, "source %.*s at %.*s entry %" PRId64, SLICE_ARGS(i.key),
+             SLICE_ARGS(json_text(json_get(i.value, "at"))),
              json_integer(json_get(i.value, "entry")));
     }
     for (struct json_iterator i = json_iterate(json_get(user, "interests")); json_next(&i);) {
@@ -185,7 +191,8 @@ static bool may_show(const struct ref_person *person, uint8_t type, json_value s
             found = id;
         }
     }
-    return newest == NULL ? json_type(shown) == JSON_NULL : found != NULL && !newer_seen(&newest->seen, &found->seen);
+    return newest == NULL ? json_type(shown) == JSON_NULL
+                          : found != NULL && !newer_seen(&newest->seen, &found->seen);
 }
 
 static void print_difference(const struct lines *ours, const struct lines *engines)
@@ -217,7 +224,8 @@ static void compare_person(struct world *world, const struct ref_person *person)
     struct json_writer json = json_writer_of(&text);
     engine_write_user(world->engine, person->number, EXPAND_ALL, &json);
     if (text.failed || json_read(buffer_slice(&text), &document, &error) != ERR_OK) {
-        world_fail(world, person->number, "the answer is no JSON: %s\n%.*s", error.message, SLICE_ARGS(buffer_slice(&text)));
+        world_fail(world, person->number, "the answer is no JSON: %s\n%.*s", error.message,
+                   SLICE_ARGS(buffer_slice(&text)));
     }
     json_value user = json_root(document);
     expected_lines(world, person, &ours);
@@ -232,14 +240,15 @@ static void compare_person(struct world *world, const struct ref_person *person)
     }
     if (!may_show(person, IDENTIFIER_COOKIE, json_get(user, "cookie")) ||
         !may_show(person, IDENTIFIER_EMAIL, json_get(user, "email"))) {
-        world_fail(world, person->number, "p%u shows another cookie or e-mail than the newest:\n%.*s", person->number,
+        world_fail(world, person->number,
+                   "p%u shows another cookie or e-mail than the newest:\n%.*s", person->number,
                    SLICE_ARGS(buffer_slice(&text)));
     }
     json_document_destroy(document);
     buffer_deinit(&text);
 }
 
-/* ---- everything -------------------------------------------------------------------------------------- */
+/* ---- everything ------------------------------------------------------------------------------ */
 
 static void compare_finding(struct world *world)
 {
@@ -257,15 +266,16 @@ static void compare_finding(struct world *world)
         uint32_t expected = ref_find(&world->ref, keys[i].type, keys[i].value);
         uint32_t alone = engine_find(world->engine, keys[i].type, keys[i].value);
         if (found[i] != expected || alone != expected) {
-            world_fail(world, expected ? expected : alone, "%s is p%u, the engine says p%u and p%u", values[i], expected,
-                       alone, found[i]);
+            world_fail(world, expected ? expected : alone, "%s is p%u, the engine says p%u and p%u",
+                       values[i], expected, alone, found[i]);
         }
     }
     for (uint32_t number = 1; number <= world->ref.person_count + 1; number++) {
         char id[16];
         snprintf(id, sizeof id, "p%u", number);
         if (engine_find_id(world->engine, slice_from_cstr(id)) != ref_root(&world->ref, number)) {
-            world_fail(world, number, "p%u is p%u, the engine says p%u", number, ref_root(&world->ref, number),
+            world_fail(world, number, "p%u is p%u, the engine says p%u", number,
+                       ref_root(&world->ref, number),
                        engine_find_id(world->engine, slice_from_cstr(id)));
         }
     }
@@ -296,19 +306,23 @@ static void compare_page(struct world *world, uint32_t id, struct ref_cohort *co
             bool ours = k == got || (i < count && expected[i] < page[k]);
             bool theirs = i == count || (k < got && page[k] < expected[i]);
             if (ours || theirs) {
-                world_note(world, "p%u is only in the %s's", ours ? expected[i] : page[k], ours ? "reference" : "engine");
+                world_note(world, "p%u is only in the %s's", ours ? expected[i] : page[k],
+                           ours ? "reference" : "engine");
             }
             i += !theirs;
             k += !ours;
         }
-        world_fail(world, 0, "cohort %s (rules %s) has %zu members, the engine says %zu of %" PRIu64,
-                   cohort ? cohort->name : "*", cohort ? cohort->rules->json : "", count, got, total);
+        world_fail(
+            world, 0, "cohort %s (rules %s) has %zu members, the engine says %zu of %" PRIu64,
+            cohort ? cohort->name : "*", cohort ? cohort->rules->json : "", count, got, total);
     }
     from = prng_below(&world->prng, count + 2);
     got = engine_page(world->engine, id, false, from, limit, page, &total, &next);
     size_t left = from < count ? count - from : 0;
-    if (got != (left < limit ? left : limit) || (got > 0 && memcmp(page, expected + from, got * sizeof *page) != 0)) {
-        world_fail(world, 0, "cohort %s: page at %" PRIu64 " differs", cohort ? cohort->name : "*", from);
+    if (got != (left < limit ? left : limit) ||
+        (got > 0 && memcmp(page, expected + from, got * sizeof *page) != 0)) {
+        world_fail(world, 0, "cohort %s: page at %" PRIu64 " differs", cohort ? cohort->name : "*",
+                   from);
     }
 }
 
@@ -316,7 +330,8 @@ static void compare_cohorts(struct world *world)
 {
     const struct cohorts *cohorts = engine_cohorts(world->engine);
     if (cohorts_count(cohorts) != world->ref.cohort_count) {
-        world_fail(world, 0, "%zu cohorts, the engine has %u", world->ref.cohort_count, cohorts_count(cohorts));
+        world_fail(world, 0, "%zu cohorts, the engine has %u", world->ref.cohort_count,
+                   cohorts_count(cohorts));
     }
     for (size_t i = 0; i < world->ref.cohort_count; i++) {
         struct ref_cohort *cohort = &world->ref.cohorts[i];
@@ -333,10 +348,12 @@ static void compare_sequences(struct world *world, const struct ref_person *pers
 {
     uint64_t *sequences = NULL;
     size_t count = 0;
-    CHECK(engine_person_sequences(world->engine, person->number, &world->arena, &sequences, &count) == ERR_OK);
-    if (count != person->sequence_count || memcmp(sequences, person->sequences, count * sizeof *sequences) != 0) {
-        world_fail(world, person->number, "p%u has %zu entries, the engine says %zu, or others", person->number,
-                   person->sequence_count, count);
+    CHECK(engine_person_sequences(world->engine, person->number, &world->arena, &sequences,
+                                  &count) == ERR_OK);
+    if (count != person->sequence_count ||
+        memcmp(sequences, person->sequences, count * sizeof *sequences) != 0) {
+        world_fail(world, person->number, "p%u has %zu entries, the engine says %zu, or others",
+                   person->number, person->sequence_count, count);
     }
 }
 
@@ -344,18 +361,20 @@ static void compare_rest(struct world *world)
 {
     struct engine_quarantined page[WORLD_QUARANTINE_MAX];
     size_t count = engine_quarantine_page(world->engine, 0, page, WORLD_QUARANTINE_MAX);
-    bool same = count == world->quarantined_count && engine_quarantine_count(world->engine) == count;
+    bool same =
+        count == world->quarantined_count && engine_quarantine_count(world->engine) == count;
     for (size_t i = 0; same && i < count; i++) {
         same = page[i].sequence == world->quarantined[count - 1 - i].sequence;
     }
     if (!same) {
-        world_fail(world, 0, "%zu records in quarantine, the engine says %zu, or others", world->quarantined_count, count);
+        world_fail(world, 0, "%zu records in quarantine, the engine says %zu, or others",
+                   world->quarantined_count, count);
     }
     for (size_t i = 0; i < world->erasure_count; i++) {
         struct engine_erasure status;
         const struct world_erasure *erasure = &world->erasures[i];
-        if (!engine_erasure_status(world->engine, erasure->sequence, &status) || status.entries != erasure->entries ||
-            (status.done_at_us != 0) != erasure->done) {
+        if (!engine_erasure_status(world->engine, erasure->sequence, &status) ||
+            status.entries != erasure->entries || (status.done_at_us != 0) != erasure->done) {
             world_fail(world, 0, "erasure %" PRIu64 " has another state", erasure->sequence);
         }
     }
@@ -374,11 +393,13 @@ static void compare_counts(struct world *world)
             identifiers += person->ids[k].current;
         }
     }
-    if (stats.people != people || stats.identifiers != identifiers || stats.applied_sequence != world->last_sequence) {
+    if (stats.people != people || stats.identifiers != identifiers ||
+        stats.applied_sequence != world->last_sequence) {
         world_fail(world, 0,
-                   "%" PRIu64 " people, %" PRIu64 " identifiers, entry %" PRIu64 "; the engine says %" PRIu64 ", %" PRIu64
-                   ", %" PRIu64,
-                   people, identifiers, world->last_sequence, stats.people, stats.identifiers, stats.applied_sequence);
+                   "%" PRIu64 " people, %" PRIu64 " identifiers, entry %" PRIu64
+                   "; the engine says %" PRIu64 ", %" PRIu64 ", %" PRIu64,
+                   people, identifiers, world->last_sequence, stats.people, stats.identifiers,
+                   stats.applied_sequence);
     }
 }
 
@@ -411,7 +432,8 @@ uint64_t world_digest(const struct engine *engine)
     struct buffer text;
     buffer_init(&text, (size_t)256 << 20);
     do {
-        size_t count = engine_page(engine, COHORT_NONE, true, from, ARRAY_COUNT(numbers), numbers, &total, &next);
+        size_t count = engine_page(engine, COHORT_NONE, true, from, ARRAY_COUNT(numbers), numbers,
+                                   &total, &next);
         for (size_t i = 0; i < count; i++) {
             struct json_writer json = json_writer_of(&text);
             engine_write_user(engine, numbers[i], EXPAND_ALL, &json);

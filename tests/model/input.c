@@ -15,7 +15,7 @@ const char *const input_settings =
     "                   {\"type\": \"device_id\", \"limit\": 3}],"
     " \"blocked\": {\"*\": [\"null\"]}, \"sources\": {\"crm\": 100, \"web\": 10}}";
 
-/* ---- pools -------------------------------------------------------------------------------------- */
+/* ---- pools ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *key, *format;
@@ -45,7 +45,8 @@ static void island_identifier(size_t at, uint8_t *type, char out[REF_TEXT])
     *type = island_pools[at % ISLAND_IDENTIFIERS].type;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(out, REF_TEXT, island_pools[at % ISLAND_IDENTIFIERS].format, (unsigned)(at / ISLAND_IDENTIFIERS));
+    snprintf(out, REF_TEXT, island_pools[at % ISLAND_IDENTIFIERS].format,
+             (unsigned)(at / ISLAND_IDENTIFIERS));
 #pragma GCC diagnostic pop
 }
 
@@ -83,9 +84,23 @@ static const char *const cities[] = {"Brooklyn", "Austin", "Boston"};
 static const char *const countries[] = {"USA", "Canada", "France"};
 static const char *const tiers[] = {"gold", "silver", "bronze"};
 static const char *const tags[] = {"vip", "beta", "early", "late"};
-static const char *const interests[] = {"Cricket", "cricket", "CRICKET", "Cr\xc3\xad" "cket", "Football", "fantasy football",
-                                        "Fantasy-Football", "flag football", "Opera", "opera", "cooking", "Cooking",
-                                        "nike", "nike shoes", "nike socks", "violin"};
+static const char *const interests[] = {"Cricket",
+                                        "cricket",
+                                        "CRICKET",
+                                        "Cr\xc3\xad"
+                                        "cket",
+                                        "Football",
+                                        "fantasy football",
+                                        "Fantasy-Football",
+                                        "flag football",
+                                        "Opera",
+                                        "opera",
+                                        "cooking",
+                                        "Cooking",
+                                        "nike",
+                                        "nike shoes",
+                                        "nike socks",
+                                        "violin"};
 static const char *const sources[] = {"crm", "web", "app", ""};
 
 #define PICK(world, list) ((list)[prng_below(&(world)->prng, ARRAY_COUNT(list))])
@@ -100,7 +115,7 @@ struct slice input_source(struct world *world)
     return slice_from_cstr(PICK(world, sources));
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 struct text {
     char *data;
@@ -130,7 +145,8 @@ static void add_identifiers(struct world *world, struct text *text, uint8_t type
     add(text, count > 1 ? "]" : "%s", "");
 }
 
-static void add_list(struct world *world, struct text *text, const char *const *words, size_t word_count)
+static void add_list(struct world *world, struct text *text, const char *const *words,
+                     size_t word_count)
 {
     size_t count = 1 + prng_below(&world->prng, 3);
     add(text, "[");
@@ -157,13 +173,14 @@ static void add_island(struct world *world, struct text *text)
 static void add_fields(struct world *world, struct text *text)
 {
     if (percent(world, 30)) {
-        add(text, ",\"location\":{\"city\":\"%s\",\"country\":\"%s\"}", PICK(world, cities), PICK(world, countries));
+        add(text, ",\"location\":{\"city\":\"%s\",\"country\":\"%s\"}", PICK(world, cities),
+            PICK(world, countries));
     } else if (percent(world, 6)) {
         add(text, ",\"location\":null");
     }
     if (percent(world, 25)) {
-        add(text, ",\"demographics\":{\"age\":%u,\"gender\":\"%s\"}", 10 + (unsigned)prng_below(&world->prng, 40),
-            percent(world, 50) ? "Male" : "Female");
+        add(text, ",\"demographics\":{\"age\":%u,\"gender\":\"%s\"}",
+            10 + (unsigned)prng_below(&world->prng, 40), percent(world, 50) ? "Male" : "Female");
     } else if (percent(world, 10)) {
         add(text, ",\"age\":null");
     }
@@ -208,7 +225,8 @@ static int64_t event_time(struct world *world)
     case 3: return world->now_us + (int64_t)prng_below(&world->prng, 600) * minute;
     case 4:
     case 5:
-    case 6: return (world->now_us / (60 * minute) - (int64_t)prng_below(&world->prng, 3)) * 60 * minute;
+    case 6:
+        return (world->now_us / (60 * minute) - (int64_t)prng_below(&world->prng, 3)) * 60 * minute;
     default: return world->now_us - (int64_t)prng_below(&world->prng, 2 * 24 * 60 * 60) * 1000000;
     }
 }
@@ -220,25 +238,31 @@ static bool message_id(struct world *world, char out[32])
         return false;
     }
     bool old = world->next_message > 0 && percent(world, 35);
-    uint64_t back = old ? 1 + prng_below(&world->prng, world->next_message < 200 ? world->next_message : 200) : 0;
-    snprintf(out, 32, "m-%llu", (unsigned long long)(old ? world->next_message - back : world->next_message++));
+    uint64_t back =
+        old ? 1 + prng_below(&world->prng, world->next_message < 200 ? world->next_message : 200)
+            : 0;
+    snprintf(out, 32, "m-%llu",
+             (unsigned long long)(old ? world->next_message - back : world->next_message++));
     return true;
 }
 
 static void read_back(struct world *world, struct input *input, const struct csv_header *header)
 {
-    struct record_form form = {.format = header ? FORMAT_CSV : FORMAT_JSON, .etl_version = ETL_RULES_VERSION,
+    struct record_form form = {.format = header ? FORMAT_CSV : FORMAT_JSON,
+                               .etl_version = ETL_RULES_VERSION,
                                .header = header};
     struct record_error reason;
-    err e = record_read(&world->arena, slice_of(input->text, input->length), &form, world->settings, &input->record,
-                        &reason);
+    err e = record_read(&world->arena, slice_of(input->text, input->length), &form, world->settings,
+                        &input->record, &reason);
     if (e != ERR_OK) {
-        world_fail(world, 0, "the ETL refused %.*s: %s", (int)input->length, input->text, reason.message);
+        world_fail(world, 0, "the ETL refused %.*s: %s", (int)input->length, input->text,
+                   reason.message);
     }
-    input->draft = (struct draft){
-        .entry = {.kind = ENTRY_RECORD, .format = (uint8_t)form.format, .etl_version = ETL_RULES_VERSION,
-                  .payload = slice_of(input->text, input->length)},
-        .record = &input->record};
+    input->draft = (struct draft){.entry = {.kind = ENTRY_RECORD,
+                                            .format = (uint8_t)form.format,
+                                            .etl_version = ETL_RULES_VERSION,
+                                            .payload = slice_of(input->text, input->length)},
+                                  .record = &input->record};
 }
 
 void input_record(struct world *world, struct input *out)
@@ -255,7 +279,9 @@ void input_record(struct world *world, struct input *out)
         for (uint8_t type = 0; type < IDENTIFIER_BUILTIN_COUNT; type++) {
             if (percent(world, pools[type].percent)) {
                 add(&text, ",\"%s\":", pools[type].key);
-                add_identifiers(world, &text, type, percent(world, 15) ? 1 + prng_below(&world->prng, pools[type].most) : 1);
+                add_identifiers(world, &text, type,
+                                percent(world, 15) ? 1 + prng_below(&world->prng, pools[type].most)
+                                                   : 1);
                 some = true;
             }
         }
@@ -276,10 +302,11 @@ void input_record(struct world *world, struct input *out)
     read_back(world, out, NULL);
 }
 
-/* ---- CSV ----------------------------------------------------------------------------------------- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 struct csv_header *input_header;
-static const char header_bytes[] = ",email,user_id,cookie,location.city,age,interests,plan.tier,timestamp,message_id";
+static const char header_bytes[] =
+    ",email,user_id,cookie,location.city,age,interests,plan.tier,timestamp,message_id";
 
 void input_table(struct world *world, struct input *out, size_t count)
 {
@@ -288,11 +315,13 @@ void input_table(struct world *world, struct input *out, size_t count)
         CHECK(csv_header_parse(slice_from_cstr(header_bytes), &input_header, &error) == ERR_OK);
     }
     out[0].length = (size_t)snprintf(out[0].text, sizeof out[0].text, "%s", header_bytes);
-    out[0].draft = (struct draft){.entry = {.kind = ENTRY_CSV_HEADER, .format = FORMAT_CSV,
+    out[0].draft = (struct draft){.entry = {.kind = ENTRY_CSV_HEADER,
+                                            .format = FORMAT_CSV,
                                             .etl_version = ETL_RULES_VERSION,
                                             .payload = slice_of(out[0].text, out[0].length)}};
     for (size_t i = 1; i <= count; i++) {
-        char email[REF_TEXT] = "", user[REF_TEXT] = "", cookie[REF_TEXT] = "", stamp[TIMESTAMP_TEXT_MAX] = "", message[32];
+        char email[REF_TEXT] = "", user[REF_TEXT] = "", cookie[REF_TEXT] = "",
+             stamp[TIMESTAMP_TEXT_MAX] = "", message[32];
         if (percent(world, 50)) {
             identifier_text(IDENTIFIER_EMAIL, (uint32_t)prng_below(&world->prng, 24), email);
         }
@@ -308,7 +337,8 @@ void input_table(struct world *world, struct input *out, size_t count)
         }
         message_id(world, message);
         struct text text = {out[i].text, 0, sizeof out[i].text};
-        add(&text, "%s,%s,%s,%s,", email, user, cookie, percent(world, 50) ? PICK(world, cities) : "");
+        add(&text, "%s,%s,%s,%s,", email, user, cookie,
+            percent(world, 50) ? PICK(world, cities) : "");
         if (percent(world, 40)) {
             add(&text, "%u", 10 + (unsigned)prng_below(&world->prng, 40));
         }
@@ -323,7 +353,7 @@ void input_table(struct world *world, struct input *out, size_t count)
     }
 }
 
-/* ---- corrections and cohorts ---------------------------------------------------------------------- */
+/* ---- corrections and cohorts ----------------------------------------------------------------- */
 
 size_t input_patch(struct world *world, char *out, size_t room)
 {
@@ -351,12 +381,14 @@ static bool is_adult(const struct ref_person *person)
 }
 static bool no_tier_or_young_american(const struct ref_person *person)
 {
-    return ref_field(person, "plan.tier") == NULL || (in_usa(person) && age_of(person) >= 0 && age_of(person) < 30);
+    return ref_field(person, "plan.tier") == NULL ||
+           (in_usa(person) && age_of(person) >= 0 && age_of(person) < 30);
 }
 static bool is_vip(const struct ref_person *person)
 {
     for (size_t i = 0; i < person->items.count; i++) {
-        if (strcmp(person->items.at[i].name, "tags") == 0 && strcmp(person->items.at[i].text, "vip") == 0) {
+        if (strcmp(person->items.at[i].name, "tags") == 0 &&
+            strcmp(person->items.at[i].text, "vip") == 0) {
             return true;
         }
     }
@@ -365,34 +397,62 @@ static bool is_vip(const struct ref_person *person)
 
 static const struct ref_rules templates[] = {
     {.phrases = {"cricket"}, .json = "\"phrases\":[\"cricket\"]"},
-    {.phrases = {"* football"}, .not_phrases = {"fantasy football"},
+    {.phrases = {"* football"},
+     .not_phrases = {"fantasy football"},
      .json = "\"phrases\":[\"* football\"],\"not_phrases\":[\"fantasy football\"]"},
-    {.phrases = {"* football", "fantasy football"}, .not_phrases = {"fantasy *"},
+    {.phrases = {"* football", "fantasy football"},
+     .not_phrases = {"fantasy *"},
      .json = "\"phrases\":[\"* football\",\"fantasy football\"],\"not_phrases\":[\"fantasy *\"]"},
     {.phrases = {"nike *", "opera"}, .json = "\"phrases\":[\"nike *\",\"opera\"]"},
-    {.where = in_usa, .json = "\"where\":{\"field\":\"location.country\",\"op\":\"eq\",\"value\":\"usa\"}"},
+    {.where = in_usa,
+     .json = "\"where\":{\"field\":\"location.country\",\"op\":\"eq\",\"value\":\"usa\"}"},
     {.where = is_adult, .json = "\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}"},
     {.where = no_tier_or_young_american,
-     .json = "\"where\":{\"any\":[{\"not\":{\"field\":\"plan.tier\",\"op\":\"exists\"}},{\"all\":[{\"field\":\"country\","
-             "\"op\":\"eq\",\"value\":\"USA\"},{\"field\":\"demographics.age\",\"op\":\"lt\",\"value\":30}]}]}"},
+     .json =
+         "\"where\":{\"any\":[{\"not\":{\"field\":\"plan.tier\",\"op\":\"exists\"}},{\"all\":[{\"field\":\"country\","
+         "\"op\":\"eq\",\"value\":\"USA\"},{\"field\":\"demographics.age\",\"op\":\"lt\",\"value\":30}]}]}"},
     {.where = is_vip, .json = "\"where\":{\"field\":\"tags\",\"op\":\"eq\",\"value\":\"VIP\"}"},
-    {.phrases = {"violin", "cooking"}, .where = is_adult,
-     .json = "\"phrases\":[\"violin\",\"cooking\"],\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}"},
+    {.phrases = {"violin", "cooking"},
+     .where = is_adult,
+     .json =
+         "\"phrases\":[\"violin\",\"cooking\"],\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18}"},
     {.json = "\"description\":\"only people\""},
     {.json = "\"topic\":\"sports\"", .topic_plus_1 = 1},
-    {.json = "\"topic\":\"Music\",\"min_confidence\":0.75", .topic_plus_1 = 4, .min_confidence = 0.75},
-    {.phrases = {"nike *"}, .not_phrases = {"* football"}, .json = "\"phrases\":[\"nike *\"],\"not_phrases\":[\"* football\"],"
-     "\"topic\":\"Sports\"", .topic_plus_1 = 1},
+    {.json = "\"topic\":\"Music\",\"min_confidence\":0.75",
+     .topic_plus_1 = 4,
+     .min_confidence = 0.75},
+    {.phrases = {"nike *"},
+     .not_phrases = {"* football"},
+     .json = "\"phrases\":[\"nike *\"],\"not_phrases\":[\"* football\"],"
+             "\"topic\":\"Sports\"",
+     .topic_plus_1 = 1},
     {.json = "\"examples\":[\"nike shoes\"]", .examples = {"nike shoes"}},
-    {.where = is_adult, .json = "\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18},\"topic\":\"Food & Drink\","
-     "\"examples\":[\"violin\",\"Cooking\"]", .topic_plus_1 = 2, .examples = {"violin", "Cooking"}},
+    {.where = is_adult,
+     .json = "\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":18},\"topic\":\"Food & Drink\","
+             "\"examples\":[\"violin\",\"Cooking\"]",
+     .topic_plus_1 = 2,
+     .examples = {"violin", "Cooking"}},
 };
 
 static const struct table_entry table_entries[] = {
-    {"Opera", 3, 0.9, 0},   {"opera", 3, 0.9, 0},    {"violin", 3, 0.7, 0},        {"cooking", 1, 0.8, 1},
-    {"Cooking", 1, 0.8, 1}, {"nike", -1, 0, 2},      {"nike shoes", -1, 0, 2},     {"nike socks", -1, 0, 2},
-    {"Football", 0, 0.9, 3}, {"flag football", 0, 0.8, 3}, {"fantasy football", 0, 0.6, 4}, {"Fantasy-Football", -1, 0, 4},
-    {"Cricket", 0, 0.9, 5}, {"cricket", 0, 0.95, 5}, {"CRICKET", -1, 0, 5},        {"Cr\xc3\xad" "cket", -1, 0, -1},
+    {"Opera", 3, 0.9, 0},
+    {"opera", 3, 0.9, 0},
+    {"violin", 3, 0.7, 0},
+    {"cooking", 1, 0.8, 1},
+    {"Cooking", 1, 0.8, 1},
+    {"nike", -1, 0, 2},
+    {"nike shoes", -1, 0, 2},
+    {"nike socks", -1, 0, 2},
+    {"Football", 0, 0.9, 3},
+    {"flag football", 0, 0.8, 3},
+    {"fantasy football", 0, 0.6, 4},
+    {"Fantasy-Football", -1, 0, 4},
+    {"Cricket", 0, 0.9, 5},
+    {"cricket", 0, 0.95, 5},
+    {"CRICKET", -1, 0, 5},
+    {"Cr\xc3\xad"
+     "cket",
+     -1, 0, -1},
 };
 
 const struct classifier *input_classifier(void)

@@ -19,7 +19,8 @@ static void *room_for(void *items, size_t count, size_t *room, size_t item_bytes
     return bigger;
 }
 #define PUSH(items, count, room, ...)                                                              \
-    ((items) = room_for((items), (count), &(room), sizeof *(items)), (items)[(count)++] = (__VA_ARGS__))
+    ((items) = room_for((items), (count), &(room), sizeof *(items)),                               \
+     (items)[(count)++] = (__VA_ARGS__))
 
 static void copy_text(char out[REF_TEXT], struct slice text)
 {
@@ -41,15 +42,15 @@ static bool newer(const struct ref_origin *a, const struct ref_origin *b)
 }
 
 /* The record's own time, but never after it was received. */
-static struct ref_origin origin_of(const struct reference *ref, int64_t event_us, uint64_t sequence, int64_t received_us,
-                                   struct slice source)
+static struct ref_origin origin_of(const struct reference *ref, int64_t event_us, uint64_t sequence,
+                                   int64_t received_us, struct slice source)
 {
     struct ref_origin origin = {event_us != 0 && event_us < received_us ? event_us : received_us,
                                 settings_source_priority(ref->settings, source), sequence};
     return origin;
 }
 
-/* ---- people and identifiers ------------------------------------------------------------------- */
+/* ---- people and identifiers ------------------------------------------------------------------ */
 
 struct ref_person *ref_person(const struct reference *ref, uint32_t number)
 {
@@ -73,7 +74,8 @@ uint32_t ref_root(const struct reference *ref, uint32_t number)
     return ref_person(ref, number)->alive ? number : 0;
 }
 
-static struct ref_identifier *id_of(const struct ref_person *person, uint8_t type, const char *value)
+static struct ref_identifier *id_of(const struct ref_person *person, uint8_t type,
+                                    const char *value)
 {
     for (size_t i = 0; i < person->id_count; i++) {
         if (person->ids[i].type == type && strcmp(person->ids[i].value, value) == 0) {
@@ -102,7 +104,7 @@ uint32_t ref_find(const struct reference *ref, uint8_t type, struct slice value)
     return holder_of(ref, type, text);
 }
 
-/* ---- who is it? ------------------------------------------------------------------------------- */
+/* ---- who is it? ------------------------------------------------------------------------------ */
 
 struct group {
     uint32_t members[64]; /* the first is the person, the others merge into them */
@@ -114,15 +116,17 @@ static uint32_t limit_of(const struct reference *ref, uint8_t type)
     return ref->settings->identifiers[type].limit_count;
 }
 
-/* The record's more telling identifiers (before `upto`) cannot be this person's when the person has another one of a type of
- * which there is only one. */
-static bool can_be(const struct reference *ref, uint32_t number, const struct record *record, size_t upto)
+/* The record's more telling identifiers (before `upto`) cannot be this person's when the person has
+ * another one of a type of which there is only one. */
+static bool can_be(const struct reference *ref, uint32_t number, const struct record *record,
+                   size_t upto)
 {
     const struct ref_person *person = ref_person(ref, number);
     for (size_t i = 0; i < upto; i++) {
         char value[REF_TEXT];
         copy_text(value, record->identifiers[i].value);
-        for (size_t k = 0; limit_of(ref, record->identifiers[i].type) == 1 && k < person->id_count; k++) {
+        for (size_t k = 0; limit_of(ref, record->identifiers[i].type) == 1 && k < person->id_count;
+             k++) {
             if (person->ids[k].current && person->ids[k].type == record->identifiers[i].type &&
                 strcmp(person->ids[k].value, value) != 0) {
                 return false;
@@ -132,9 +136,10 @@ static bool can_be(const struct reference *ref, uint32_t number, const struct re
     return true;
 }
 
-/* Two may become one when everything they, those already merging and the record so far hold stays within each limit. */
-static bool fits(const struct reference *ref, const struct group *group, uint32_t other, const struct record *record,
-                 size_t upto)
+/* Two may become one when everything they, those already merging and the record so far hold stays
+ * within each limit. */
+static bool fits(const struct reference *ref, const struct group *group, uint32_t other,
+                 const struct record *record, size_t upto)
 {
     struct ref_identifier all[4096];
     size_t count = 0;
@@ -144,7 +149,8 @@ static bool fits(const struct reference *ref, const struct group *group, uint32_
         const struct ref_identifier *ids = &one;
         size_t id_count = 1;
         if (m <= group->count) {
-            const struct ref_person *person = ref_person(ref, m < group->count ? group->members[m] : other);
+            const struct ref_person *person =
+                ref_person(ref, m < group->count ? group->members[m] : other);
             ids = person->ids;
             id_count = person->id_count;
         } else {
@@ -153,7 +159,8 @@ static bool fits(const struct reference *ref, const struct group *group, uint32_
         }
         for (size_t i = 0; i < id_count; i++) {
             size_t k = 0;
-            while (k < count && !(all[k].type == ids[i].type && strcmp(all[k].value, ids[i].value) == 0)) {
+            while (k < count &&
+                   !(all[k].type == ids[i].type && strcmp(all[k].value, ids[i].value) == 0)) {
                 k++;
             }
             if (ids[i].current && k == count && count < 4096) {
@@ -179,7 +186,8 @@ static void resolve(const struct reference *ref, const struct record *record, st
         for (size_t m = 0; m < group->count; m++) {
             known |= group->members[m] == owner;
         }
-        if (!known && (group->count == 0 ? can_be(ref, owner, record, i) : fits(ref, group, owner, record, i))) {
+        if (!known && (group->count == 0 ? can_be(ref, owner, record, i)
+                                         : fits(ref, group, owner, record, i))) {
             group->members[group->count++] = owner;
         }
     }
@@ -187,7 +195,8 @@ static void resolve(const struct reference *ref, const struct record *record, st
 
 void ref_fold(const char *text, size_t length, char out[REF_TEXT])
 {
-    static const char *const accents[] = {"\xc3\xa9", "e", "\xc3\xad", "i", "\xc3\xb3", "o", "\xc3\x89", "e"};
+    static const char *const accents[] = {"\xc3\xa9", "e", "\xc3\xad", "i",
+                                          "\xc3\xb3", "o", "\xc3\x89", "e"};
     size_t to = 0;
     for (size_t i = 0; i < length && to + 1 < REF_TEXT; i++) {
         char c = text[i];
@@ -203,7 +212,7 @@ void ref_fold(const char *text, size_t length, char out[REF_TEXT])
     out[to] = '\0';
 }
 
-/* ---- what is said about a person -------------------------------------------------------------- */
+/* ---- what is said about a person ------------------------------------------------------------- */
 
 static void drop(struct ref_facts *facts, size_t at)
 {
@@ -215,7 +224,8 @@ static void drop(struct ref_facts *facts, size_t at)
 static void drop_older(struct ref_facts *facts, const char *name, const struct ref_origin *origin)
 {
     for (size_t i = facts->count; i > 0; i--) {
-        if ((name == NULL || strcmp(facts->at[i - 1].name, name) == 0) && newer(origin, &facts->at[i - 1].origin)) {
+        if ((name == NULL || strcmp(facts->at[i - 1].name, name) == 0) &&
+            newer(origin, &facts->at[i - 1].origin)) {
             drop(facts, i - 1);
         }
     }
@@ -260,16 +270,20 @@ static void say_field(struct ref_person *person, const struct ref_fact *fact)
     }
 }
 
-/* Lists are united; a member keeps its newest mention; one that is older than a clear or value of the name is not heard. */
-static void say_member(struct ref_person *person, struct ref_facts *members, const struct ref_fact *fact)
+/* Lists are united; a member keeps its newest mention; one that is older than a clear or value of
+ * the name is not heard. */
+static void say_member(struct ref_person *person, struct ref_facts *members,
+                       const struct ref_fact *fact)
 {
-    const struct ref_fact *field = fact_named(&person->fields, members == &person->items ? fact->name : "interests");
+    const struct ref_fact *field =
+        fact_named(&person->fields, members == &person->items ? fact->name : "interests");
     if (field != NULL && newer(&field->origin, &fact->origin)) {
         return;
     }
     for (size_t i = 0; i < members->count; i++) {
         struct ref_fact *known = &members->at[i];
-        /* An interest's name is its fold: one that differs in case only takes the spelling of the newest. */
+        /* An interest's name is its fold: one that differs in case only takes the spelling of the
+         * newest. */
         if (strcmp(known->name, fact->name) == 0 &&
             (members == &person->interests || strcmp(known->text, fact->text) == 0)) {
             if (newer(&fact->origin, &known->origin)) {
@@ -292,13 +306,15 @@ static void value_text(const struct value *value, char out[REF_TEXT])
     }
 }
 
-static void say_record(struct ref_person *person, const struct record *record, const struct ref_origin *origin,
-                       int64_t received_us)
+static void say_record(struct ref_person *person, const struct record *record,
+                       const struct ref_origin *origin, int64_t received_us)
 {
     struct ref_fact fact = {.origin = *origin};
     for (size_t i = 0; i < record->field_count; i++) {
         const struct record_field *field = &record->fields[i];
-        copy_text(fact.name, field->field == FIELD_ATTRIBUTE ? field->name : slice_from_cstr(field_path(field->field)));
+        copy_text(fact.name, field->field == FIELD_ATTRIBUTE
+                                 ? field->name
+                                 : slice_from_cstr(field_path(field->field)));
         value_text(&field->value, fact.text);
         say_field(person, &fact);
     }
@@ -324,7 +340,7 @@ static void say_record(struct ref_person *person, const struct record *record, c
     person->updated_at_us = received_us;
 }
 
-/* ---- merging ---------------------------------------------------------------------------------- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 static int compare_u64(const void *a, const void *b)
 {
@@ -369,18 +385,20 @@ static uint32_t merge(struct reference *ref, uint32_t a, uint32_t b)
         PUSH(to->sequences, to->sequence_count, to->sequence_room, from->sequences[i]);
     }
     qsort(to->sequences, to->sequence_count, sizeof *to->sequences, compare_u64);
-    to->created_at_us = from->created_at_us < to->created_at_us ? from->created_at_us : to->created_at_us;
-    to->updated_at_us = from->updated_at_us > to->updated_at_us ? from->updated_at_us : to->updated_at_us;
+    to->created_at_us =
+        from->created_at_us < to->created_at_us ? from->created_at_us : to->created_at_us;
+    to->updated_at_us =
+        from->updated_at_us > to->updated_at_us ? from->updated_at_us : to->updated_at_us;
     to->tree += from->tree;
     from->parent = to->number;
     from->alive = false;
     return to->number;
 }
 
-/* ---- records, corrections, erasures ----------------------------------------------------------- */
+/* ---- records, corrections, erasures ---------------------------------------------------------- */
 
-/* An identifier of somebody else moves when the record is newer than their last sight of it; otherwise it stays theirs and
- * is only in this person's history. */
+/* An identifier of somebody else moves when the record is newer than their last sight of it;
+ * otherwise it stays theirs and is only in this person's history. */
 static void claim(struct reference *ref, uint32_t number, const struct record_identifier *item,
                   const struct ref_origin *origin)
 {
@@ -395,7 +413,8 @@ static void claim(struct reference *ref, uint32_t number, const struct record_id
     link_id(ref_person(ref, number), &id);
 }
 
-/* Beyond a type's limit the one not seen for longest gives way; of those last seen in one entry the first by its bytes. */
+/* Beyond a type's limit the one not seen for longest gives way; of those last seen in one entry the
+ * first by its bytes. */
 static void keep_limit(const struct reference *ref, struct ref_person *person, uint8_t type)
 {
     for (;;) {
@@ -417,11 +436,13 @@ static void keep_limit(const struct reference *ref, struct ref_person *person, u
     }
 }
 
-/* A message id seen within the window names the person and says nothing new. One of a person erased since is new. */
+/* A message id seen within the window names the person and says nothing new. One of a person erased
+ * since is new. */
 static uint32_t seen_before(struct reference *ref, const char *id, int64_t now_us)
 {
     for (size_t i = 0; id[0] != '\0' && i < ref->message_count; i++) {
-        if (strcmp(ref->messages[i].id, id) == 0 && ref->messages[i].at_us >= now_us - MESSAGE_WINDOW_US) {
+        if (strcmp(ref->messages[i].id, id) == 0 &&
+            ref->messages[i].at_us >= now_us - MESSAGE_WINDOW_US) {
             uint32_t number = ref_root(ref, ref->messages[i].number);
             if (number != 0) {
                 return number;
@@ -431,21 +452,23 @@ static uint32_t seen_before(struct reference *ref, const char *id, int64_t now_u
     return 0;
 }
 
-uint32_t ref_record(struct reference *ref, const struct record *record, uint64_t sequence, int64_t received_us,
-                    struct slice source)
+uint32_t ref_record(struct reference *ref, const struct record *record, uint64_t sequence,
+                    int64_t received_us, struct slice source)
 {
     struct ref_message message = {.at_us = received_us};
     copy_text(message.id, record->message_id);
     uint32_t number = seen_before(ref, message.id, received_us);
     bool repeat = number != 0;
     if (!repeat) {
-        struct ref_origin origin = origin_of(ref, record->event_time_us, sequence, received_us, source);
+        struct ref_origin origin =
+            origin_of(ref, record->event_time_us, sequence, received_us, source);
         struct group group;
         resolve(ref, record, &group);
         if (group.count == 0) {
             number = (uint32_t)ref->person_count + 1;
             PUSH(ref->people, ref->person_count, ref->person_room,
-                 (struct ref_person){.number = number, .tree = 1, .alive = true, .created_at_us = received_us});
+                 (struct ref_person){
+                     .number = number, .tree = 1, .alive = true, .created_at_us = received_us});
         }
         for (size_t m = 0; m < group.count; m++) {
             number = m == 0 ? group.members[0] : merge(ref, number, group.members[m]);
@@ -467,8 +490,8 @@ uint32_t ref_record(struct reference *ref, const struct record *record, uint64_t
     return number;
 }
 
-void ref_patch(struct reference *ref, uint32_t number, const struct record *patch, uint64_t sequence,
-               int64_t received_us, struct slice source)
+void ref_patch(struct reference *ref, uint32_t number, const struct record *patch,
+               uint64_t sequence, int64_t received_us, struct slice source)
 {
     struct ref_person *person = ref_person(ref, ref_root(ref, number));
     struct ref_origin origin = origin_of(ref, 0, sequence, received_us, source);

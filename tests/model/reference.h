@@ -1,7 +1,8 @@
-/* reference.h: what Kindred should answer, by the rules alone: arrays, linear scans, nothing shared with the engine.
+/* reference.h: what Kindred should answer, by the rules alone: arrays, linear scans, nothing shared
+ * with the engine.
  *
- * Input is what the ETL made of the bytes (struct record), so that only the fold is compared. The rules stand in
- * reference.c and reference_cohorts.c, each above the function that follows it.
+ * Input is what the ETL made of the bytes (struct record), so that only the fold is compared. The
+ * rules stand in reference.c and reference_cohorts.c, each above the function that follows it.
  *
  * Threading: one thread. Memory that is missing aborts: this is test code. */
 #ifndef KINDRED_TESTS_MODEL_REFERENCE_H
@@ -56,8 +57,8 @@ struct ref_message {
     int64_t at_us;
 };
 
-/* member = an interest that belongs (if phrases, topic or examples are given) and where (if any), or included; and not
- * excluded. Phrases and their wildcards are folded. */
+/* member = an interest that belongs (if phrases, topic or examples are given) and where (if any),
+ * or included; and not excluded. Phrases and their wildcards are folded. */
 struct ref_rules {
     const char *phrases[4], *not_phrases[4];
     bool (*where)(const struct ref_person *person);
@@ -71,7 +72,8 @@ enum { REF_EXAMPLES = 12 };
 struct ref_cohort {
     char name[REF_TEXT];
     const struct ref_rules *rules;
-    const char *examples[REF_EXAMPLES], *not_examples[REF_EXAMPLES]; /* texts; as feedback left them */
+    /* texts; as feedback left them */
+    const char *examples[REF_EXAMPLES], *not_examples[REF_EXAMPLES];
     size_t example_count, not_example_count;
     struct examples_scorer scorer; /* once it was needed */
     bool has_scorer;
@@ -92,10 +94,10 @@ struct reference {
 void ref_clear(struct reference *ref);
 
 /* Returns the person the record was found to be about. */
-uint32_t ref_record(struct reference *ref, const struct record *record, uint64_t sequence, int64_t received_us,
-                    struct slice source);
-void ref_patch(struct reference *ref, uint32_t number, const struct record *patch, uint64_t sequence,
-               int64_t received_us, struct slice source);
+uint32_t ref_record(struct reference *ref, const struct record *record, uint64_t sequence,
+                    int64_t received_us, struct slice source);
+void ref_patch(struct reference *ref, uint32_t number, const struct record *patch,
+               uint64_t sequence, int64_t received_us, struct slice source);
 void ref_erase(struct reference *ref, uint32_t number);
 
 /* 0 when there is nobody. */
@@ -103,14 +105,16 @@ uint32_t ref_find(const struct reference *ref, uint8_t type, struct slice value)
 /* Follows merges; 0 when the person was erased or never was. */
 uint32_t ref_root(const struct reference *ref, uint32_t number);
 struct ref_person *ref_person(const struct reference *ref, uint32_t number);
-const struct ref_fact *ref_field(const struct ref_person *person, const char *name); /* NULL: absent or cleared */
+/* NULL: absent or cleared */
+const struct ref_fact *ref_field(const struct ref_person *person, const char *name);
 
 struct ref_cohort *ref_cohort(struct reference *ref, const char *name);
 struct ref_cohort *ref_cohort_put(struct reference *ref, const char *name);
 void ref_cohort_delete(struct reference *ref, const char *name);
 /* An interest that belongs, or does not, whatever the model says. */
 void ref_correct(struct ref_cohort *cohort, const char *text, bool belongs);
-bool ref_member(const struct reference *ref, struct ref_cohort *cohort, const struct ref_person *person);
+bool ref_member(const struct reference *ref, struct ref_cohort *cohort,
+                const struct ref_person *person);
 
 /* Lower case without accents, marks as spaces: enough for the phrases of the tests. */
 void ref_fold(const char *text, size_t length, char out[REF_TEXT]);

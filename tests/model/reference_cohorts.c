@@ -45,12 +45,14 @@ static int matches(const char *pattern, const char *fold)
                (fold_length > length - 1 && strcmp(fold + fold_length - (length - 1), word) == 0);
     }
     if (length > 2 && strcmp(pattern + length - 2, " *") == 0) {
-        return strncmp(pattern, fold, length - 2) == 0 && (fold[length - 2] == ' ' || fold[length - 2] == '\0');
+        return strncmp(pattern, fold, length - 2) == 0 &&
+               (fold[length - 2] == ' ' || fold[length - 2] == '\0');
     }
     return strcmp(pattern, fold) == 0 ? 2 : 0;
 }
 
-/* The more telling match decides; "not" wins where they are equal. 1: in, -1: out, 0: no rule speaks. */
+/* The more telling match decides; "not" wins where they are equal. 1: in, -1: out, 0: no rule
+ * speaks. */
 static int ruled(const struct ref_rules *rules, const char *fold)
 {
     int with = 0;
@@ -85,7 +87,8 @@ void ref_correct(struct ref_cohort *cohort, const char *text, bool belongs)
     for (size_t list = 0; list < 2; list++) {
         size_t at = place_of(lists[list], *counts[list], fold);
         if (at < *counts[list]) {
-            memmove(&lists[list][at], &lists[list][at + 1], (*counts[list] - at - 1) * sizeof *lists[list]);
+            memmove(&lists[list][at], &lists[list][at + 1],
+                    (*counts[list] - at - 1) * sizeof *lists[list]);
             --*counts[list];
         }
     }
@@ -104,7 +107,8 @@ static void ask(const struct classifier *classifier, const char *text, struct ve
     classifier->classify(classifier->context, scratch, &phrase, 1, out);
 }
 
-/* The classifier and the scorer are pure functions, which have their own tests: here it is who they are asked about. */
+/* The classifier and the scorer are pure functions, which have their own tests: here it is who they
+ * are asked about. */
 static void learn(const struct classifier *classifier, struct ref_cohort *cohort)
 {
     int8_t positives[REF_EXAMPLES][EMBEDDING_SIZE];
@@ -119,11 +123,13 @@ static void learn(const struct classifier *classifier, struct ref_cohort *cohort
         memcpy(negatives[i], example.embedding, EMBEDDING_SIZE);
     }
     examples_fit(classifier, (const int8_t(*)[EMBEDDING_SIZE])positives, cohort->example_count,
-                 (const int8_t(*)[EMBEDDING_SIZE])negatives, cohort->not_example_count, &cohort->scorer);
+                 (const int8_t(*)[EMBEDDING_SIZE])negatives, cohort->not_example_count,
+                 &cohort->scorer);
     cohort->has_scorer = true;
 }
 
-static bool is_like_examples(const struct classifier *classifier, struct ref_cohort *cohort, const struct verdict *verdict)
+static bool is_like_examples(const struct classifier *classifier, struct ref_cohort *cohort,
+                             const struct verdict *verdict)
 {
     static const int8_t nothing[EMBEDDING_SIZE];
     if (cohort->example_count == 0 || memcmp(verdict->embedding, nothing, sizeof nothing) == 0) {
@@ -136,7 +142,8 @@ static bool is_like_examples(const struct classifier *classifier, struct ref_coh
 }
 
 /* Rules first, then examples, then the model. */
-static bool belongs(const struct classifier *classifier, struct ref_cohort *cohort, const struct ref_fact *interest)
+static bool belongs(const struct classifier *classifier, struct ref_cohort *cohort,
+                    const struct ref_fact *interest)
 {
     const struct ref_rules *rules = cohort->rules;
     const int rule = ruled(rules, interest->name);
@@ -146,8 +153,8 @@ static bool belongs(const struct classifier *classifier, struct ref_cohort *coho
     if (place_of(cohort->examples, cohort->example_count, interest->name) < cohort->example_count) {
         return true;
     }
-    if (classifier == NULL ||
-        place_of(cohort->not_examples, cohort->not_example_count, interest->name) < cohort->not_example_count) {
+    if (classifier == NULL || place_of(cohort->not_examples, cohort->not_example_count,
+                                       interest->name) < cohort->not_example_count) {
         return false;
     }
     struct verdict verdict;
@@ -161,7 +168,8 @@ static bool belongs(const struct classifier *classifier, struct ref_cohort *coho
     return is_like_examples(classifier, cohort, &verdict);
 }
 
-static bool has_phrase(const struct classifier *classifier, struct ref_cohort *cohort, const struct ref_person *person)
+static bool has_phrase(const struct classifier *classifier, struct ref_cohort *cohort,
+                       const struct ref_person *person)
 {
     for (size_t i = 0; i < person->interests.count; i++) {
         if (belongs(classifier, cohort, &person->interests.at[i])) {
@@ -171,7 +179,8 @@ static bool has_phrase(const struct classifier *classifier, struct ref_cohort *c
     return false;
 }
 
-static bool listed(const struct reference *ref, const uint32_t list[4], const struct ref_person *person)
+static bool listed(const struct reference *ref, const uint32_t list[4],
+                   const struct ref_person *person)
 {
     for (size_t i = 0; i < 4; i++) {
         if (list[i] != 0 && ref_root(ref, list[i]) == person->number) {
@@ -181,11 +190,13 @@ static bool listed(const struct reference *ref, const uint32_t list[4], const st
     return false;
 }
 
-bool ref_member(const struct reference *ref, struct ref_cohort *cohort, const struct ref_person *person)
+bool ref_member(const struct reference *ref, struct ref_cohort *cohort,
+                const struct ref_person *person)
 {
     const struct ref_rules *rules = cohort->rules;
     bool asks = rules->phrases[0] != NULL || rules->topic_plus_1 != 0 || cohort->example_count > 0;
-    bool in = (asks || rules->where != NULL) && (!asks || has_phrase(ref->classifier, cohort, person)) &&
+    bool in = (asks || rules->where != NULL) &&
+              (!asks || has_phrase(ref->classifier, cohort, person)) &&
               (rules->where == NULL || rules->where(person));
     return (in || listed(ref, cohort->include, person)) && !listed(ref, cohort->exclude, person);
 }

@@ -1,9 +1,11 @@
-/* Tries to find a sequence of operations after which the engine answers something else than the rules say.
+/* Tries to find a sequence of operations after which the engine answers something else than the
+ * rules say.
  *
- * Random records (late, doubled, conflicting, cleared), corrections, cohorts by rules, topics and examples, feedback,
- * verdicts that come with the record or later, quarantine, erasures and their scrubbing,
- * checkpoints, and starts with and without the newest checkpoint go to the engine on a real folder and to the reference.
- * One in WORLD_COMPARE operations everything is compared; a world of some thousand operations is followed by a new one.
+ * Random records (late, doubled, conflicting, cleared), corrections, cohorts by rules, topics and
+ * examples, feedback, verdicts that come with the record or later, quarantine, erasures and their
+ * scrubbing, checkpoints, and starts with and without the newest checkpoint go to the engine on a
+ * real folder and to the reference. One in WORLD_COMPARE operations everything is compared; a world
+ * of some thousand operations is followed by a new one.
  *
  *   test_model [--operations N] [--seed S] [--world N] [--compare N] [--erase PER_MILLE] */
 #include <inttypes.h>
@@ -46,7 +48,8 @@ int main(int argc, char **argv)
         uint64_t until = world.steps + of_a_world;
         world.classifier = worlds % 4 == 3 ? NULL : input_classifier();
         world_open(&world, seed + worlds++, NULL);
-        while (world.steps < until && world.steps < operations && world.ref.person_count < WORLD_PEOPLE_MAX) {
+        while (world.steps < until && world.steps < operations &&
+               world.ref.person_count < WORLD_PEOPLE_MAX) {
             world_step(&world);
             if (world.steps % compare_every == 0) {
                 world_compare(&world);

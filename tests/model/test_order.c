@@ -1,7 +1,8 @@
 /* Tries to find two orders of the same records that leave different people or different values.
  *
- * The rules promise none as long as the records agree about who is who: one e-mail a person, each cookie with one
- * e-mail only, no limit reached, no two times the same. Values, clears, lists and interests may come in any order.
+ * The rules promise none as long as the records agree about who is who: one e-mail a person, each
+ * cookie with one e-mail only, no limit reached, no two times the same. Values, clears, lists and
+ * interests may come in any order.
  *
  *   test_order [--sets N] [--seed S]      N sets of records, each in eight orders */
 #include <inttypes.h>
@@ -23,7 +24,7 @@ struct set {
     size_t order[RECORDS];
 };
 
-/* ---- the records ---------------------------------------------------------------------------------- */
+/* ---- the records ----------------------------------------------------------------------------- */
 
 static const char *word(struct prng *prng, const char *const *words, size_t count)
 {
@@ -32,30 +33,39 @@ static const char *word(struct prng *prng, const char *const *words, size_t coun
 
 static void make_record(struct prng *prng, size_t at, char out[TEXT_MAX])
 {
-    static const char *const tiers[] = {"\"gold\"", "\"silver\"", "null", "[\"a\",\"b\"]", "[\"b\",\"c\"]"};
-    static const char *const interests[] = {"[\"Chess\"]", "[\"chess\",\"opera\"]", "[\"CHESS\"]", "[\"Opera\"]", "null"};
+    static const char *const tiers[] = {"\"gold\"", "\"silver\"", "null", "[\"a\",\"b\"]",
+                                        "[\"b\",\"c\"]"};
+    static const char *const interests[] = {"[\"Chess\"]", "[\"chess\",\"opera\"]", "[\"CHESS\"]",
+                                            "[\"Opera\"]", "null"};
     unsigned who = (unsigned)prng_below(prng, PEOPLE);
     unsigned ids = 1 + (unsigned)prng_below(prng, 15);
     size_t length = 0;
-    length += (size_t)snprintf(out + length, TEXT_MAX - length, "{\"age\":%u",  (unsigned)prng_below(prng, 90));
+    length += (size_t)snprintf(out + length, TEXT_MAX - length, "{\"age\":%u",
+                               (unsigned)prng_below(prng, 90));
     if (ids & 1) {
-        length += (size_t)snprintf(out + length, TEXT_MAX - length, ",\"email\":\"p%u@example.org\"", who);
+        length += (size_t)snprintf(out + length, TEXT_MAX - length,
+                                   ",\"email\":\"p%u@example.org\"", who);
     }
     if (ids & 2) {
-        length += (size_t)snprintf(out + length, TEXT_MAX - length, ",\"user_id\":\"user-%u\"", who);
+        length +=
+            (size_t)snprintf(out + length, TEXT_MAX - length, ",\"user_id\":\"user-%u\"", who);
     }
     if (ids & 4) {
-        length += (size_t)snprintf(out + length, TEXT_MAX - length, ",\"phone\":\"+12025550%u0%u\"", 1 + who % 2, who);
+        length += (size_t)snprintf(out + length, TEXT_MAX - length, ",\"phone\":\"+12025550%u0%u\"",
+                                   1 + who % 2, who);
     }
     if (ids & 8) {
-        length += (size_t)snprintf(out + length, TEXT_MAX - length, ",\"cookie\":[\"c%u-%u\",\"c%u-%u\"]", who,
-                                   (unsigned)prng_below(prng, 4), who, (unsigned)prng_below(prng, 4));
+        length += (size_t)snprintf(
+            out + length, TEXT_MAX - length, ",\"cookie\":[\"c%u-%u\",\"c%u-%u\"]", who,
+            (unsigned)prng_below(prng, 4), who, (unsigned)prng_below(prng, 4));
     }
     if (prng_below(prng, 2) == 0) {
-        length += (size_t)snprintf(out + length, TEXT_MAX - length, ",\"tier\":%s", word(prng, tiers, 5));
+        length +=
+            (size_t)snprintf(out + length, TEXT_MAX - length, ",\"tier\":%s", word(prng, tiers, 5));
     }
     if (prng_below(prng, 2) == 0) {
-        length += (size_t)snprintf(out + length, TEXT_MAX - length, ",\"interests\":%s", word(prng, interests, 5));
+        length += (size_t)snprintf(out + length, TEXT_MAX - length, ",\"interests\":%s",
+                                   word(prng, interests, 5));
     }
     /* Distinct times in no relation to the order of making. */
     snprintf(out + length, TEXT_MAX - length, ",\"timestamp\":\"2025-06-%02uT%02u:00:%02uZ\"}",
@@ -72,7 +82,7 @@ static void shuffle(struct prng *prng, struct set *set)
     }
 }
 
-/* ---- what they leave ------------------------------------------------------------------------------- */
+/* ---- what they leave ------------------------------------------------------------------------- */
 
 static int compare_lines(const void *a, const void *b)
 {
@@ -92,11 +102,13 @@ static void sorted(struct lines *lines)
 static void add_members(struct lines *lines, const char *name, json_value list)
 {
     for (struct json_iterator i = json_iterate(list); json_next(&i);) {
-        snprintf(lines->at[lines->count++], sizeof lines->at[0], "%s %.*s", name, SLICE_ARGS(json_text(i.value)));
+        snprintf(lines->at[lines->count++], sizeof lines->at[0], "%s %.*s", name,
+                 SLICE_ARGS(json_text(i.value)));
     }
 }
 
-/* One person as a text: identifiers with their times, values, members, interests; no numbers, no entries. */
+/* One person as a text: identifiers with their times, values, members, interests; no numbers, no
+ * entries. */
 static void add_person(const struct engine *engine, uint32_t number, struct buffer *out)
 {
     static struct lines lines;
@@ -116,13 +128,14 @@ static void add_person(const struct engine *engine, uint32_t number, struct buff
         if (json_type(i.value) == JSON_ARRAY) {
             add_members(&lines, name, i.value);
         } else {
-            snprintf(lines.at[lines.count++], sizeof lines.at[0], "%s=%.*s%" PRId64, name, SLICE_ARGS(json_text(i.value)),
-                     json_integer(i.value));
+            snprintf(lines.at[lines.count++], sizeof lines.at[0], "%s=%.*s%" PRId64, name,
+                     SLICE_ARGS(json_text(i.value)), json_integer(i.value));
         }
     }
     for (struct json_iterator i = json_iterate(json_get(user, "identifiers")); json_next(&i);) {
         snprintf(lines.at[lines.count++], sizeof lines.at[0], "id %.*s %d %.*s",
-                 SLICE_ARGS(json_text(json_get(i.value, "value"))), json_true(json_get(i.value, "current")),
+                 SLICE_ARGS(json_text(json_get(i.value, "value"))),
+                 json_true(json_get(i.value, "current")),
                  SLICE_ARGS(json_text(json_get(i.value, "at"))));
     }
     sorted(&lines);
@@ -155,12 +168,16 @@ static void ingest(struct engine *engine, const struct set *set)
         struct slice text = slice_from_cstr(set->records[set->order[i]]);
         struct record_form form = {.format = FORMAT_JSON, .etl_version = ETL_RULES_VERSION};
         struct record_error reason;
-        CHECK(record_read(&arena, text, &form, engine_settings(engine), &records[i], &reason) == ERR_OK);
-        drafts[i] = (struct draft){.entry = {.kind = ENTRY_RECORD, .format = FORMAT_JSON, .etl_version = ETL_RULES_VERSION,
+        CHECK(record_read(&arena, text, &form, engine_settings(engine), &records[i], &reason) ==
+              ERR_OK);
+        drafts[i] = (struct draft){.entry = {.kind = ENTRY_RECORD,
+                                             .format = FORMAT_JSON,
+                                             .etl_version = ETL_RULES_VERSION,
                                              .payload = text},
                                    .record = &records[i]};
     }
-    struct submission submission = {.kind = SUBMIT_RECORDS, .drafts = drafts, .draft_count = RECORDS, .done = ignore};
+    struct submission submission = {
+        .kind = SUBMIT_RECORDS, .drafts = drafts, .draft_count = RECORDS, .done = ignore};
     struct submission *one = &submission;
     engine_commit(engine, &one, 1);
     arena_deinit(&arena);
@@ -180,7 +197,8 @@ static void fold(const struct set *set, struct buffer *out)
     struct random_source random = prng_source(&prng);
     const char *folder = folder_make();
     snprintf(path, sizeof path, "%s/log", folder);
-    struct rawlog_options options = {.files = &file_system_posix, .random = &random, .directory = path};
+    struct rawlog_options options = {
+        .files = &file_system_posix, .random = &random, .directory = path};
     CHECK(rawlog_open(&options, &log, &report, &error) == ERR_OK);
     struct engine_options engine_options = {.log = log, .clock = &test_clock, .random = &random};
     CHECK(engine_open(&engine_options, &engine, &error) == ERR_OK);
@@ -241,8 +259,10 @@ int main(int argc, char **argv)
             buffer_clear(&other);
             fold(&set, &other);
             if (!slice_equal(buffer_slice(&first), buffer_slice(&other))) {
-                fprintf(stderr, "DIFFERENCE: order %d of set %" PRIu64 ", seed %" PRIu64 "\n%.*s---\n%.*s", order, s, seed,
-                        SLICE_ARGS(buffer_slice(&first)), SLICE_ARGS(buffer_slice(&other)));
+                fprintf(stderr,
+                        "DIFFERENCE: order %d of set %" PRIu64 ", seed %" PRIu64 "\n%.*s---\n%.*s",
+                        order, s, seed, SLICE_ARGS(buffer_slice(&first)),
+                        SLICE_ARGS(buffer_slice(&other)));
                 return 1;
             }
         }

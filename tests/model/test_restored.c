@@ -1,8 +1,10 @@
-/* Tries to find somebody who is not in a restored older backup as they were when it was made, though others have been erased since.
+/* Tries to find somebody who is not in a restored older backup as they were when it was made,
+ * though others have been erased since.
  *
- * Random operations; a backup, and what everybody looks like; more operations, with many erasures; another backup. Then the
- * first backup is restored, whole and up to some entry of before, with what was erased since: everybody who is still there looks the
- * same word for word (up to some entry: as in a fold of the unscrubbed log up to there), and the others are gone.
+ * Random operations; a backup, and what everybody looks like; more operations, with many erasures;
+ * another backup. Then the first backup is restored, whole and up to some entry of before, with
+ * what was erased since: everybody who is still there looks the same word for word (up to some
+ * entry: as in a fold of the unscrubbed log up to there), and the others are gone.
  *
  *   test_restored [--worlds N] [--seed S] */
 #include <inttypes.h>

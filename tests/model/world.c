@@ -15,7 +15,7 @@
 
 static const int64_t WINDOW_US = 7ll * 24 * 3600 * 1000000;
 
-/* ---- saying what went wrong ---------------------------------------------------------------------- */
+/* ---- saying what went wrong ------------------------------------------------------------------ */
 
 void world_note(struct world *world, const char *format, ...)
 {
@@ -58,8 +58,8 @@ void world_fail(struct world *world, uint32_t number, const char *format, ...)
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\n  seed %" PRIu64 ", step %" PRIu64 ", entry %" PRIu64 ", folder %s\n", world->seed, world->steps,
-            world->last_sequence, world->path);
+    fprintf(stderr, "\n  seed %" PRIu64 ", step %" PRIu64 ", entry %" PRIu64 ", folder %s\n",
+            world->seed, world->steps, world->last_sequence, world->path);
     exit(1);
 }
 
@@ -70,7 +70,7 @@ static void must(struct world *world, err e, const struct error *error, const ch
     }
 }
 
-/* ---- opening and closing -------------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static int64_t clock_now(void *context)
 {
@@ -88,13 +88,20 @@ void world_start(struct world *world)
     struct error error = {0};
     world->random = prng_source(&world->prng);
     struct data_folder_options folder = {.files = world->files ? world->files : &file_system_posix,
-                                         .random = &world->random, .path = world->path, .segment_bytes = 256 * 1024};
-    must(world, data_folder_open(&folder, &world->folder, &error), &error, "the folder does not open");
+                                         .random = &world->random,
+                                         .path = world->path,
+                                         .segment_bytes = 256 * 1024};
+    must(world, data_folder_open(&folder, &world->folder, &error), &error,
+         "the folder does not open");
     static struct clock clock;
     clock = (struct clock){clock_now, clock_ticks, world};
-    struct engine_options options = {.log = world->folder.log, .checkpoint = world->folder.checkpoint, .clock = &clock,
-                                     .random = &world->random, .durability = DURABILITY_FSYNC,
-                                     .settings_json = slice_from_cstr(input_settings), .classifier = world->classifier};
+    struct engine_options options = {.log = world->folder.log,
+                                     .checkpoint = world->folder.checkpoint,
+                                     .clock = &clock,
+                                     .random = &world->random,
+                                     .durability = DURABILITY_FSYNC,
+                                     .settings_json = slice_from_cstr(input_settings),
+                                     .classifier = world->classifier};
     must(world, engine_open(&options, &world->engine, &error), &error, "the engine does not open");
 }
 
@@ -115,13 +122,15 @@ void world_open(struct world *world, uint64_t seed, const char *path)
     arena_init(&world->arena, (size_t)64 << 20);
     world->now_us = 1767225600ll * 1000000 + (int64_t)prng_below(&world->prng, 1000000);
     world->steps = before;
-    must(world, settings_parse(slice_from_cstr(input_settings), &world->settings, &error), &error, "settings");
+    must(world, settings_parse(slice_from_cstr(input_settings), &world->settings, &error), &error,
+         "settings");
     world->ref.settings = world->settings;
     world->ref.classifier = world->classifier;
     world->erasures = calloc(WORLD_ERASURES_MAX, sizeof *world->erasures);
     CHECK(world->erasures != NULL);
     world_start(world);
-    world->last_sequence = engine_log(world->engine)->ops->position(engine_log(world->engine)).last_sequence;
+    world->last_sequence =
+        engine_log(world->engine)->ops->position(engine_log(world->engine)).last_sequence;
     world->received_us = world->now_us;
 }
 
@@ -138,11 +147,13 @@ void world_close(struct world *world)
     for (size_t i = 0; i < WORLD_NOTES; i++) {
         free(world->notes[i]);
     }
-    *world = (struct world){.steps = world->steps, .records = world->records, .erase_weight = world->erase_weight,
-                             .classifier = world->classifier};
+    *world = (struct world){.steps = world->steps,
+                            .records = world->records,
+                            .erase_weight = world->erase_weight,
+                            .classifier = world->classifier};
 }
 
-/* ---- committing ----------------------------------------------------------------------------------- */
+/* ---- committing ------------------------------------------------------------------------------ */
 
 static void count_done(struct submission *submission)
 {
@@ -167,7 +178,8 @@ static void took(struct world *world, const struct submission *submission, size_
 {
     must(world, submission->err, &submission->error, "refused");
     if (submission->first_sequence != world->last_sequence + 1) {
-        world_fail(world, 0, "entry %" PRIu64 " came after %" PRIu64, submission->first_sequence, world->last_sequence);
+        world_fail(world, 0, "entry %" PRIu64 " came after %" PRIu64, submission->first_sequence,
+                   world->last_sequence);
     }
     world->last_sequence += entries;
     /* The machine's clock goes back now and then; received-at does not. */
@@ -180,12 +192,13 @@ static void took(struct world *world, const struct submission *submission, size_
 static void refused(struct world *world, const struct submission *submission, err expected)
 {
     if (submission->err != expected || submission->first_sequence != 0) {
-        world_fail(world, 0, "%s was expected, it was %s: %s", err_name(expected), err_name(submission->err),
-                   submission->error.message);
+        world_fail(world, 0, "%s was expected, it was %s: %s", err_name(expected),
+                   err_name(submission->err), submission->error.message);
     }
 }
 
-static void commit_one(struct world *world, struct submission *submission, size_t entries, err expected)
+static void commit_one(struct world *world, struct submission *submission, size_t entries,
+                       err expected)
 {
     world_commit(world, &submission, 1);
     if (expected == ERR_OK) {
@@ -195,7 +208,7 @@ static void commit_one(struct world *world, struct submission *submission, size_
     }
 }
 
-/* ---- records -------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 enum { BATCH_MAX = 8, GROUP_MAX = 4 };
 
@@ -247,7 +260,8 @@ static void fill_batch(struct world *world, struct batch *batch)
         batch->drafts[i] = batch->inputs[i].draft;
         batch->drafts[i].entry.source = source;
     }
-    batch->submission = (struct submission){.kind = SUBMIT_RECORDS, .drafts = batch->drafts, .draft_count = batch->count};
+    batch->submission = (struct submission){
+        .kind = SUBMIT_RECORDS, .drafts = batch->drafts, .draft_count = batch->count};
     if (prng_below(&world->prng, 8) == 0) {
         uint64_t number = world->next_key++;
         snprintf(batch->key, sizeof batch->key, "key-%" PRIu64, number);
@@ -267,15 +281,17 @@ static void apply_batch(struct world *world, struct batch *batch)
         const struct log_entry *entry = &batch->drafts[i].entry;
         uint64_t sequence = batch->submission.first_sequence + i;
         if (entry->kind == ENTRY_RECORD) {
-            uint32_t number = ref_record(&world->ref, batch->drafts[i].record, sequence, world->received_us, entry->source);
-            world_note(world, "entry %" PRIu64 " p%u from \"%.*s\": %.*s", sequence, number, SLICE_ARGS(entry->source),
-                       SLICE_ARGS(entry->payload));
+            uint32_t number = ref_record(&world->ref, batch->drafts[i].record, sequence,
+                                         world->received_us, entry->source);
+            world_note(world, "entry %" PRIu64 " p%u from \"%.*s\": %.*s", sequence, number,
+                       SLICE_ARGS(entry->source), SLICE_ARGS(entry->payload));
             world->records++;
         }
     }
     if (keyed) {
         struct world_key key = {.fingerprint = batch->submission.fingerprint,
-                                .sequence = batch->submission.first_sequence + batch->count, .at_us = world->received_us};
+                                .sequence = batch->submission.first_sequence + batch->count,
+                                .at_us = world->received_us};
         snprintf(key.key, sizeof key.key, "%s", batch->key);
         world->keys[world->key_count++ % WORLD_KEYS] = key;
     }
@@ -320,14 +336,15 @@ static void step_repeat(struct world *world)
     if (conflict) {
         refused(world, submission, ERR_CONFLICT);
     } else if (submission->err != ERR_OK || !submission->repeated ||
-               !slice_equal_cstr(slice_of(submission->stored_answer, submission->stored_answer_length), answer) ||
+               !slice_equal_cstr(
+                   slice_of(submission->stored_answer, submission->stored_answer_length), answer) ||
                submission->stored_status != 200) {
         world_fail(world, 0, "the repeat of %s was not answered as before", key->key);
     }
     memory_free(submission->stored_answer);
 }
 
-/* ---- quarantine ------------------------------------------------------------------------------------ */
+/* ---- quarantine ------------------------------------------------------------------------------ */
 
 static void step_quarantine(struct world *world)
 {
@@ -339,12 +356,16 @@ static void step_quarantine(struct world *world)
     }
     input_identifier(prng_below(&world->prng, 156), &type, name);
     snprintf(item.text, sizeof item.text, "{\"broken\": \"%s\"", name);
-    struct quarantine content = {.code = SLICE_LITERAL("json_syntax"), .message = SLICE_LITERAL("broken"),
-                                 .record_number = 1, .bytes = slice_from_cstr(item.text)};
+    struct quarantine content = {.code = SLICE_LITERAL("json_syntax"),
+                                 .message = SLICE_LITERAL("broken"),
+                                 .record_number = 1,
+                                 .bytes = slice_from_cstr(item.text)};
     struct buffer payload;
     buffer_init(&payload, 4096);
     quarantine_encode(&content, &payload);
-    struct draft draft = {.entry = {.kind = ENTRY_QUARANTINE, .format = FORMAT_JSON, .payload = buffer_slice(&payload)}};
+    struct draft draft = {.entry = {.kind = ENTRY_QUARANTINE,
+                                    .format = FORMAT_JSON,
+                                    .payload = buffer_slice(&payload)}};
     struct submission submission = {.kind = SUBMIT_RECORDS, .drafts = &draft, .draft_count = 1};
     commit_one(world, &submission, 1, ERR_OK);
     item.sequence = submission.first_sequence;
@@ -360,7 +381,8 @@ static void forget_quarantined(struct world *world, size_t at)
     world->quarantined_count--;
 }
 
-/* A retry: the mended record and the end of the quarantine, in one batch. Twice in one group: the second finds it gone. */
+/* A retry: the mended record and the end of the quarantine, in one batch. Twice in one group: the
+ * second finds it gone. */
 static void step_retry(struct world *world)
 {
     static struct input inputs[2];
@@ -377,23 +399,26 @@ static void step_retry(struct world *world)
     for (size_t i = 0; i < 2; i++) {
         input_record(world, &inputs[i]);
         drafts[i][0] = inputs[i].draft;
-        drafts[i][1] = (struct draft){.entry = {.kind = ENTRY_QUARANTINE_END, .payload = slice_of(end, sizeof end)}};
-        submissions[i] = (struct submission){.kind = SUBMIT_RECORDS, .drafts = drafts[i], .draft_count = 2};
+        drafts[i][1] = (struct draft){
+            .entry = {.kind = ENTRY_QUARANTINE_END, .payload = slice_of(end, sizeof end)}};
+        submissions[i] =
+            (struct submission){.kind = SUBMIT_RECORDS, .drafts = drafts[i], .draft_count = 2};
     }
     size_t count = 1 + prng_below(&world->prng, 2);
     world_commit(world, both, count);
     took(world, &submissions[0], 2);
-    uint32_t number = ref_record(&world->ref, &inputs[0].record, submissions[0].first_sequence, world->received_us,
-                                 SLICE_NONE);
-    world_note(world, "entry %" PRIu64 " p%u retried of %" PRIu64 ": %.*s", submissions[0].first_sequence, number, sequence,
-               (int)inputs[0].length, inputs[0].text);
+    uint32_t number = ref_record(&world->ref, &inputs[0].record, submissions[0].first_sequence,
+                                 world->received_us, SLICE_NONE);
+    world_note(world, "entry %" PRIu64 " p%u retried of %" PRIu64 ": %.*s",
+               submissions[0].first_sequence, number, sequence, (int)inputs[0].length,
+               inputs[0].text);
     forget_quarantined(world, at);
     if (count == 2) {
         refused(world, &submissions[1], ERR_NOT_FOUND);
     }
 }
 
-/* ---- corrections and cohorts ------------------------------------------------------------------------ */
+/* ---- corrections and cohorts ----------------------------------------------------------------- */
 
 /* Any number, merged away, erased or never given out. */
 static uint32_t some_number(struct world *world)
@@ -409,7 +434,9 @@ static void step_patch(struct world *world)
     uint32_t number = some_number(world);
     uint32_t root = ref_root(&world->ref, number);
     size_t length = input_patch(world, body, sizeof body);
-    struct submission submission = {.kind = SUBMIT_PATCH, .number = number, .body = slice_of(body, length),
+    struct submission submission = {.kind = SUBMIT_PATCH,
+                                    .number = number,
+                                    .body = slice_of(body, length),
                                     .source = SLICE_LITERAL("steward")};
     char etag[ENGINE_ETAG_MAX];
     bool stale = prng_below(&world->prng, 4) == 0;
@@ -418,25 +445,31 @@ static void step_patch(struct world *world)
         etag[1] = stale ? (etag[1] == '0' ? '1' : '0') : etag[1];
         submission.if_match = slice_of(etag, etag_length);
     }
-    err expected = root == 0 ? ERR_NOT_FOUND : submission.if_match.length > 0 && stale ? ERR_CONFLICT : ERR_OK;
+    err expected = root == 0                                 ? ERR_NOT_FOUND
+                   : submission.if_match.length > 0 && stale ? ERR_CONFLICT
+                                                             : ERR_OK;
     commit_one(world, &submission, 1, expected);
     if (expected == ERR_OK) {
         err e = record_read_patch(&world->arena, submission.body, world->settings, &patch, &reason);
         CHECK(e == ERR_OK);
-        ref_patch(&world->ref, root, &patch, submission.first_sequence, world->received_us, submission.source);
-        world_note(world, "entry %" PRIu64 " p%u patched (as p%u): %s", submission.first_sequence, root, number, body);
+        ref_patch(&world->ref, root, &patch, submission.first_sequence, world->received_us,
+                  submission.source);
+        world_note(world, "entry %" PRIu64 " p%u patched (as p%u): %s", submission.first_sequence,
+                   root, number, body);
     }
 }
 
 /* Up to three people by number or identifier; false when one of them is not known. */
-static bool add_people(struct world *world, const char *member, uint32_t list[4], char *json, size_t room)
+static bool add_people(struct world *world, const char *member, uint32_t list[4], char *json,
+                       size_t room)
 {
     size_t count = prng_below(&world->prng, 3) == 0 ? prng_below(&world->prng, 4) : 0;
     size_t length = strlen(json);
     bool known = true;
     for (size_t i = 0; i < count; i++) {
         const char *comma = i == 0 ? "" : ",";
-        length += (size_t)snprintf(json + length, room - length, i == 0 ? ",\"%s\":[" : "%.0s", member);
+        length +=
+            (size_t)snprintf(json + length, room - length, i == 0 ? ",\"%s\":[" : "%.0s", member);
         if (prng_below(&world->prng, 2) == 0) {
             uint32_t number = 1 + some_number(world);
             list[i] = ref_root(&world->ref, number);
@@ -463,16 +496,19 @@ static void step_verdicts(struct world *world)
     struct phrase_verdict items[4];
     struct slice texts[4];
     uint32_t cursor = (uint32_t)prng_below(&world->prng, 20);
-    size_t count = world->classifier == NULL ? 0
-                                             : engine_pending_phrases(world->engine, &cursor, &world->arena, texts,
-                                                                      1 + prng_below(&world->prng, 4));
+    size_t count = world->classifier == NULL
+                       ? 0
+                       : engine_pending_phrases(world->engine, &cursor, &world->arena, texts,
+                                                1 + prng_below(&world->prng, 4));
     for (size_t i = 0; i < count; i++) {
         items[i] = verdict_of(world, texts[i]);
     }
-    struct submission submission = {.kind = SUBMIT_VERDICTS, .verdicts = items, .verdict_count = count};
+    struct submission submission = {
+        .kind = SUBMIT_VERDICTS, .verdicts = items, .verdict_count = count};
     struct submission *one = &submission;
     world_commit(world, &one, 1);
-    if (submission.err != (world->classifier != NULL ? ERR_OK : ERR_UNSUPPORTED) || submission.first_sequence != 0) {
+    if (submission.err != (world->classifier != NULL ? ERR_OK : ERR_UNSUPPORTED) ||
+        submission.first_sequence != 0) {
         world_fail(world, 0, "verdicts were answered by %s", err_name(submission.err));
     }
     world_note(world, "%zu verdicts", count);
@@ -490,14 +526,20 @@ static void step_feedback(struct world *world)
     ref_fold(positive, strlen(positive), folds[0]);
     ref_fold(negative, strlen(negative), folds[1]);
     bool clash = strcmp(folds[0], folds[1]) == 0;
-    snprintf(json, sizeof json, "{\"negative\":[\"%s\"],\"positive\":[\"%s\"]}", negative, positive);
-    struct submission submission = {.kind = SUBMIT_COHORT_FEEDBACK, .name = slice_from_cstr(name),
+    snprintf(json, sizeof json, "{\"negative\":[\"%s\"],\"positive\":[\"%s\"]}", negative,
+             positive);
+    struct submission submission = {.kind = SUBMIT_COHORT_FEEDBACK,
+                                    .name = slice_from_cstr(name),
                                     .body = slice_from_cstr(json)};
-    commit_one(world, &submission, 1, cohort == NULL ? ERR_NOT_FOUND : clash ? ERR_INVALID : ERR_OK);
+    commit_one(world, &submission, 1,
+               cohort == NULL ? ERR_NOT_FOUND
+               : clash        ? ERR_INVALID
+                              : ERR_OK);
     if (cohort != NULL && !clash) {
         ref_correct(cohort, positive, true);
         ref_correct(cohort, negative, false);
-        world_note(world, "entry %" PRIu64 " cohort %s corrected: %s", submission.first_sequence, name, json);
+        world_note(world, "entry %" PRIu64 " cohort %s corrected: %s", submission.first_sequence,
+                   name, json);
     }
 }
 
@@ -507,11 +549,13 @@ static void step_cohort(struct world *world)
     const char *name = names[prng_below(&world->prng, ARRAY_COUNT(names))];
     const struct ref_cohort *known = ref_cohort(&world->ref, name);
     if (prng_below(&world->prng, 4) == 0) {
-        struct submission submission = {.kind = SUBMIT_COHORT_DELETE, .name = slice_from_cstr(name)};
+        struct submission submission = {.kind = SUBMIT_COHORT_DELETE,
+                                        .name = slice_from_cstr(name)};
         commit_one(world, &submission, 1, known ? ERR_OK : ERR_NOT_FOUND);
         if (known != NULL) {
             ref_cohort_delete(&world->ref, name);
-            world_note(world, "entry %" PRIu64 " cohort %s deleted", submission.first_sequence, name);
+            world_note(world, "entry %" PRIu64 " cohort %s deleted", submission.first_sequence,
+                       name);
         }
         return;
     }
@@ -527,12 +571,13 @@ static void step_cohort(struct world *world)
     bool all_known = add_people(world, "include", fresh.include, json, sizeof json);
     all_known &= add_people(world, "exclude", fresh.exclude, json, sizeof json);
     snprintf(json + strlen(json), sizeof json - strlen(json), "}");
-    struct submission submission = {.kind = SUBMIT_COHORT_PUT, .name = slice_from_cstr(name), .body = slice_from_cstr(json)};
+    struct submission submission = {
+        .kind = SUBMIT_COHORT_PUT, .name = slice_from_cstr(name), .body = slice_from_cstr(json)};
     commit_one(world, &submission, 1, all_known ? ERR_OK : ERR_INVALID);
     if (all_known) {
         if (submission.created != (known == NULL)) {
-            world_fail(world, 0, "cohort %s was %s, the engine says created: %d", name, known ? "there" : "not there",
-                       submission.created);
+            world_fail(world, 0, "cohort %s was %s, the engine says created: %d", name,
+                       known ? "there" : "not there", submission.created);
         }
         struct ref_cohort *cohort = ref_cohort_put(&world->ref, name);
         memcpy(fresh.name, cohort->name, sizeof fresh.name);
@@ -541,7 +586,7 @@ static void step_cohort(struct world *world)
     }
 }
 
-/* ---- erasure ---------------------------------------------------------------------------------------- */
+/* ---- erasure --------------------------------------------------------------------------------- */
 
 static void step_erase(struct world *world)
 {
@@ -560,13 +605,15 @@ static void step_erase(struct world *world)
     }
     const struct ref_person *person = ref_person(&world->ref, root);
     struct world_erasure *erasure = &world->erasures[world->erasure_count++];
-    *erasure = (struct world_erasure){.sequence = submission.first_sequence, .entries = person->sequence_count};
+    *erasure = (struct world_erasure){.sequence = submission.first_sequence,
+                                      .entries = person->sequence_count};
     for (size_t i = 0; i < person->id_count && erasure->id_count < ARRAY_COUNT(erasure->ids); i++) {
         if (person->ids[i].current) {
             erasure->ids[erasure->id_count++] = person->ids[i];
         }
     }
-    world_note(world, "entry %" PRIu64 " p%u erased (as p%u )", submission.first_sequence, root, number);
+    world_note(world, "entry %" PRIu64 " p%u erased (as p%u )", submission.first_sequence, root,
+               number);
     ref_erase(&world->ref, root);
     world->erased++;
 }
@@ -597,7 +644,8 @@ void world_scrub(struct world *world)
     for (uint64_t times = 1 + prng_below(&world->prng, 2); times > 0; times--) {
         must(world, engine_erasure_scrub(world->engine, sequence, &error), &error, "scrub");
     }
-    /* What is quarantined after the first run is new data; what the job is called by is gone then. */
+    /* What is quarantined after the first run is new data; what the job is called by is gone
+     * then. */
     for (size_t i = 0; !erasure->scrubbed && i < world->quarantined_count; i++) {
         world->quarantined[i].scrubbed |= names_somebody(world->quarantined[i].text, erasure);
     }
@@ -616,7 +664,7 @@ void world_scrub(struct world *world)
     world_note(world, "erasure %" PRIu64 " scrubbed", sequence);
 }
 
-/* ---- the machine ------------------------------------------------------------------------------------ */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 void world_checkpoint(struct world *world)
 {

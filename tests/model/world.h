@@ -1,10 +1,11 @@
-/* world.h: an engine on a real data folder, the reference beside it, and the operations that change both.
+/* world.h: an engine on a real data folder, the reference beside it, and the operations that change
+ * both.
  *
  *   world_open ─▶ step … ─▶ world_compare ─▶ … ─▶ world_close
  *
- * Every step makes random input from the world's seed, gives it to engine_commit and, when that took it, to the
- * reference. The clock is the world's own. A difference prints what differs, the seed, the step and the last operations
- * that name the person, and ends the program. */
+ * Every step makes random input from the world's seed, gives it to engine_commit and, when that
+ * took it, to the reference. The clock is the world's own. A difference prints what differs, the
+ * seed, the step and the last operations that name the person, and ends the program. */
 #ifndef KINDRED_TESTS_MODEL_WORLD_H
 #define KINDRED_TESTS_MODEL_WORLD_H
 
@@ -14,7 +15,13 @@
 #include "reference.h"
 #include "storage/data_folder.h"
 
-enum { WORLD_NOTES = 4096, WORLD_QUARANTINE_MAX = 512, WORLD_ERASURES_MAX = 1024, WORLD_KEYS = 256, WORLD_PEOPLE_MAX = 900 };
+enum {
+    WORLD_NOTES = 4096,
+    WORLD_QUARANTINE_MAX = 512,
+    WORLD_ERASURES_MAX = 1024,
+    WORLD_KEYS = 256,
+    WORLD_PEOPLE_MAX = 900
+};
 
 struct world_key { /* an Idempotency-Key that was used */
     char key[32];
@@ -56,13 +63,15 @@ struct world {
     struct world_key keys[WORLD_KEYS];
     size_t key_count;
     uint64_t next_message, next_key;
-    uint64_t erased;      /* people */
+    uint64_t erased;          /* people */
     char *notes[WORLD_NOTES]; /* the last operations */
     uint64_t note_count;
     unsigned erase_weight; /* of 1,000 operations; 0: nobody is erased */
-    const struct classifier *classifier; /* NULL: rules only. Everything is classified before it is compared */
-    bool keep_folder;      /* never starts from the log alone */
-    void (*took)(struct world *world); /* may be NULL: called for each submission that was taken; last_sequence is its end */
+    /* NULL: rules only. Everything is classified before it is compared */
+    const struct classifier *classifier;
+    bool keep_folder; /* never starts from the log alone */
+    /* may be NULL: called for each submission that was taken; last_sequence is its end */
+    void (*took)(struct world *world);
     void *owner;
 };
 
@@ -89,8 +98,9 @@ void world_scrub(struct world *world);
 void world_reopen(struct world *world, bool checkpoint_first, bool delete_checkpoint);
 void world_verify(struct world *world);
 
-__attribute__((noreturn, format(printf, 3, 4))) void world_fail(struct world *world, uint32_t person, const char *format,
-                                                               ...);
+__attribute__((noreturn, format(printf, 3, 4))) void world_fail(struct world *world,
+                                                                uint32_t person, const char *format,
+                                                                ...);
 __attribute__((format(printf, 2, 3))) void world_note(struct world *world, const char *format, ...);
 
 /* input.c: random input. */

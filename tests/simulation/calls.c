@@ -1,7 +1,9 @@
-/* The C library's file calls, once more: what lies below /sim goes to the disk in use, all else to the system.
+/* The C library's file calls, once more: what lies below /sim goes to the disk in use, all else to
+ * the system.
  *
- * A program's own definition comes before the library's, for the program and for the shared libraries that it is linked with;
- * so LMDB calls these, too. mmap, lseek, fcntl and flock work on the memfds as they are. */
+ * A program's own definition comes before the library's, for the program and for the shared
+ * libraries that it is linked with; so LMDB calls these, too. mmap, lseek, fcntl and flock work on
+ * the memfds as they are. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +49,8 @@ int open(const char *path, int flags, ...)
 
 int close(int descriptor)
 {
-    return ours(descriptor) ? disk_close(disk_in_use, descriptor) : (int)syscall(SYS_close, descriptor);
+    return ours(descriptor) ? disk_close(disk_in_use, descriptor)
+                            : (int)syscall(SYS_close, descriptor);
 }
 
 ssize_t pread(int descriptor, void *to, size_t length, off_t offset)
@@ -79,7 +82,8 @@ ssize_t writev(int descriptor, const struct iovec *parts, int count)
         memcpy(all + length, parts[i].iov_base, parts[i].iov_len);
         length += parts[i].iov_len;
     }
-    ssize_t written = disk_write(disk_in_use, descriptor, all, length, lseek(descriptor, 0, SEEK_CUR));
+    ssize_t written =
+        disk_write(disk_in_use, descriptor, all, length, lseek(descriptor, 0, SEEK_CUR));
     if (written > 0) {
         lseek(descriptor, written, SEEK_CUR);
     }
@@ -89,12 +93,14 @@ ssize_t writev(int descriptor, const struct iovec *parts, int count)
 
 int fdatasync(int descriptor)
 {
-    return ours(descriptor) ? disk_sync(disk_in_use, descriptor) : (int)syscall(SYS_fdatasync, descriptor);
+    return ours(descriptor) ? disk_sync(disk_in_use, descriptor)
+                            : (int)syscall(SYS_fdatasync, descriptor);
 }
 
 int fsync(int descriptor)
 {
-    return ours(descriptor) ? disk_sync(disk_in_use, descriptor) : (int)syscall(SYS_fsync, descriptor);
+    return ours(descriptor) ? disk_sync(disk_in_use, descriptor)
+                            : (int)syscall(SYS_fsync, descriptor);
 }
 
 int ftruncate(int descriptor, off_t size)
@@ -107,14 +113,16 @@ int rename(const char *from, const char *to)
 {
     char a[DISK_PATH_MAX];
     char b[DISK_PATH_MAX];
-    return our_path(from, a) && our_path(to, b) ? disk_rename(disk_in_use, a, b)
-                                                : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+    return our_path(from, a) && our_path(to, b)
+               ? disk_rename(disk_in_use, a, b)
+               : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 int unlink(const char *path)
 {
     char plain[DISK_PATH_MAX];
-    return our_path(path, plain) ? disk_remove(disk_in_use, plain) : (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    return our_path(path, plain) ? disk_remove(disk_in_use, plain)
+                                 : (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
 int mkdir(const char *path, mode_t mode)

@@ -32,9 +32,11 @@ static uint64_t dice(struct disk *disk, uint64_t sides)
 
 /* ---- what readers see: the memfd; past our own definitions of the calls ---- */
 
-static void memory_write(const struct inode *inode, const void *from, size_t length, uint64_t offset)
+static void memory_write(const struct inode *inode, const void *from, size_t length,
+                         uint64_t offset)
 {
-    CHECK(length == 0 || syscall(SYS_pwrite64, inode->memory, from, length, offset) == (long)length);
+    CHECK(length == 0 ||
+          syscall(SYS_pwrite64, inode->memory, from, length, offset) == (long)length);
 }
 
 static void memory_resize(const struct inode *inode, uint64_t size)
@@ -70,7 +72,8 @@ static void durable_apply(struct inode *inode, const struct disk_change *change)
 }
 
 /* Some sectors of it arrive. */
-static void durable_tear(struct disk *disk, struct inode *inode, const struct disk_change *change, size_t sector)
+static void durable_tear(struct disk *disk, struct inode *inode, const struct disk_change *change,
+                         size_t sector)
 {
     uint64_t end = change->offset + change->length;
     if (change->data != NULL && dice(disk, 2) == 0 && end > inode->durable_bytes) {
@@ -80,7 +83,8 @@ static void durable_tear(struct disk *disk, struct inode *inode, const struct di
         uint64_t next = (at / sector + 1) * sector;
         next = next < end ? next : end;
         if (dice(disk, 2) == 0) {
-            struct disk_change part = {.offset = at, .length = next - at, .data = change->data + (at - change->offset)};
+            struct disk_change part = {
+                .offset = at, .length = next - at, .data = change->data + (at - change->offset)};
             durable_apply(inode, &part);
         }
         at = next;
@@ -98,9 +102,10 @@ static void forget_changes(struct inode *inode)
     inode->change_count = 0;
 }
 
-/* Of whole sectors, as readers see them now: what goes to a disk carries what stood in its sector before. A length of 0: the
- * size becomes `offset`. */
-static void note_change(struct disk *disk, struct inode *inode, size_t length, uint64_t offset, bool certain)
+/* Of whole sectors, as readers see them now: what goes to a disk carries what stood in its sector
+ * before. A length of 0: the size becomes `offset`. */
+static void note_change(struct disk *disk, struct inode *inode, size_t length, uint64_t offset,
+                        bool certain)
 {
     struct disk_change change = {.order = ++disk->order, .offset = offset, .certain = certain};
     if (length > 0) {
@@ -108,10 +113,11 @@ static void note_change(struct disk *disk, struct inode *inode, size_t length, u
         change.offset = offset / SECTOR * SECTOR;
         change.length = (end < inode->size ? end : inode->size) - change.offset;
         change.data = malloc(change.length);
-        CHECK(change.data != NULL && syscall(SYS_pread64, inode->memory, change.data, change.length, change.offset) ==
-                                         (long)change.length);
+        CHECK(change.data != NULL && syscall(SYS_pread64, inode->memory, change.data, change.length,
+                                             change.offset) == (long)change.length);
     }
-    inode->changes = room_for(inode->changes, inode->change_count, &inode->change_room, sizeof *inode->changes);
+    inode->changes =
+        room_for(inode->changes, inode->change_count, &inode->change_room, sizeof *inode->changes);
     inode->changes[inode->change_count++] = change;
 }
 
@@ -162,15 +168,16 @@ static void change_name(struct disk *disk, const char *from, const char *to, str
     strncpy(change.from, from, DISK_PATH_MAX - 1);
     strncpy(change.to, to, DISK_PATH_MAX - 1);
     name_apply(&disk->names, &change);
-    disk->name_changes =
-        room_for(disk->name_changes, disk->name_change_count, &disk->name_change_room, sizeof *disk->name_changes);
+    disk->name_changes = room_for(disk->name_changes, disk->name_change_count,
+                                  &disk->name_change_room, sizeof *disk->name_changes);
     disk->name_changes[disk->name_change_count++] = change;
 }
 
 static bool in_folder(const char *path, const char *folder)
 {
     size_t length = strlen(folder);
-    return strncmp(path, folder, length) == 0 && path[length] == '/' && strchr(path + length + 1, '/') == NULL;
+    return strncmp(path, folder, length) == 0 && path[length] == '/' &&
+           strchr(path + length + 1, '/') == NULL;
 }
 
 static void sync_names(struct disk *disk, const char *folder)
@@ -239,7 +246,8 @@ static struct inode *inode_make(struct disk *disk, const char *path, bool folder
 {
     struct inode *inode = calloc(1, sizeof *inode);
     CHECK(inode != NULL);
-    disk->inodes = room_for(disk->inodes, disk->inode_count, &disk->inode_room, sizeof(struct inode *));
+    disk->inodes =
+        room_for(disk->inodes, disk->inode_count, &disk->inode_room, sizeof(struct inode *));
     disk->inodes[disk->inode_count++] = inode;
     inode->number = (uint32_t)disk->inode_count;
     inode->foreign = ends_with(path, ".mdb") || ends_with(path, "/profiles");
@@ -327,8 +335,9 @@ static int descriptor_for(struct disk *disk, struct inode *inode, const char *pa
     char link[40];
     snprintf(link, sizeof link, "/proc/self/fd/%d", inode->memory);
     int access = flags & (O_ACCMODE | O_DSYNC);
-    int descriptor = inode->memory < 0 ? memfd_create("folder", MFD_CLOEXEC)
-                                       : (int)syscall(SYS_openat, AT_FDCWD, link, access | O_CLOEXEC, 0);
+    int descriptor = inode->memory < 0
+                         ? memfd_create("folder", MFD_CLOEXEC)
+                         : (int)syscall(SYS_openat, AT_FDCWD, link, access | O_CLOEXEC, 0);
     CHECK(descriptor >= 0 && descriptor < DISK_DESCRIPTORS);
     disk->open[descriptor].inode = inode;
     disk->open[descriptor].direct = (flags & O_DSYNC) != 0;
@@ -340,7 +349,8 @@ int disk_open(struct disk *disk, const char *path, int flags)
 {
     static struct inode root = {.memory = -1};
     struct inode *inode = strcmp(path, "/sim") == 0 ? &root : disk_find(disk, path);
-    trace_event(disk->trace, "open", hash64(slice_from_cstr(path), 0), (uint64_t)flags, inode != NULL ? inode->number : 0);
+    trace_event(disk->trace, "open", hash64(slice_from_cstr(path), 0), (uint64_t)flags,
+                inode != NULL ? inode->number : 0);
     if (dies(disk)) {
         return refuse(EIO);
     }
@@ -387,14 +397,16 @@ ssize_t disk_read(struct disk *disk, int descriptor, void *to, size_t length, of
     if (interrupted(disk, inode)) {
         return refuse(EINTR);
     }
-    if (!disk->quiet && !inode->foreign && length > 1 && dice(disk, 1000) < disk->faults.shortened) {
+    if (!disk->quiet && !inode->foreign && length > 1 &&
+        dice(disk, 1000) < disk->faults.shortened) {
         length = 1 + dice(disk, length - 1);
     }
     return syscall(SYS_pread64, inode->memory, to, length, offset);
 }
 
-/* How much of a write that is cut short is done: up to a sector's end, or nothing. (A regular file's pages are filled one by one,
- * and a disk's space is given out in blocks: no cut lies inside a sector.) */
+/* How much of a write that is cut short is done: up to a sector's end, or nothing. (A regular
+ * file's pages are filled one by one, and a disk's space is given out in blocks: no cut lies inside
+ * a sector.) */
 static size_t cut_short(struct disk *disk, size_t length, uint64_t offset)
 {
     uint64_t end = (offset + dice(disk, length + 1)) / SECTOR * SECTOR;
@@ -402,8 +414,8 @@ static size_t cut_short(struct disk *disk, size_t length, uint64_t offset)
 }
 
 /* The first `length` bytes arrive in the cache. */
-static void write_some(struct disk *disk, struct inode *inode, const void *from, size_t length, uint64_t offset,
-                       bool certain)
+static void write_some(struct disk *disk, struct inode *inode, const void *from, size_t length,
+                       uint64_t offset, bool certain)
 {
     if (length == 0) {
         return;
@@ -418,7 +430,8 @@ ssize_t disk_write(struct disk *disk, int descriptor, const void *from, size_t l
     struct inode *inode = disk->open[descriptor].inode;
     uint64_t offset = (uint64_t)at;
     trace_event(disk->trace, "write", inode->number, offset, length);
-    trace_mix(disk->trace, inode->foreign ? 0 : hash64(slice_of(from, length), 0)); /* LMDB leaves gaps as they were in RAM */
+    /* LMDB leaves gaps as they were in RAM */
+    trace_mix(disk->trace, inode->foreign ? 0 : hash64(slice_of(from, length), 0));
     if (disk->dead) {
         return refuse(EIO);
     }
@@ -431,13 +444,15 @@ ssize_t disk_write(struct disk *disk, int descriptor, const void *from, size_t l
     }
     int code = changing(disk, inode, offset + length > inode->size);
     if (code == ENOSPC) {
-        size_t some = inode->foreign || dice(disk, 2) == 0 ? 0 : cut_short(disk, length - 1, offset);
+        size_t some =
+            inode->foreign || dice(disk, 2) == 0 ? 0 : cut_short(disk, length - 1, offset);
         write_some(disk, inode, from, some, offset, false);
         return some > 0 ? (ssize_t)some : refuse(ENOSPC);
     }
     if (code != 0) {
         inode->failed = true;
-        write_some(disk, inode, from, dice(disk, 2) == 0 ? length : cut_short(disk, length, offset), offset, false);
+        write_some(disk, inode, from, dice(disk, 2) == 0 ? length : cut_short(disk, length, offset),
+                   offset, false);
         return refuse(EIO);
     }
     if (!disk->quiet && !inode->foreign && dice(disk, 1000) < disk->faults.shortened) {
@@ -448,7 +463,8 @@ ssize_t disk_write(struct disk *disk, int descriptor, const void *from, size_t l
     return (ssize_t)length;
 }
 
-/* A failed one: some pages have arrived, the others are never tried again. A size is not in a page: the journal has it. */
+/* A failed one: some pages have arrived, the others are never tried again. A size is not in a page:
+ * the journal has it. */
 static int sync_content(struct disk *disk, struct inode *inode, int code)
 {
     for (size_t i = 0; i < inode->change_count; i++) {
@@ -476,7 +492,8 @@ int disk_sync(struct disk *disk, int descriptor)
         return refuse(EINTR);
     }
     int code = changing(disk, inode, false);
-    code = code == EDQUOT && inode->temporary ? EIO : code; /* a copy that found no room is given up: no failure of the log's */
+    /* a copy that found no room is given up: no failure of the log's */
+    code = code == EDQUOT && inode->temporary ? EIO : code;
     if (inode->memory < 0) {
         if (code != 0) {
             return refuse(code);
@@ -511,7 +528,8 @@ int disk_truncate(struct disk *disk, int descriptor, off_t size)
 
 /* ---- names ---- */
 
-static int change_of_names(struct disk *disk, const char *what, const struct inode *inode, bool takes_space)
+static int change_of_names(struct disk *disk, const char *what, const struct inode *inode,
+                           bool takes_space)
 {
     trace_event(disk->trace, what, inode->number, 0, 0);
     if (dies(disk)) {
@@ -544,7 +562,8 @@ int disk_remove(struct disk *disk, const char *path)
         return disk_look(disk, 'u', 0) != 0 ? -1 : refuse(ENOENT);
     }
     /* May go, whatever it went through; and what is left of a scrub is nobody's content. */
-    struct inode after_failure = {.foreign = inode->foreign || ends_with(path, ".tmp"), .number = inode->number};
+    struct inode after_failure = {.foreign = inode->foreign || ends_with(path, ".tmp"),
+                                  .number = inode->number};
     int code = change_of_names(disk, "remove", &after_failure, false);
     if (code != 0) {
         return refuse(code);
@@ -572,7 +591,8 @@ int disk_make_folder(struct disk *disk, const char *path)
 
 /* ---- power ---- */
 
-static void settle_content(struct disk *disk, struct inode *inode, enum disk_loss loss, uint64_t until)
+static void settle_content(struct disk *disk, struct inode *inode, enum disk_loss loss,
+                           uint64_t until)
 {
     if (inode->memory < 0 || (inode->change_count == 0 && !inode->diverged)) {
         return;
@@ -616,7 +636,8 @@ static void settle_names(struct disk *disk, enum disk_loss loss, uint64_t until)
             name_set(&disk->names, names->at[i].path, names->at[i].inode);
         }
     }
-    for (size_t i = 0; i < disk->names.count;) { /* what lies in a folder that is not there is not there */
+    for (size_t i = 0;
+         i < disk->names.count;) { /* what lies in a folder that is not there is not there */
         if (parent_exists(disk, disk->names.at[i].path)) {
             i++;
         } else {
@@ -705,7 +726,8 @@ bool disk_contains(const struct disk *disk, const char *folder, const char *text
 {
     for (size_t i = 0; i < disk->names.count; i++) {
         const struct inode *inode = disk->names.at[i].inode;
-        if (inode->memory >= 0 && in_folder(disk->names.at[i].path, folder) && inode->durable_bytes > 0 &&
+        if (inode->memory >= 0 && in_folder(disk->names.at[i].path, folder) &&
+            inode->durable_bytes > 0 &&
             memmem(inode->durable, inode->durable_bytes, text, strlen(text)) != NULL) {
             return true;
         }

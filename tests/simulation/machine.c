@@ -1,4 +1,5 @@
-/* The machine: starts (which may be cut short), stops, crashes, bit rot; and what is checked behind them. */
+/* The machine: starts (which may be cut short), stops, crashes, bit rot; and what is checked behind
+ * them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ static int64_t clock_ticks(void *context)
     return world->ticks += 37;
 }
 
-/* ---- what the checker sees -------------------------------------------------------------------------- */
+/* ---- what the checker sees ------------------------------------------------------------------- */
 
 err quiet_entry(struct sim *sim, uint64_t sequence, struct log_entry *out)
 {
@@ -47,8 +48,8 @@ void check_scrubbed(struct sim *sim)
         for (size_t k = 0; erased->scrubbed && k < erased->entry_count; k++) {
             struct log_entry entry;
             if (quiet_entry(sim, erased->entries[k], &entry) != ERR_OK || !entry.scrubbed) {
-                sim_fail(sim, "entry %" PRIu64 " of erasure %" PRIu64 " is not scrubbed", erased->entries[k],
-                         sim->world.erasures[i].sequence);
+                sim_fail(sim, "entry %" PRIu64 " of erasure %" PRIu64 " is not scrubbed",
+                         erased->entries[k], sim->world.erasures[i].sequence);
             }
         }
     }
@@ -56,7 +57,8 @@ void check_scrubbed(struct sim *sim)
 
 void check_everything(struct sim *sim)
 {
-    static struct arena scratch; /* comparing empties its arena; ops in doubt live in the other one */
+    /* comparing empties its arena; ops in doubt live in the other one */
+    static struct arena scratch;
     struct arena of_ops = sim->world.arena;
     if (scratch.max_bytes == 0) {
         arena_init(&scratch, (size_t)64 << 20);
@@ -76,21 +78,25 @@ bool machine_failed(const struct sim *sim)
     return sim->disk.dead || engine_failed(sim->world.engine) != ERR_OK;
 }
 
-/* ---- starting --------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static err open_storage(struct sim *sim, struct error *error)
 {
     struct world *world = &sim->world;
     const struct file_system *files = &file_system_posix;
     if (sim->with_checkpoint) {
-        struct data_folder_options options = {.files = files, .random = &world->random, .path = "/sim/data",
+        struct data_folder_options options = {.files = files,
+                                              .random = &world->random,
+                                              .path = "/sim/data",
                                               .segment_bytes = sim->segment_bytes};
         return data_folder_open(&options, &world->folder, error);
     }
     memset(&world->folder, 0, sizeof world->folder);
     world->folder.files = files;
     err e = files->make_directory(files->context, "/sim/data", error);
-    struct rawlog_options options = {.files = files, .random = &world->random, .directory = log_folder,
+    struct rawlog_options options = {.files = files,
+                                     .random = &world->random,
+                                     .directory = log_folder,
                                      .segment_bytes = sim->segment_bytes};
     if (e == ERR_OK) {
         e = rawlog_open(&options, &world->folder.log, &world->folder.report, error);
@@ -109,9 +115,14 @@ static err open_all(struct sim *sim, struct error *error)
         data_folder_close(&world->folder);
         return e;
     }
-    struct engine_options options = {.log = world->folder.log, .checkpoint = world->folder.checkpoint, .clock = &clock,
-                                     .random = &world->random, .durability = DURABILITY_FSYNC, .verdict_slots = 64,
-                                     .settings_json = slice_from_cstr(input_settings), .classifier = world->classifier};
+    struct engine_options options = {.log = world->folder.log,
+                                     .checkpoint = world->folder.checkpoint,
+                                     .clock = &clock,
+                                     .random = &world->random,
+                                     .durability = DURABILITY_FSYNC,
+                                     .verdict_slots = 64,
+                                     .settings_json = slice_from_cstr(input_settings),
+                                     .classifier = world->classifier};
     e = engine_open(&options, &world->engine, error);
     if (e != ERR_OK) {
         world->engine = NULL;
@@ -123,7 +134,8 @@ static err open_all(struct sim *sim, struct error *error)
 /* What goes wrong while it starts; nothing does at the last try. */
 static struct disk_faults faults_of_start(struct sim *sim, size_t tries)
 {
-    struct disk_faults faults = {.interrupted = (unsigned)sim_dice(sim, 60), .shortened = (unsigned)sim_dice(sim, 200)};
+    struct disk_faults faults = {.interrupted = (unsigned)sim_dice(sim, 60),
+                                 .shortened = (unsigned)sim_dice(sim, 200)};
     if (tries + 1 < STARTS_MAX) {
         const uint64_t calls = sim_dice(sim, 2) == 0 ? 12 : 80;
         switch (sim_dice(sim, 8)) {
@@ -141,7 +153,8 @@ static struct disk_faults faults_of_start(struct sim *sim, size_t tries)
 
 static struct disk_faults faults_of_life(struct sim *sim)
 {
-    struct disk_faults faults = {.interrupted = (unsigned)sim_dice(sim, 60), .shortened = (unsigned)sim_dice(sim, 200)};
+    struct disk_faults faults = {.interrupted = (unsigned)sim_dice(sim, 60),
+                                 .shortened = (unsigned)sim_dice(sim, 200)};
     if (sim_dice(sim, 2) == 0) {
         faults.crash_in = 1 + sim_dice(sim, 150);
     }
@@ -170,8 +183,8 @@ static void take_over(struct sim *sim)
     struct log *log = engine_log(world->engine);
     struct log_position position = log->ops->position(log);
     if (position.durable_sequence != position.last_sequence) {
-        sim_fail(sim, "open, but durable only up to entry %" PRIu64 " of %" PRIu64, position.durable_sequence,
-                 position.last_sequence);
+        sim_fail(sim, "open, but durable only up to entry %" PRIu64 " of %" PRIu64,
+                 position.durable_sequence, position.last_sequence);
     }
     if (world->last_sequence == 0) {
         struct log_entry entry;
@@ -226,7 +239,7 @@ void machine_start(struct sim *sim)
     disk->faults = faults_of_life(sim);
 }
 
-/* ---- stopping --------------------------------------------------------------------------------------- */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 void machine_stop(struct sim *sim)
 {
@@ -252,17 +265,17 @@ void machine_crash(struct sim *sim, bool power)
     sim->disk.dead = false;
 }
 
-/* ---- bit rot ---------------------------------------------------------------------------------------- */
+/* ---- bit rot --------------------------------------------------------------------------------- */
 
-/* One byte of what was durable, and what a later entry says was durable, changes: it must not start, must change nothing,
- * and starts again when the byte is mended. */
+/* One byte of what was durable, and what a later entry says was durable, changes: it must not
+ * start, must change nothing, and starts again when the byte is mended. */
 void machine_flip(struct sim *sim)
 {
     struct disk *disk = &sim->disk;
     struct error error = {0};
     struct inode *inode = sim->safe_bytes > FLIPPABLE_FROM ? disk_find(disk, sim->safe_file) : NULL;
-    if (sim->with_checkpoint || sim->running || inode == NULL || inode->change_count > 0 || inode->diverged ||
-        inode->durable_bytes < sim->safe_bytes) {
+    if (sim->with_checkpoint || sim->running || inode == NULL || inode->change_count > 0 ||
+        inode->diverged || inode->durable_bytes < sim->safe_bytes) {
         return;
     }
     uint64_t offset = sim_dice(sim, sim->safe_bytes);
@@ -274,7 +287,8 @@ void machine_flip(struct sim *sim)
     err e = open_all(sim, &error);
     sim_event(sim, "opened", (uint64_t)e, 0, 0);
     if (e != ERR_CORRUPT && e != ERR_UNSUPPORTED) {
-        sim_fail(sim, "byte %" PRIu64 " of %s was changed and it was answered %s", offset, sim->safe_file, err_name(e));
+        sim_fail(sim, "byte %" PRIu64 " of %s was changed and it was answered %s", offset,
+                 sim->safe_file, err_name(e));
     }
     if (disk->log_changes != changes) {
         sim_fail(sim, "a damaged log was written to");

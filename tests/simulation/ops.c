@@ -21,7 +21,8 @@ static void apply_records(struct sim *sim, const struct op *op, uint64_t first)
     struct world *world = &sim->world;
     for (size_t i = 0; i < op->draft_count; i++) {
         if (op->drafts[i].entry.kind == ENTRY_RECORD) {
-            ref_record(&world->ref, op->drafts[i].record, first + i, world->received_us, op->drafts[i].entry.source);
+            ref_record(&world->ref, op->drafts[i].record, first + i, world->received_us,
+                       op->drafts[i].entry.source);
             world->records++;
         }
     }
@@ -64,13 +65,15 @@ static void apply_erase(struct sim *sim, const struct op *op, uint64_t first)
     ref_erase(&world->ref, root);
 }
 
-/* The quarantined entries that the job scrubbed end with it. Which ones those are was checked when it ended. */
+/* The quarantined entries that the job scrubbed end with it. Which ones those are was checked when
+ * it ended. */
 static void apply_erase_done(struct sim *sim, const struct op *op)
 {
     struct world *world = &sim->world;
     for (size_t i = world->quarantined_count; i > 0; i--) {
         struct log_entry entry;
-        if (quiet_entry(sim, world->quarantined[i - 1].sequence, &entry) == ERR_OK && entry.scrubbed) {
+        if (quiet_entry(sim, world->quarantined[i - 1].sequence, &entry) == ERR_OK &&
+            entry.scrubbed) {
             forget_quarantined(world, world->quarantined[i - 1].sequence);
         }
     }
@@ -113,8 +116,8 @@ void op_apply(struct sim *sim, struct op *op, uint64_t first)
         forget_quarantined(world, op->sequence);
         break;
     case OP_PATCH:
-        ref_patch(&world->ref, ref_root(&world->ref, op->submission.number), &op->patch, first, world->received_us,
-                  op->submission.source);
+        ref_patch(&world->ref, ref_root(&world->ref, op->submission.number), &op->patch, first,
+                  world->received_us, op->submission.source);
         break;
     case OP_PUT: apply_put(sim, op); break;
     case OP_DELETE: ref_cohort_delete(&world->ref, op->name); break;
@@ -137,7 +140,8 @@ static void check_read_back(struct sim *sim, const struct op *op)
     struct engine_stats stats;
     engine_stats(world->engine, &stats);
     if (stats.applied_sequence < op->submission.first_sequence + op->entries - 1) {
-        sim_fail(sim, "acknowledged entry %" PRIu64 " is not applied", op->submission.first_sequence);
+        sim_fail(sim, "acknowledged entry %" PRIu64 " is not applied",
+                 op->submission.first_sequence);
     }
     for (size_t i = 0; i < op->draft_count; i++) {
         const struct record *record = op->drafts[i].record;
@@ -146,8 +150,8 @@ static void check_read_back(struct sim *sim, const struct op *op)
             uint32_t expected = ref_find(&world->ref, id->type, id->value);
             uint32_t found = engine_find(world->engine, id->type, id->value);
             if (found != expected) {
-                sim_fail(sim, "behind entry %" PRIu64 " %.*s is p%u, the engine says p%u", world->last_sequence,
-                         SLICE_ARGS(id->value), expected, found);
+                sim_fail(sim, "behind entry %" PRIu64 " %.*s is p%u, the engine says p%u",
+                         world->last_sequence, SLICE_ARGS(id->value), expected, found);
             }
         }
     }
@@ -159,8 +163,9 @@ static void check_repeat(struct sim *sim, const struct op *op)
     struct slice stored = slice_of(submission->stored_answer, submission->stored_answer_length);
     if (submission->err != ERR_OK || !submission->repeated || submission->stored_status != 200 ||
         submission->first_sequence != op->key->sequence || !slice_equal_cstr(stored, op->answer)) {
-        sim_fail(sim, "the repeat of %s (entry %" PRIu64 ") was answered %s, %s", op->key->key, op->key->sequence,
-                 err_name(submission->err), submission->repeated ? "otherwise than before" : "as if it were new");
+        sim_fail(sim, "the repeat of %s (entry %" PRIu64 ") was answered %s, %s", op->key->key,
+                 op->key->sequence, err_name(submission->err),
+                 submission->repeated ? "otherwise than before" : "as if it were new");
     }
     sim->retries++;
 }
@@ -174,8 +179,13 @@ struct before { /* the commit */
 static struct before look_before(const struct sim *sim)
 {
     const struct disk *disk = &sim->disk;
-    return (struct before){disk->failures, disk->log_failures, disk->full, disk->unread, disk->log_changes,
-                           disk->log_failures > 0, engine_failed(sim->world.engine) != ERR_OK};
+    return (struct before){disk->failures,
+                           disk->log_failures,
+                           disk->full,
+                           disk->unread,
+                           disk->log_changes,
+                           disk->log_failures > 0,
+                           engine_failed(sim->world.engine) != ERR_OK};
 }
 
 /* One that must not be taken, whatever the disk does. */
@@ -183,9 +193,12 @@ static bool judged_as_expected(struct sim *sim, const struct op *op, const struc
 {
     const struct submission *submission = &op->submission;
     if (before->failed) {
-        bool harmless = !before->stopped && (op->expected != ERR_OK || op->later); /* asks for no write */
-        if (!harmless && (submission->err == ERR_OK || err_class(submission->err) != ERR_CLASS_STORAGE)) {
-            sim_fail(sim, "after a failed write a commit was answered %s", err_name(submission->err));
+        /* asks for no write */
+        bool harmless = !before->stopped && (op->expected != ERR_OK || op->later);
+        if (!harmless &&
+            (submission->err == ERR_OK || err_class(submission->err) != ERR_CLASS_STORAGE)) {
+            sim_fail(sim, "after a failed write a commit was answered %s",
+                     err_name(submission->err));
         }
         return true;
     }
@@ -195,8 +208,8 @@ static bool judged_as_expected(struct sim *sim, const struct op *op, const struc
     }
     if (op->expected != ERR_OK && submission->err != op->expected &&
         !(op->kind == OP_ERASE_DONE && sim->disk.unread > before->unread)) {
-        sim_fail(sim, "%s was expected, it was %s: %s", err_name(op->expected), err_name(submission->err),
-                 submission->error.message);
+        sim_fail(sim, "%s was expected, it was %s: %s", err_name(op->expected),
+                 err_name(submission->err), submission->error.message);
     }
     return op->expected != ERR_OK;
 }
@@ -223,7 +236,8 @@ static void judge_acknowledged(struct sim *sim, struct op *op, const struct befo
     if (op->submission.repeated) {
         sim_fail(sim, "answered as a repeat, but its key was new");
     }
-    if (op->kind == OP_PUT && op->submission.created != (ref_cohort(&sim->world.ref, op->name) == NULL)) {
+    if (op->kind == OP_PUT &&
+        op->submission.created != (ref_cohort(&sim->world.ref, op->name) == NULL)) {
         sim_fail(sim, "cohort %s: created is %d", op->name, op->submission.created);
     }
     op_apply(sim, op, op->submission.first_sequence);
@@ -238,7 +252,8 @@ static void judge(struct sim *sim, struct op *op, const struct before *before)
     sim_event(sim, "answer", (uint64_t)op->kind, op->answered ? (uint64_t)submission->err : 999,
               op->answered ? submission->first_sequence : 0);
     if (!op->answered) {
-        if (!(op->expected != ERR_OK || op->later || before->failed || submission->err == ERR_NO_SPACE)) {
+        if (!(op->expected != ERR_OK || op->later || before->failed ||
+              submission->err == ERR_NO_SPACE)) {
             doubt(sim, op);
         }
         remember_unanswered(sim, op);
@@ -258,7 +273,8 @@ static void judge(struct sim *sim, struct op *op, const struct before *before)
     } else {
         bool unread = op->kind == OP_ERASE_DONE && disk->unread > before->unread;
         if (disk->log_failures == before->log_failures && !unread) {
-            sim_fail(sim, "refused without a reason: %s (%s)", submission->error.message, err_name(submission->err));
+            sim_fail(sim, "refused without a reason: %s (%s)", submission->error.message,
+                     err_name(submission->err));
         }
         if (!unread) {
             doubt(sim, op);
@@ -346,8 +362,8 @@ void ops_decide(struct sim *sim, uint64_t last_sequence)
 {
     struct world *world = &sim->world;
     if (last_sequence < world->last_sequence) {
-        sim_fail(sim, "acknowledged up to entry %" PRIu64 ", but the log ends at %" PRIu64, world->last_sequence,
-                 last_sequence);
+        sim_fail(sim, "acknowledged up to entry %" PRIu64 ", but the log ends at %" PRIu64,
+                 world->last_sequence, last_sequence);
     }
     size_t at = 0;
     while (at < sim->doubt_count && world->last_sequence < last_sequence) {
@@ -355,8 +371,8 @@ void ops_decide(struct sim *sim, uint64_t last_sequence)
         at++;
     }
     if (world->last_sequence != last_sequence) {
-        sim_fail(sim, "the log ends at entry %" PRIu64 ", which is no batch's end (%" PRIu64 ")", last_sequence,
-                 world->last_sequence);
+        sim_fail(sim, "the log ends at entry %" PRIu64 ", which is no batch's end (%" PRIu64 ")",
+                 last_sequence, world->last_sequence);
     }
     sim_event(sim, "decided", sim->doubt_count, at, last_sequence);
     sim->doubt_count = 0;

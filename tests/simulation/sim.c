@@ -9,12 +9,14 @@
 const char *sim_program = "test_simulation";
 struct sim *sim_current;
 
-/* ---- saying what went wrong ------------------------------------------------------------------------- */
+/* ---- saying what went wrong ------------------------------------------------------------------ */
 
 static void report(const struct sim *sim)
 {
-    fprintf(stderr, "\n  seed %" PRIu64 ", step %" PRIu64 ", life %" PRIu64 ", entry %" PRIu64 ", %s\n", sim->seed,
-            sim->steps, sim->lives, sim->world.last_sequence, sim->with_checkpoint ? "with LMDB" : "log alone");
+    fprintf(stderr,
+            "\n  seed %" PRIu64 ", step %" PRIu64 ", life %" PRIu64 ", entry %" PRIu64 ", %s\n",
+            sim->seed, sim->steps, sim->lives, sim->world.last_sequence,
+            sim->with_checkpoint ? "with LMDB" : "log alone");
     fprintf(stderr, "  repeat it: %s --seed %" PRIu64 " --trace\n", sim_program, sim->seed);
     fflush(stdout);
     exit(1);
@@ -56,7 +58,7 @@ void world_note(struct world *world, const char *format, ...)
     }
 }
 
-/* ---- one seed --------------------------------------------------------------------------------------- */
+/* ---- one seed -------------------------------------------------------------------------------- */
 
 static void begin(struct sim *sim, uint64_t seed, bool print)
 {

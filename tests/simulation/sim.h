@@ -1,12 +1,14 @@
-/* sim.h: one simulated deployment: the engine and its storage on a virtual disk and clock, several virtual clients, and the
- * rules beside them (tests/model). All of it follows from one seed.
+/* sim.h: one simulated deployment: the engine and its storage on a virtual disk and clock, several
+ * virtual clients, and the rules beside them (tests/model). All of it follows from one seed.
  *
  *   sim_run(seed):  start ─▶ step … ─▶ crash, kill or stop ─▶ start (which may itself be cut short, three deep) ─▶ …
  *
- * What a client asks for is an op. It is told to the reference when it is acknowledged; an op whose answer nobody got is in
- * doubt, and the next start decides: it is there whole or not at all, and never without those before it.
+ * What a client asks for is an op. It is told to the reference when it is acknowledged; an op whose
+ * answer nobody got is in doubt, and the next start decides: it is there whole or not at all, and
+ * never without those before it.
  *
- * Threading: one. A violation prints what is wrong and the command that repeats it, and ends the program. */
+ * Threading: one. A violation prints what is wrong and the command that repeats it, and ends the
+ * program. */
 #ifndef KINDRED_TESTS_SIMULATION_SIM_H
 #define KINDRED_TESTS_SIMULATION_SIM_H
 
@@ -17,17 +19,27 @@
 
 enum { OPS_MAX = 4, BATCH_MAX = 6, DOUBT_MAX = 8, ERASED_ENTRIES_MAX = 96, ERASURES_MAX = 16 };
 
-enum op_kind { OP_RECORDS, OP_QUARANTINE, OP_RETRY, OP_PATCH, OP_PUT, OP_DELETE, OP_FEEDBACK, OP_ERASE, OP_ERASE_DONE };
+enum op_kind {
+    OP_RECORDS,
+    OP_QUARANTINE,
+    OP_RETRY,
+    OP_PATCH,
+    OP_PUT,
+    OP_DELETE,
+    OP_FEEDBACK,
+    OP_ERASE,
+    OP_ERASE_DONE
+};
 
 /* Lives in the world's arena, until it is decided. */
 struct op {
     enum op_kind kind;
     struct submission submission;
     err expected;
-    size_t entries;   /* that it becomes */
-    bool answered;    /* `done` was called while the machine was alive */
+    size_t entries; /* that it becomes */
+    bool answered;  /* `done` was called while the machine was alive */
     bool acknowledged;
-    bool later;       /* a key that is known: nothing may be appended */
+    bool later; /* a key that is known: nothing may be appended */
     struct input *inputs;
     struct draft *drafts;
     size_t draft_count;
@@ -53,19 +65,20 @@ struct sim {
     struct world world; /* engine, reference, clock, pools; see model/world.h */
     bool with_checkpoint;
     struct engine_snapshot *snapshot; /* being written */
-    bool checkpoint_failed;  /* a call of LMDB's failed in this life */
+    bool checkpoint_failed;           /* a call of LMDB's failed in this life */
     bool running;
     uint64_t segment_bytes;
-    int64_t floor_us;        /* no entry may be received before */
+    int64_t floor_us; /* no entry may be received before */
     struct op *doubt[DOUBT_MAX];
     size_t doubt_count;
     struct erased erased[ERASURES_MAX];
     struct world_key *unanswered[8]; /* keys to try again */
     size_t unanswered_count;
-    uint64_t safe_bytes;     /* of the last segment: durable, and a later frame says so */
+    uint64_t safe_bytes; /* of the last segment: durable, and a later frame says so */
     char safe_file[DISK_PATH_MAX];
     /* For the summary. */
-    uint64_t crashes, deep_crashes, refused_starts, full_disks, failed_stops, flips, checkpoints, scrubs, retries, acknowledged;
+    uint64_t crashes, deep_crashes, refused_starts, full_disks, failed_stops, flips, checkpoints,
+        scrubs, retries, acknowledged;
     size_t crash_depth;
 };
 
@@ -75,7 +88,8 @@ extern struct sim *sim_current;
 /* The whole life of one seed; the summary is added up in `sim`. Returns the hash of the trace. */
 uint64_t sim_run(struct sim *sim, uint64_t seed, bool print);
 
-__attribute__((noreturn, format(printf, 2, 3))) void sim_fail(struct sim *sim, const char *format, ...);
+__attribute__((noreturn, format(printf, 2, 3))) void sim_fail(struct sim *sim, const char *format,
+                                                              ...);
 
 /* ---- machine.c: starting, stopping, crashing ---- */
 void machine_start(struct sim *sim);

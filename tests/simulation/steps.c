@@ -10,7 +10,7 @@
 
 static const char *const cohort_names[] = {"Sports", "Shoppers", "Adults"};
 
-/* ---- records -------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static void *make(struct sim *sim, size_t bytes)
 {
@@ -91,7 +91,8 @@ static struct op *records_op(struct sim *sim)
         op->drafts[i] = op->inputs[i].draft;
         op->drafts[i].entry.source = source;
     }
-    op->submission = (struct submission){.kind = SUBMIT_RECORDS, .drafts = op->drafts, .draft_count = op->draft_count};
+    op->submission = (struct submission){
+        .kind = SUBMIT_RECORDS, .drafts = op->drafts, .draft_count = op->draft_count};
     return op;
 }
 
@@ -131,7 +132,7 @@ static void step_repeat(struct sim *sim)
     ops_commit(sim, &op, 1);
 }
 
-/* ---- quarantine ------------------------------------------------------------------------------------ */
+/* ---- quarantine ------------------------------------------------------------------------------ */
 
 static void step_quarantine(struct sim *sim)
 {
@@ -144,13 +145,18 @@ static void step_quarantine(struct sim *sim)
     struct op *op = op_make(sim, OP_QUARANTINE);
     input_identifier(sim_dice(sim, 156), &type, name);
     snprintf(op->quarantined.text, sizeof op->quarantined.text, "{\"broken\": \"%s\"", name);
-    struct quarantine content = {.code = SLICE_LITERAL("json_syntax"), .message = SLICE_LITERAL("broken"),
-                                 .record_number = 1, .bytes = slice_from_cstr(op->quarantined.text)};
+    struct quarantine content = {.code = SLICE_LITERAL("json_syntax"),
+                                 .message = SLICE_LITERAL("broken"),
+                                 .record_number = 1,
+                                 .bytes = slice_from_cstr(op->quarantined.text)};
     struct buffer payload;
     buffer_init(&payload, 4096);
     quarantine_encode(&content, &payload);
-    struct draft draft = {.entry = {.kind = ENTRY_QUARANTINE, .format = FORMAT_JSON, .payload = buffer_slice(&payload)}};
-    op->submission = (struct submission){.kind = SUBMIT_RECORDS, .drafts = &draft, .draft_count = 1};
+    struct draft draft = {.entry = {.kind = ENTRY_QUARANTINE,
+                                    .format = FORMAT_JSON,
+                                    .payload = buffer_slice(&payload)}};
+    op->submission =
+        (struct submission){.kind = SUBMIT_RECORDS, .drafts = &draft, .draft_count = 1};
     ops_commit(sim, &op, 1);
     buffer_deinit(&payload);
 }
@@ -172,11 +178,12 @@ static void step_retry(struct sim *sim)
     op->drafts[0] = op->inputs->draft;
     op->drafts[1] = (struct draft){
         .entry = {.kind = ENTRY_QUARANTINE_END, .payload = slice_of(end, QUARANTINE_END_BYTES)}};
-    op->submission = (struct submission){.kind = SUBMIT_RECORDS, .drafts = op->drafts, .draft_count = 2};
+    op->submission =
+        (struct submission){.kind = SUBMIT_RECORDS, .drafts = op->drafts, .draft_count = 2};
     ops_commit(sim, &op, 1);
 }
 
-/* ---- corrections and cohorts ------------------------------------------------------------------------ */
+/* ---- corrections and cohorts ----------------------------------------------------------------- */
 
 static uint32_t some_number(struct sim *sim)
 {
@@ -191,10 +198,13 @@ static void step_patch(struct sim *sim)
     char *body = make(sim, 2048);
     size_t length = input_patch(world, body, 2048);
     uint32_t number = some_number(sim);
-    op->submission = (struct submission){.kind = SUBMIT_PATCH, .number = number, .body = slice_of(body, length),
+    op->submission = (struct submission){.kind = SUBMIT_PATCH,
+                                         .number = number,
+                                         .body = slice_of(body, length),
                                          .source = SLICE_LITERAL("steward")};
     op->expected = ref_root(&world->ref, number) == 0 ? ERR_NOT_FOUND : ERR_OK;
-    err e = record_read_patch(&world->arena, op->submission.body, world->settings, &op->patch, &reason);
+    err e =
+        record_read_patch(&world->arena, op->submission.body, world->settings, &op->patch, &reason);
     CHECK(e == ERR_OK);
     ops_commit(sim, &op, 1);
 }
@@ -219,7 +229,8 @@ static void step_put(struct sim *sim)
         length += snprintf(json + length, 1024 - (size_t)length, ",\"include\":[\"p%u\"]", number);
     }
     length += snprintf(json + length, 1024 - (size_t)length, "}");
-    op->submission = (struct submission){.kind = SUBMIT_COHORT_PUT, .name = slice_from_cstr(op->name),
+    op->submission = (struct submission){.kind = SUBMIT_COHORT_PUT,
+                                         .name = slice_from_cstr(op->name),
                                          .body = slice_of(json, (size_t)length)};
     if (world->classifier != NULL && op->cohort.example_count > 0 && sim_dice(sim, 2) == 0) {
         struct phrase_verdict item = verdict_of(world, slice_from_cstr(op->cohort.examples[0]));
@@ -232,7 +243,8 @@ static void step_delete(struct sim *sim)
 {
     struct op *op = op_make(sim, OP_DELETE);
     op->name = cohort_names[sim_dice(sim, ARRAY_COUNT(cohort_names))];
-    op->submission = (struct submission){.kind = SUBMIT_COHORT_DELETE, .name = slice_from_cstr(op->name)};
+    op->submission =
+        (struct submission){.kind = SUBMIT_COHORT_DELETE, .name = slice_from_cstr(op->name)};
     op->expected = ref_cohort(&sim->world.ref, op->name) == NULL ? ERR_NOT_FOUND : ERR_OK;
     ops_commit(sim, &op, 1);
 }
@@ -248,8 +260,10 @@ static void step_feedback(struct sim *sim)
     ref_fold(op->positive, strlen(op->positive), folds[0]);
     ref_fold(op->negative, strlen(op->negative), folds[1]);
     char *json = make(sim, 512);
-    int length = snprintf(json, 512, "{\"negative\":[\"%s\"],\"positive\":[\"%s\"]}", op->negative, op->positive);
-    op->submission = (struct submission){.kind = SUBMIT_COHORT_FEEDBACK, .name = slice_from_cstr(op->name),
+    int length = snprintf(json, 512, "{\"negative\":[\"%s\"],\"positive\":[\"%s\"]}", op->negative,
+                          op->positive);
+    op->submission = (struct submission){.kind = SUBMIT_COHORT_FEEDBACK,
+                                         .name = slice_from_cstr(op->name),
                                          .body = slice_of(json, (size_t)length)};
     op->expected = ref_cohort(&world->ref, op->name) == NULL ? ERR_NOT_FOUND
                    : strcmp(folds[0], folds[1]) == 0         ? ERR_INVALID
@@ -262,7 +276,8 @@ static void ignore_done(struct submission *submission)
     (void)submission;
 }
 
-/* The background thread: some of the phrases that wait. And one that is early: nobody has it yet. */
+/* The background thread: some of the phrases that wait. And one that is early: nobody has it
+ * yet. */
 static void step_verdicts(struct sim *sim)
 {
     struct world *world = &sim->world;
@@ -272,12 +287,13 @@ static void step_verdicts(struct sim *sim)
     if (world->classifier == NULL) {
         return;
     }
-    size_t count = engine_pending_phrases(world->engine, &cursor, &world->arena, texts, 1 + sim_dice(sim, 4));
+    size_t count =
+        engine_pending_phrases(world->engine, &cursor, &world->arena, texts, 1 + sim_dice(sim, 4));
     for (size_t i = 0; i < count; i++) {
         items[i] = verdict_of(world, texts[i]);
     }
-    struct submission submission = {.kind = SUBMIT_VERDICTS, .verdicts = items, .verdict_count = count,
-                                    .done = ignore_done};
+    struct submission submission = {
+        .kind = SUBMIT_VERDICTS, .verdicts = items, .verdict_count = count, .done = ignore_done};
     struct submission *one = &submission;
     engine_commit(world->engine, &one, 1);
     sim_event(sim, "verdicts", count, (uint64_t)submission.err, 0);
@@ -288,9 +304,10 @@ static void step_verdicts(struct sim *sim)
     engine_offer_verdicts(world->engine, &early, 1);
 }
 
-/* ---- erasure ---------------------------------------------------------------------------------------- */
+/* ---- erasure --------------------------------------------------------------------------------- */
 
-/* Has anybody else ever been seen with an identifier of theirs? See tests/model/README.md, the known gap. */
+/* Has anybody else ever been seen with an identifier of theirs? See tests/model/README.md, the
+ * known gap. */
 static bool shares_identifiers(const struct world *world, uint32_t root)
 {
     const struct ref_person *person = ref_person(&world->ref, root);
@@ -313,7 +330,8 @@ static void step_erase(struct sim *sim)
     struct world *world = &sim->world;
     uint32_t number = some_number(sim);
     for (int tries = 0; tries < 4 && (ref_root(&world->ref, number) == 0 ||
-                                      shares_identifiers(world, ref_root(&world->ref, number))); tries++) {
+                                      shares_identifiers(world, ref_root(&world->ref, number)));
+         tries++) {
         number = some_number(sim);
     }
     uint32_t root = ref_root(&world->ref, number);
@@ -338,7 +356,8 @@ static bool named_in(const char *text, const struct world_erasure *erasure)
 }
 
 /* What waited in quarantine and names the person is gone; nobody else's is. */
-static void check_quarantine_scrubbed(struct sim *sim, const struct world_erasure *erasure, bool first_run)
+static void check_quarantine_scrubbed(struct sim *sim, const struct world_erasure *erasure,
+                                      bool first_run)
 {
     const struct world *world = &sim->world;
     for (size_t i = 0; i < world->quarantined_count; i++) {
@@ -351,7 +370,8 @@ static void check_quarantine_scrubbed(struct sim *sim, const struct world_erasur
         for (size_t k = 0; k < world->erasure_count; k++) {
             named |= named_in(item->text, &world->erasures[k]);
         }
-        if ((entry.scrubbed && !named) || (first_run && !entry.scrubbed && named_in(item->text, erasure))) {
+        if ((entry.scrubbed && !named) ||
+            (first_run && !entry.scrubbed && named_in(item->text, erasure))) {
             sim_fail(sim, "quarantined entry %" PRIu64 " is %s", item->sequence,
                      entry.scrubbed ? "scrubbed, and was of others" : "not scrubbed");
         }
@@ -380,7 +400,8 @@ static void step_scrub(struct sim *sim)
     CHECK(quiet_entry(sim, sequence + 1, &keys) == ERR_OK);
     bool first_run = !keys.scrubbed;
     const uint64_t failures = sim->disk.failures + sim->disk.full + sim->disk.unread;
-    const bool stopped = machine_failed(sim) || sim->disk.log_failures > 0 || sim->checkpoint_failed;
+    const bool stopped =
+        machine_failed(sim) || sim->disk.log_failures > 0 || sim->checkpoint_failed;
     err e = engine_erasure_scrub(world->engine, sequence, &error);
     sim_event(sim, "scrub", sequence, (uint64_t)e, first_run);
     if (sim->disk.dead) {
@@ -404,14 +425,15 @@ static void step_erase_done(struct sim *sim)
         if (sim->erased[i].scrubbed && !world->erasures[i].done) {
             struct op *op = op_make(sim, OP_ERASE_DONE);
             op->sequence = world->erasures[i].sequence;
-            op->submission = (struct submission){.kind = SUBMIT_ERASE_DONE, .sequence = op->sequence};
+            op->submission =
+                (struct submission){.kind = SUBMIT_ERASE_DONE, .sequence = op->sequence};
             ops_commit(sim, &op, 1);
             return;
         }
     }
 }
 
-/* ---- checkpoints: three steps, with everything else between them -------------------------------------- */
+/* ---- checkpoints: three steps, with everything else between them ----------------------------- */
 
 static void begin_checkpoint(struct sim *sim)
 {
@@ -467,23 +489,25 @@ static void step_checkpoint(struct sim *sim)
         end_checkpoint(sim, false); /* given up */
     } else {
         bool written = write_checkpoint(sim);
-        for (uint64_t n = sim_dice(sim, 3); n > 0 && !sim->disk.dead && sim->doubt_count == 0; n--) {
+        for (uint64_t n = sim_dice(sim, 3); n > 0 && !sim->disk.dead && sim->doubt_count == 0;
+             n--) {
             step_ingest(sim); /* between the commit and the writer that hears of it */
         }
         end_checkpoint(sim, written);
     }
 }
 
-/* ---- the choice --------------------------------------------------------------------------------------- */
+/* ---- the choice ------------------------------------------------------------------------------ */
 
 void sim_step(struct sim *sim)
 {
     static const struct {
         unsigned weight;
         void (*step)(struct sim *sim);
-    } steps[] = {{520, step_ingest}, {70, step_patch}, {45, step_put},        {12, step_delete}, {15, step_feedback},
-                 {30, step_verdicts}, {60, step_repeat}, {30, step_quarantine}, {25, step_retry},  {45, step_erase},
-                 {50, step_scrub},   {40, step_erase_done}};
+    } steps[] = {{520, step_ingest}, {70, step_patch},      {45, step_put},
+                 {12, step_delete},  {15, step_feedback},   {30, step_verdicts},
+                 {60, step_repeat},  {30, step_quarantine}, {25, step_retry},
+                 {45, step_erase},   {50, step_scrub},      {40, step_erase_done}};
     struct world *world = &sim->world;
     uint64_t dice = sim_dice(sim, 1000);
     if (sim->doubt_count == 0) {

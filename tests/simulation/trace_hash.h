@@ -1,5 +1,5 @@
-/* trace_hash.h: everything that happened, in one number: each step, file call and outcome is mixed in. With `print` they are
- * also written to standard output, one a line. Threading: one. */
+/* trace_hash.h: everything that happened, in one number: each step, file call and outcome is mixed
+ * in. With `print` they are also written to standard output, one a line. Threading: one. */
 #ifndef KINDRED_TESTS_SIMULATION_TRACE_HASH_H
 #define KINDRED_TESTS_SIMULATION_TRACE_HASH_H
 
@@ -20,7 +20,8 @@ static inline void trace_mix(struct trace_hash *trace, uint64_t value)
 }
 
 /* `what` is a literal whose text is mixed in, too. */
-static inline void trace_event(struct trace_hash *trace, const char *what, uint64_t a, uint64_t b, uint64_t c)
+static inline void trace_event(struct trace_hash *trace, const char *what, uint64_t a, uint64_t b,
+                               uint64_t c)
 {
     for (const char *at = what; *at != '\0'; at++) {
         trace_mix(trace, (uint8_t)*at);
@@ -30,7 +31,8 @@ static inline void trace_event(struct trace_hash *trace, const char *what, uint6
     trace_mix(trace, c);
     trace->events++;
     if (trace->print) {
-        printf("%6" PRIu64 "  %-22s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", trace->events, what, a, b, c);
+        printf("%6" PRIu64 "  %-22s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", trace->events, what, a,
+               b, c);
     }
 }
 

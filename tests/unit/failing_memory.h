@@ -1,5 +1,5 @@
-/* failing_memory.h: lets the Nth allocation fail, through the seam of base/memory.h, and counts what is
- * still allocated at the end.
+/* failing_memory.h: lets the Nth allocation fail, through the seam of base/memory.h, and counts
+ * what is still allocated at the end.
  *
  *     for (uint64_t n = 1; ; n++) {
  *         failing_memory_begin(n);
@@ -10,8 +10,9 @@
  *         EXPECT(e == ERR_MEMORY);
  *     }
  *
- * From the Nth on every allocation fails, as it does when memory is really out; failing_memory_begin_once
- * fails only the Nth. Blocks made before begin must not be freed or grown before end. */
+ * From the Nth on every allocation fails, as it does when memory is really out;
+ * failing_memory_begin_once fails only the Nth. Blocks made before begin must not be freed or grown
+ * before end. */
 #ifndef KINDRED_TESTS_UNIT_FAILING_MEMORY_H
 #define KINDRED_TESTS_UNIT_FAILING_MEMORY_H
 

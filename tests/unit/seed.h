@@ -1,7 +1,7 @@
 /* seed.h: the seed of a random test, and whether times are to be printed.
  *
- * KINDRED_TEST_SEED=n repeats a run; without it every run has a new seed. It is printed either way, before
- * anything can crash. KINDRED_TEST_TIMES=1 makes tests that have some print measurements. */
+ * KINDRED_TEST_SEED=n repeats a run; without it every run has a new seed. It is printed either way,
+ * before anything can crash. KINDRED_TEST_TIMES=1 makes tests that have some print measurements. */
 #ifndef KINDRED_TESTS_UNIT_SEED_H
 #define KINDRED_TESTS_UNIT_SEED_H
 
@@ -35,7 +35,8 @@ __attribute__((unused)) static bool test_times_wanted(void)
     return wanted != NULL && strcmp(wanted, "0") != 0;
 }
 
-/* Nanoseconds of this thread's processor time: other processes disturb it less than the clock on the wall. */
+/* Nanoseconds of this thread's processor time: other processes disturb it less than the clock on
+ * the wall. */
 __attribute__((unused)) static int64_t test_cpu_ns(void)
 {
     struct timespec now;

@@ -39,12 +39,11 @@ __attribute__((format(printf, 5, 6), unused)) static inline bool test_expect(
 }
 
 #define EXPECT(condition, ...)                                                                     \
-    ((void)test_expect((condition), __FILE__, __LINE__, "expected " #condition,                    \
-                       " " __VA_ARGS__))
+    ((void)test_expect((condition), __FILE__, __LINE__, "expected " #condition, " " __VA_ARGS__))
 #define REQUIRE(condition, ...)                                                                    \
     do {                                                                                           \
-        if (!test_expect((condition), __FILE__, __LINE__,                                          \
-                         "required " #condition, " " __VA_ARGS__)) {                               \
+        if (!test_expect((condition), __FILE__, __LINE__, "required " #condition,                  \
+                         " " __VA_ARGS__)) {                                                       \
             return;                                                                                \
         }                                                                                          \
     } while (0)

@@ -31,8 +31,8 @@ void arena_deinit(struct arena *arena);
 /* Everything handed out becomes invalid; one block of at most keep_bytes (64 KiB) stays. */
 void arena_reset(struct arena *arena);
 
-/* Aligned for any type; borrowed until the next arena_reset or arena_deinit. A size of 0 gives a valid,
- * distinct pointer. */
+/* Aligned for any type; borrowed until the next arena_reset or arena_deinit. A size of 0 gives a
+ * valid, distinct pointer. */
 void *arena_alloc(struct arena *arena, size_t size_bytes) MUST_USE;
 void *arena_zalloc(struct arena *arena, size_t size_bytes) MUST_USE;
 

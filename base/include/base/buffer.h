@@ -39,7 +39,8 @@ static inline void buffer_commit(struct buffer *buffer, size_t size_bytes)
 /* When the bytes do not fit into what there is; buffer_append is the way in. */
 void buffer_append_growing(struct buffer *buffer, const void *data, size_t length);
 
-/* In the header, because answers are written in many small pieces whose lengths the compiler often knows. */
+/* In the header, because answers are written in many small pieces whose lengths the compiler often
+ * knows. */
 static inline void buffer_append(struct buffer *buffer, const void *data, size_t length)
 {
     if (length == 0) {

@@ -1,5 +1,5 @@
-/* bytes.h: integers as bytes. Everything stored is little-endian; varints are LEB128 (7 bits a byte,
- * low bits first), signed ones zigzag (the encoding of Protocol Buffers).
+/* bytes.h: integers as bytes. Everything stored is little-endian; varints are LEB128 (7 bits a
+ * byte, low bits first), signed ones zigzag (the encoding of Protocol Buffers).
  *
  * Readers never trust a length: a byte_reader that ran past its end sets `failed`, gives zeros from
  * then on, and the caller looks once at the end.

@@ -1,8 +1,8 @@
 /* check.h: assertions that stay on in release builds.
  *
- * CHECK states something that only a bug in Kindred can make false. Outside input never reaches one:
- * it is tested with `if` and answered with an err. A failed CHECK prints where and aborts, because a
- * process that no longer believes its own state must not write to disk.
+ * CHECK states something that only a bug in Kindred can make false. Outside input never reaches
+ * one: it is tested with `if` and answered with an err. A failed CHECK prints where and aborts,
+ * because a process that no longer believes its own state must not write to disk.
  *
  * Threading: any. */
 #ifndef KINDRED_BASE_CHECK_H

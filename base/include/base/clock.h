@@ -1,8 +1,8 @@
 /* clock.h: time and randomness come in from outside.
  *
- * Nothing below server/ asks the system for the time or for random bytes: it is handed a clock and a
- * random source, so that a test or a simulation can supply its own and the same seed gives the same
- * run. Applying a log entry uses neither: its time is the entry's.
+ * Nothing below server/ asks the system for the time or for random bytes: it is handed a clock and
+ * a random source, so that a test or a simulation can supply its own and the same seed gives the
+ * same run. Applying a log entry uses neither: its time is the entry's.
  *
  * Threading: the system clock and system random are for any thread. */
 #ifndef KINDRED_BASE_CLOCK_H
@@ -40,8 +40,8 @@ static inline void random_fill(const struct random_source *source, void *to, siz
     source->fill(source->context, to, length);
 }
 
-/* A seeded generator for tests, demo data and load: xoshiro256** (Blackman & Vigna, 2018), its state
- * filled by splitmix64. Not for secrets. */
+/* A seeded generator for tests, demo data and load: xoshiro256** (Blackman & Vigna, 2018), its
+ * state filled by splitmix64. Not for secrets. */
 struct prng {
     uint64_t state[4];
 };

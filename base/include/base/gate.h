@@ -9,7 +9,8 @@
  *          3. pointers into the state seen through the gate die when it is left
  *          4. a reader that found the gate closed comes in before the writer's next slice
  *
- * Threading: gate_enter(slot) by the one thread that owns the slot; gate_close by the one writer. */
+ * Threading: gate_enter(slot) by the one thread that owns the slot; gate_close by the one
+ * writer. */
 #ifndef KINDRED_BASE_GATE_H
 #define KINDRED_BASE_GATE_H
 

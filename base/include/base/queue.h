@@ -25,8 +25,8 @@ void queue_destroy(struct queue *queue);
 /* ERR_BUSY when full, ERR_STOPPING after queue_close. On success the item is transferred. */
 err queue_push(struct queue *queue, void *item) MUST_USE;
 
-/* Takes up to `max` items. Waits until there is one, `wait_us` passed (< 0: for ever), somebody called
- * queue_wake, or the queue was closed. Returns how many; 0 means nothing came. */
+/* Takes up to `max` items. Waits until there is one, `wait_us` passed (< 0: for ever), somebody
+ * called queue_wake, or the queue was closed. Returns how many; 0 means nothing came. */
 size_t queue_pop_many(struct queue *queue, void **items, size_t max, int64_t wait_us);
 
 /* No more pushes; the consumer drains what is there and is woken. */

@@ -18,7 +18,7 @@ struct slice {
 };
 
 #define SLICE_LITERAL(text) ((struct slice){(text), sizeof(text) - 1})
-#define SLICE_NONE ((struct slice){NULL, 0})
+#define SLICE_NONE          ((struct slice){NULL, 0})
 /* For printf: printf("%.*s", SLICE_ARGS(s)) */
 #define SLICE_ARGS(s) (int)(s).length, (s).data
 

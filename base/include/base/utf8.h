@@ -12,7 +12,8 @@
 /* Bytes of the well-formed sequence at text.data[at] (1 to 4), or 0 when there is none. */
 size_t utf8_sequence_length(struct slice text, size_t at);
 
-/* True when all of it is well-formed; otherwise *bad_at (may be NULL) is the first offending byte. */
+/* True when all of it is well-formed; otherwise *bad_at (may be NULL) is the first offending
+ * byte. */
 bool utf8_valid(struct slice text, size_t *bad_at);
 
 #endif

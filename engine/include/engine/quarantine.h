@@ -1,7 +1,8 @@
-/* quarantine.h: bytes that were not taken, kept with the reason, so that nothing is lost and a mended rule or a
- * mended record can still take them.
+/* quarantine.h: bytes that were not taken, kept with the reason, so that nothing is lost and a
+ * mended rule or a mended record can still take them.
  *
- * An ENTRY_QUARANTINE's payload is the reason, the CSV header where there is one, and the original bytes.
+ * An ENTRY_QUARANTINE's payload is the reason, the CSV header where there is one, and the original
+ * bytes.
  *
  * Threading: any. */
 #ifndef KINDRED_ENGINE_QUARANTINE_H
@@ -16,14 +17,15 @@
 enum { QUARANTINE_HEADER_BYTES_MAX = 4096 };
 
 struct quarantine {
-    struct slice code;    /* "identifier_missing" */
+    struct slice code; /* "identifier_missing" */
     struct slice field;
     struct slice message;
     uint64_t record_number; /* within its request or file */
     uint64_t line;
-    struct slice header;  /* as splitter.h defines header bytes; SLICE_NONE for JSON, and when it is longer than
-                             QUARANTINE_HEADER_BYTES_MAX: then the entry `header_back` before this one has it */
-    struct slice bytes;   /* original */
+    /* as splitter.h defines header bytes; SLICE_NONE for JSON, and when it is longer than
+     * QUARANTINE_HEADER_BYTES_MAX: then the entry `header_back` before this one has it */
+    struct slice header;
+    struct slice bytes; /* original */
 };
 
 void quarantine_encode(const struct quarantine *quarantine, struct buffer *out);

@@ -1,7 +1,7 @@
 /* bitmap.h: a set of person numbers (or any u32), on CRoaring. The only door to roaring.h.
  *
- * Threading: readers share, one writer excludes. Failure: an allocation that CRoaring cannot make ends the process in
- * CHECK (its API gives no way back); bytes from a disk are validated. */
+ * Threading: readers share, one writer excludes. Failure: an allocation that CRoaring cannot make
+ * ends the process in CHECK (its API gives no way back); bytes from a disk are validated. */
 #ifndef KINDRED_INDEX_BITMAP_H
 #define KINDRED_INDEX_BITMAP_H
 
@@ -38,7 +38,8 @@ size_t bitmap_page(const struct bitmap *bitmap, uint64_t offset, uint32_t *out, 
 size_t bitmap_page_from(const struct bitmap *bitmap, uint32_t from, uint32_t *out, size_t limit);
 
 /* Calls visit in ascending order until it returns false. */
-void bitmap_each(const struct bitmap *bitmap, bool (*visit)(void *context, uint32_t number), void *context);
+void bitmap_each(const struct bitmap *bitmap, bool (*visit)(void *context, uint32_t number),
+                 void *context);
 
 /* Tightest containers; after bulk loading. */
 void bitmap_optimise(struct bitmap *bitmap);

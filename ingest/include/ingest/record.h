@@ -29,9 +29,10 @@ struct mapping;
 
 enum { ETL_RULES_VERSION = 1 };
 
-/* ---- identifiers ------------------------------------------------------------------------------ */
+/* ---- identifiers ----------------------------------------------------------------------------- */
 
-/* In the order of the default priority: the first known one names the person. Numbers are stored. */
+/* In the order of the default priority: the first known one names the person. Numbers are
+ * stored. */
 enum identifier_type {
     IDENTIFIER_EMAIL = 0,
     IDENTIFIER_USER_ID = 1,
@@ -47,7 +48,7 @@ struct record_identifier {
     struct slice value; /* canonical */
 };
 
-/* ---- fields ----------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 /* The schema's own fields. Numbers are stored (log and profiles): append only. */
 enum field {
@@ -65,13 +66,15 @@ enum field {
     FIELD_BIRTH_DATE = 11, /* "YYYY-MM-DD" */
     FIELD_OCCUPATION = 12,
     FIELD_LANGUAGE = 13,
-    FIELD_INTERESTS = 14, /* a set: its items are in record.interests; here only as VALUE_NULL, a clear */
-    FIELD_NAME = 15,      /* a full name when it was not given in parts */
+    /* a set: its items are in record.interests; here only as VALUE_NULL, a clear */
+    FIELD_INTERESTS = 14,
+    FIELD_NAME = 15, /* a full name when it was not given in parts */
     FIELD_BUILTIN_COUNT = 16,
     FIELD_ATTRIBUTE = 255, /* beyond the schema: its dotted path is in `name` */
 };
 
-/* "location.city", "demographics.age", "first_name", ...: the path a client sends and reads. Static. */
+/* "location.city", "demographics.age", "first_name", ...: the path a client sends and reads.
+ * Static. */
 const char *field_path(enum field field);
 
 enum value_kind {
@@ -104,7 +107,7 @@ struct record_item {
     struct slice text;
 };
 
-/* ---- the record ------------------------------------------------------------------------------- */
+/* ---- the record ------------------------------------------------------------------------------ */
 
 struct record_warning {
     struct slice field;   /* dotted path as the client wrote it */
@@ -117,7 +120,8 @@ struct record {
     size_t identifier_count;
     struct record_field *fields; /* distinct */
     size_t field_count;
-    struct slice *interests; /* as typed, NFC, trimmed, inner white space single; distinct without case */
+    /* as typed, NFC, trimmed, inner white space single; distinct without case */
+    struct slice *interests;
     size_t interest_count;
     struct record_item *items;
     size_t item_count;
@@ -131,13 +135,14 @@ struct record {
 /* Why a record was not taken. */
 struct record_error {
     err err;
-    char code[ERROR_CODE_MAX];       /* "identifier_missing", "json_syntax", ... docs/ingestion.md lists all */
+    /* "identifier_missing", "json_syntax", ... docs/ingestion.md lists all */
+    char code[ERROR_CODE_MAX];
     char field[96];                  /* dotted path; "" when it is about the whole record */
     char message[ERROR_MESSAGE_MAX]; /* what and why and what to do, without the value */
     uint64_t position;               /* byte within the record's bytes */
 };
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Numbers are stored. */
 enum record_format {
@@ -145,7 +150,8 @@ enum record_format {
     FORMAT_CSV = 2,  /* one row; needs its header */
 };
 
-/* How to read the bytes. For CSV `header` is the header entry's bytes as splitter.h defines them. */
+/* How to read the bytes. For CSV `header` is the header entry's bytes as splitter.h defines
+ * them. */
 struct record_form {
     enum record_format format;
     uint16_t etl_version;
@@ -154,17 +160,20 @@ struct record_form {
 };
 
 /* On success *out is filled from `arena` (and points into `bytes`). On failure *error says why:
- * ERR_INVALID, ERR_TOO_LARGE, ERR_UNSUPPORTED (an ETL version newer than this build), ERR_MEMORY. */
+ * ERR_INVALID, ERR_TOO_LARGE, ERR_UNSUPPORTED (an ETL version newer than this build),
+ * ERR_MEMORY. */
 err record_read(struct arena *arena, struct slice bytes, const struct record_form *form,
-                const struct settings *settings, struct record *out, struct record_error *error) MUST_USE;
+                const struct settings *settings, struct record *out,
+                struct record_error *error) MUST_USE;
 
-/* A JSON merge patch (RFC 7396) of a profile, in the shape of a record without identifiers being required:
- * null clears, a list replaces. Identifiers in a patch are ERR_INVALID: they are linked by records. */
+/* A JSON merge patch (RFC 7396) of a profile, in the shape of a record without identifiers being
+ * required: null clears, a list replaces. Identifiers in a patch are ERR_INVALID: they are linked
+ * by records. */
 err record_read_patch(struct arena *arena, struct slice bytes, const struct settings *settings,
                       struct record *out, struct record_error *error) MUST_USE;
 
-/* Canonical form of an identifier as typed in a query (?email=…, ?phone=…). ERR_INVALID when no record
- * could ever hold it. */
+/* Canonical form of an identifier as typed in a query (?email=…, ?phone=…). ERR_INVALID when no
+ * record could ever hold it. */
 err identifier_normalise(struct arena *arena, uint8_t type, struct slice typed,
                          const struct settings *settings, struct slice *out) MUST_USE;
 

@@ -1,8 +1,8 @@
 /* settings.h: the rules of intake and identity that a deployment may change.
  *
- * They shape what the fold of the log gives, so they are in the log: `serve` compares the file it was
- * started with to the newest settings entry and appends one when they differ. The JSON text is the
- * stored form; a struct settings is compiled from it and immutable.
+ * They shape what the fold of the log gives, so they are in the log: `serve` compares the file it
+ * was started with to the newest settings entry and appends one when they differ. The JSON text is
+ * the stored form; a struct settings is compiled from it and immutable.
  *
  *   {"default_country": "US",
  *    "identifiers": [{"type": "email", "limit": 1}, {"type": "user_id", "limit": 1}, {"type": "phone", "limit": 5},
@@ -25,7 +25,7 @@ struct identifier_rule {
 };
 
 struct settings {
-    char default_country[3]; /* ISO 3166-1 alpha-2 */
+    char default_country[3];                                 /* ISO 3166-1 alpha-2 */
     struct identifier_rule identifiers[IDENTIFIER_TYPE_MAX]; /* by type number */
     uint8_t priority[IDENTIFIER_TYPE_MAX];                   /* type numbers, most telling first */
     size_t identifier_type_count;
@@ -37,7 +37,8 @@ struct settings {
 err settings_parse(struct slice json, struct settings **out, struct error *error) MUST_USE;
 void settings_destroy(struct settings *settings);
 
-/* Canonical value against the block list: test@test.com, null, zeros, one repeated character, ... */
+/* Canonical value against the block list: test@test.com, null, zeros, one repeated character,
+ * ... */
 bool settings_identifier_blocked(const struct settings *settings, uint8_t type, struct slice value);
 uint32_t settings_source_priority(const struct settings *settings, struct slice source);
 /* False when there is no such type. */

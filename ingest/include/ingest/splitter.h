@@ -4,14 +4,15 @@
  *
  *   {"data": {...}}  {"data": [...]}  {...}  [...]  {...}\n{...}\n   a,b,c\n1,2,3\n   (also ; tab |)
  *
- * The splitter never parses a record; it finds where it ends. JSON: one state machine over depth and
- * strings, so that an array of 2 GB goes through element by element. NDJSON and CSV: memchr for the line
- * end, quotes counted (RFC 4180, a quoted field may hold line breaks). A UTF-8 byte order mark is skipped.
+ * The splitter never parses a record; it finds where it ends. JSON: one state machine over depth
+ * and strings, so that an array of 2 GB goes through element by element. NDJSON and CSV: memchr for
+ * the line end, quotes counted (RFC 4180, a quoted field may hold line breaks). A UTF-8 byte order
+ * mark is skipped.
  *
  *   splitter_feed(bytes) ─▶ splitter_next() ─▶ split {HEADER | RECORD | BAD} … ERR_END: feed more
  *
- * A record over the limit, or one that cannot be cut out (a stray byte between elements, a quote never
- * closed), comes out as BAD with a reason; where the cut can go on behind it, it goes on.
+ * A record over the limit, or one that cannot be cut out (a stray byte between elements, a quote
+ * never closed), comes out as BAD with a reason; where the cut can go on behind it, it goes on.
  *
  * Threading: one thread at a time. Memory: at most one record (limit) plus one fed piece. */
 #ifndef KINDRED_INGEST_SPLITTER_H
@@ -47,10 +48,12 @@ void splitter_destroy(struct splitter *splitter);
 /* The delimiter of a table when it is known (a mapping says so); before the first feed. */
 void splitter_set_delimiter(struct splitter *splitter, char delimiter);
 
-/* The bytes are looked at in place and must stay until splitter_next has answered ERR_END; what is left of an unfinished
- * record is copied then, so the caller may reuse its buffer for the next feed. `last`: no more will come.
- * ERR_MEMORY, or ERR_INVALID with *error when the stream as a whole is none of the forms. */
-err splitter_feed(struct splitter *splitter, struct slice bytes, bool last, struct error *error) MUST_USE;
+/* The bytes are looked at in place and must stay until splitter_next has answered ERR_END; what is
+ * left of an unfinished record is copied then, so the caller may reuse its buffer for the next
+ * feed. `last`: no more will come. ERR_MEMORY, or ERR_INVALID with *error when the stream as a
+ * whole is none of the forms. */
+err splitter_feed(struct splitter *splitter, struct slice bytes, bool last,
+                  struct error *error) MUST_USE;
 
 /* ERR_END when more bytes are needed (or all is done, after last). */
 err splitter_next(struct splitter *splitter, struct split *out) MUST_USE;
@@ -60,11 +63,13 @@ bool splitter_was_single(const struct splitter *splitter);
 
 /* ---- a CSV header ---- */
 
-/* A header entry's bytes are the dialect byte (',', ';', '\t' or '|') and the header line as it came. */
+/* A header entry's bytes are the dialect byte (',', ';', '\t' or '|') and the header line as it
+ * came. */
 struct csv_header;
 
 /* Checks the names (valid UTF-8, not empty, distinct, at most 1,024). Owned by caller. */
-err csv_header_parse(struct slice header_bytes, struct csv_header **out, struct error *error) MUST_USE;
+err csv_header_parse(struct slice header_bytes, struct csv_header **out,
+                     struct error *error) MUST_USE;
 void csv_header_destroy(struct csv_header *header);
 
 #endif

@@ -6,8 +6,8 @@
  *
  * Opening order: lock, checkpoint (how far is the fold?), log (check what lies behind that).
  *
- * Threading: open and close on one thread. Failure: see the parts; ERR_LOCKED names the folder, ERR_CONFLICT: a restore into it
- * did not come to its end (backup.h). */
+ * Threading: open and close on one thread. Failure: see the parts; ERR_LOCKED names the folder,
+ * ERR_CONFLICT: a restore into it did not come to its end (backup.h). */
 #ifndef KINDRED_STORAGE_DATA_FOLDER_H
 #define KINDRED_STORAGE_DATA_FOLDER_H
 
@@ -31,7 +31,8 @@ struct data_folder_options {
     bool must_exist;        /* ERR_NOT_FOUND instead of making a new one */
 };
 
-err data_folder_open(const struct data_folder_options *options, struct data_folder *out, struct error *error) MUST_USE;
+err data_folder_open(const struct data_folder_options *options, struct data_folder *out,
+                     struct error *error) MUST_USE;
 void data_folder_close(struct data_folder *folder);
 
 #endif

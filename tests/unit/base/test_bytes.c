@@ -1,4 +1,5 @@
-/* Tries to break: varints at their edges, readers at the end of their input, slices at their ends, growth up to a maximum. */
+/* Tries to break: varints at their edges, readers at the end of their input, slices at their ends,
+ * growth up to a maximum. */
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
@@ -24,7 +25,8 @@ static void test_varints_round_trip_at_every_length(void)
 
 static void test_varint_over_64_bits_fails(void)
 {
-    static const uint8_t eleven[] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01};
+    static const uint8_t eleven[] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+                                     0xFF, 0xFF, 0xFF, 0xFF, 0x01};
     static const uint8_t too_big[] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02};
     struct byte_reader reader = byte_reader_of(slice_of(eleven, sizeof eleven));
     (void)byte_reader_varint(&reader);
@@ -44,7 +46,8 @@ static void test_zigzag_keeps_extremes(void)
 
 static void test_reader_string_longer_than_input_fails(void)
 {
-    static const char lies[] = "\xFF\xFF\xFF\xFF\x0F" "abc";
+    static const char lies[] = "\xFF\xFF\xFF\xFF\x0F"
+                               "abc";
     struct byte_reader reader = byte_reader_of(slice_of(lies, sizeof lies - 1));
     EXPECT(byte_reader_string(&reader).data == NULL && reader.failed);
 }

@@ -1,5 +1,5 @@
-/* Tries to break: UTF-8 that looks valid and is not, JSON output from hostile text, error messages cut inside a character,
- * checksums against their published vectors, timestamps before 1970. */
+/* Tries to break: UTF-8 that looks valid and is not, JSON output from hostile text, error messages
+ * cut inside a character, checksums against their published vectors, timestamps before 1970. */
 #include <math.h>
 #include <string.h>
 
@@ -13,12 +13,19 @@
 
 static void test_utf8_refuses_overlong_surrogates_and_cut_sequences(void)
 {
-    static const char *const bad[] = {"\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80",
-                                      "\xE2\x82", "\x80", "abcdefgh\xFF", "\xF0\x8F\xBF\xBF"};
+    static const char *const bad[] = {
+        "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80",
+        "\xE2\x82", "\x80",         "abcdefgh\xFF", "\xF0\x8F\xBF\xBF"};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
         EXPECT(!utf8_valid(slice_from_cstr(bad[i]), NULL), " for case %zu", i);
     }
-    static const char *const good[] = {"", "plain", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x8F\x8F", "\xEF\xBF\xBF", "\xF4\x8F\xBF\xBF"};
+    static const char *const good[] = {"",
+                                       "plain",
+                                       "\xC3\xA9",
+                                       "\xE2\x82\xAC",
+                                       "\xF0\x9F\x8F\x8F",
+                                       "\xEF\xBF\xBF",
+                                       "\xF4\x8F\xBF\xBF"};
     for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
         EXPECT(utf8_valid(slice_from_cstr(good[i]), NULL), " for case %zu", i);
     }
@@ -38,14 +45,18 @@ static void test_json_strings_are_always_valid(void)
 {
     struct buffer out;
     buffer_init(&out, 4096);
-    EXPECT(slice_equal_cstr(written(&out, SLICE_LITERAL("a\"\\\n\t\x01/")), "\"a\\\"\\\\\\n\\t\\u0001/\""));
+    EXPECT(slice_equal_cstr(written(&out, SLICE_LITERAL("a\"\\\n\t\x01/")),
+                            "\"a\\\"\\\\\\n\\t\\u0001/\""));
     EXPECT(slice_equal_cstr(written(&out, slice_of("x\0y", 3)), "\"x\\u0000y\""));
-    EXPECT(slice_equal_cstr(written(&out, SLICE_LITERAL("ok \xC3\xA9 bad \xFF end")), "\"ok \xC3\xA9 bad \xEF\xBF\xBD end\""));
-    EXPECT(slice_equal_cstr(written(&out, SLICE_LITERAL("cut \xE2\x82")), "\"cut \xEF\xBF\xBD\xEF\xBF\xBD\""));
+    EXPECT(slice_equal_cstr(written(&out, SLICE_LITERAL("ok \xC3\xA9 bad \xFF end")),
+                            "\"ok \xC3\xA9 bad \xEF\xBF\xBD end\""));
+    EXPECT(slice_equal_cstr(written(&out, SLICE_LITERAL("cut \xE2\x82")),
+                            "\"cut \xEF\xBF\xBD\xEF\xBF\xBD\""));
     buffer_deinit(&out);
 }
 
-/* The fast path looks at sixteen bytes at a time: every byte value at every place of every length up to three blocks. */
+/* The fast path looks at sixteen bytes at a time: every byte value at every place of every length
+ * up to three blocks. */
 static void test_json_strings_escape_at_every_place(void)
 {
     struct buffer out;
@@ -64,8 +75,12 @@ static void test_json_strings_escape_at_every_place(void)
                 } else if (value >= 0x20 && value != 0x7F) {
                     wanted[at++] = (char)value;
                 } else {
-                    const char *named = value == 8 ? "\\b" : value == 9 ? "\\t" : value == 10 ? "\\n"
-                                        : value == 12 ? "\\f" : value == 13 ? "\\r" : NULL;
+                    const char *named = value == 8    ? "\\b"
+                                        : value == 9  ? "\\t"
+                                        : value == 10 ? "\\n"
+                                        : value == 12 ? "\\f"
+                                        : value == 13 ? "\\r"
+                                                      : NULL;
                     at += named != NULL ? (size_t)snprintf(wanted + at, 8, "%s", named)
                                         : (size_t)snprintf(wanted + at, 8, "\\u%04x", value);
                 }
@@ -80,10 +95,12 @@ static void test_json_strings_escape_at_every_place(void)
     buffer_deinit(&out);
 }
 
-/* In a buffer without room texts go piece by piece: no character may be cut, whatever lies where a piece would end. */
+/* In a buffer without room texts go piece by piece: no character may be cut, whatever lies where a
+ * piece would end. */
 static void test_json_strings_without_room(void)
 {
-    static const char *const characters[] = {"a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x8F\x8F", "\n", "\xFF", "\xE2\x82"};
+    static const char *const characters[] = {"a",  "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x8F\x8F",
+                                             "\n", "\xFF",     "\xE2\x82"};
     struct buffer roomy;
     buffer_init(&roomy, 64 * 1024);
     struct slice wanted = written(&roomy, SLICE_NONE);
@@ -102,7 +119,8 @@ static void test_json_strings_without_room(void)
             struct buffer bare;
             buffer_init(&bare, 64 * 1024);
             wanted = written(&roomy, slice_of(text, length));
-            EXPECT(slice_equal(written(&bare, slice_of(text, length)), wanted), ": %.*s", SLICE_ARGS(wanted));
+            EXPECT(slice_equal(written(&bare, slice_of(text, length)), wanted), ": %.*s",
+                   SLICE_ARGS(wanted));
             EXPECT(utf8_valid(wanted, NULL));
             buffer_deinit(&bare);
         }
@@ -136,7 +154,9 @@ static void test_json_digits(void)
         for (uint64_t near = 0; near < 300; near++) {
             uint64_t value = (UINT64_C(1) << bit) - 150 + near;
             int length = snprintf(wanted, sizeof wanted, "%llu", (unsigned long long)value);
-            EXPECT(json_digits(got, value) == got + length && memcmp(got, wanted, (size_t)length) == 0, ": %s", wanted);
+            EXPECT(json_digits(got, value) == got + length &&
+                       memcmp(got, wanted, (size_t)length) == 0,
+                   ": %s", wanted);
         }
     }
 }
@@ -146,15 +166,17 @@ static void test_json_numbers_read_back_the_same(void)
     static const struct {
         double value;
         const char *text;
-    } cases[] = {{0.1, "0.1"}, {1.0 / 3, "0.3333333333333333"}, {1e300, "1e+300"}, {-2.5, "-2.5"},
-                 {42, "42"}, {(double)NAN, "null"}, {(double)INFINITY, "null"}};
+    } cases[] = {
+        {0.1, "0.1"}, {1.0 / 3, "0.3333333333333333"}, {1e300, "1e+300"},         {-2.5, "-2.5"},
+        {42, "42"},   {(double)NAN, "null"},           {(double)INFINITY, "null"}};
     struct buffer out;
     buffer_init(&out, 4096);
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         buffer_clear(&out);
         struct json_writer json = json_writer_of(&out);
         json_double(&json, cases[i].value);
-        EXPECT(slice_equal_cstr(buffer_slice(&out), cases[i].text), ": %.*s", SLICE_ARGS(buffer_slice(&out)));
+        EXPECT(slice_equal_cstr(buffer_slice(&out), cases[i].text), ": %.*s",
+               SLICE_ARGS(buffer_slice(&out)));
     }
     buffer_clear(&out);
     struct json_writer json = json_writer_of(&out);

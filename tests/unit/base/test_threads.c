@@ -1,4 +1,5 @@
-/* Tries to break: order and bounds of the queue under many producers, a reader seeing half of a writer's change through the gate. */
+/* Tries to break: order and bounds of the queue under many producers, a reader seeing half of a
+ * writer's change through the gate. */
 #include <pthread.h>
 #include <sched.h>
 

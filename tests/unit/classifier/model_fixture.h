@@ -1,5 +1,5 @@
-/* model_fixture.h: the model file for tests, from KINDRED_MODEL_FILE (a path that the build knows); tests that want it are
- * skipped, with a line that says so, while there is none. */
+/* model_fixture.h: the model file for tests, from KINDRED_MODEL_FILE (a path that the build knows);
+ * tests that want it are skipped, with a line that says so, while there is none. */
 #ifndef KINDRED_TESTS_UNIT_CLASSIFIER_MODEL_FIXTURE_H
 #define KINDRED_TESTS_UNIT_CLASSIFIER_MODEL_FIXTURE_H
 

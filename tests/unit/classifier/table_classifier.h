@@ -1,5 +1,6 @@
-/* table_classifier.h: a classifier for tests: what it says stands in a table, or follows from a hash of the phrase, so that
- * every phrase has a verdict and another version has others. Counts the phrases it is asked about.
+/* table_classifier.h: a classifier for tests: what it says stands in a table, or follows from a
+ * hash of the phrase, so that every phrase has a verdict and another version has others. Counts the
+ * phrases it is asked about.
  *
  *     static struct table_classifier table;
  *     table_classifier_init(&table, 1, (const struct table_entry[]){{"padel", 0, 0.9, 3}}, 1);
@@ -46,7 +47,8 @@ static void table_point(struct verdict *verdict, int axis, uint64_t noise)
     verdict->embedding[axis] = 120;
 }
 
-static void table_verdict(const struct table_classifier *table, struct slice phrase, struct verdict *out)
+static void table_verdict(const struct table_classifier *table, struct slice phrase,
+                          struct verdict *out)
 {
     uint64_t hash = hash64(phrase, table->door.version);
     memset(out, 0, sizeof *out);
@@ -74,8 +76,8 @@ static void table_verdict(const struct table_classifier *table, struct slice phr
     table_point(out, (int)((hash >> 32) % TABLE_AXES), hash);
 }
 
-static void table_classify(const void *context, void *scratch, const struct slice *phrases, size_t count,
-                           struct verdict *verdicts)
+static void table_classify(const void *context, void *scratch, const struct slice *phrases,
+                           size_t count, struct verdict *verdicts)
 {
     const struct table_classifier *table = context;
     CHECK(count <= CLASSIFIER_BATCH_MAX && (uintptr_t)scratch % 64 == 0);
@@ -86,14 +88,19 @@ static void table_classify(const void *context, void *scratch, const struct slic
     *table->asked += count;
 }
 
-__attribute__((unused)) static void table_classifier_init(struct table_classifier *table, uint64_t version,
-                                                          const struct table_entry *entries, size_t entry_count)
+__attribute__((unused)) static void table_classifier_init(struct table_classifier *table,
+                                                          uint64_t version,
+                                                          const struct table_entry *entries,
+                                                          size_t entry_count)
 {
     *table = (struct table_classifier){.entries = entries, .entry_count = entry_count};
     table->asked = &table->asked_here;
-    table->door = (struct classifier){.name = "table", .version = version,
+    table->door = (struct classifier){.name = "table",
+                                      .version = version,
                                       .topics = version == 1 ? table_topics : table_topics_later,
-                                      .topic_count = TABLE_TOPICS, .scratch_bytes = TABLE_SCRATCH, .context = table,
+                                      .topic_count = TABLE_TOPICS,
+                                      .scratch_bytes = TABLE_SCRATCH,
+                                      .context = table,
                                       .classify = table_classify};
 }
 

@@ -1,5 +1,6 @@
-/* Tries to break the model's arithmetic: what train.py computed in floats must come out (golden.tsv), with every kernel the
- * same bytes, alone or in a batch, on any thread, whatever was in the scratch before. */
+/* Tries to break the model's arithmetic: what train.py computed in floats must come out
+ * (golden.tsv), with every kernel the same bytes, alone or in a batch, on any thread, whatever was
+ * in the scratch before. */
 #include "unit/test.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@
 
 /* Rounding weights and activations to 8 bits; measured, see test_golden. */
 #define LOGIT_TOLERANCE 0.5
-#define MARGIN 0.4f
+#define MARGIN          0.4f
 
 static uint64_t seed;
 static struct slice bytes;
@@ -23,7 +24,7 @@ static const char *const kernel_names[] = {"portable", "avx2", "avx512vnni"};
 static struct model *models[ARRAY_COUNT(kernel_names)]; /* NULL: does not run here */
 static struct model *fastest;
 
-/* ---- golden vectors --------------------------------------------------------------------------- */
+/* ---- golden vectors -------------------------------------------------------------------------- */
 
 enum { GOLDEN_MAX = 400, TOPICS = CLASSIFIER_TOPICS_MAX, EMBEDDING_SHOWN = 8 };
 
@@ -108,12 +109,14 @@ static size_t best_of(const float *logits, size_t count, float *margin)
         best = logits[i] > logits[best] ? i : best;
     }
     for (size_t i = 0; i < count; i++) {
-        *margin = i != best && logits[best] - logits[i] < *margin ? logits[best] - logits[i] : *margin;
+        *margin =
+            i != best && logits[best] - logits[i] < *margin ? logits[best] - logits[i] : *margin;
     }
     return best;
 }
 
-/* The model, but no phrase has an embedding of its own: what the trunk makes of it is to be seen. */
+/* The model, but no phrase has an embedding of its own: what the trunk makes of it is to be
+ * seen. */
 static struct model without_own_embeddings(const struct model *model, uint32_t **rows)
 {
     struct model bare = *model;
@@ -141,7 +144,8 @@ static void test_golden(void)
         struct model_tokens tokens;
         model_run(&bare, scratch, &reading, 1, &result, &tokens);
         EXPECT(tokens.count == golden[g].token_count &&
-                   memcmp(tokens.tokens, golden[g].tokens, tokens.count * sizeof *tokens.tokens) == 0,
+                   memcmp(tokens.tokens, golden[g].tokens, tokens.count * sizeof *tokens.tokens) ==
+                       0,
                ": '%s' is cut otherwise", golden[g].phrase);
         for (size_t i = 0; i <= classifier->topic_count; i++) {
             const double off = fabs((double)result.logits[i] - (double)golden[g].logits[i]);
@@ -154,7 +158,8 @@ static void test_golden(void)
         float margin;
         float margin_here;
         const size_t best = best_of(golden[g].logits, classifier->topic_count, &margin);
-        EXPECT(margin < MARGIN || best_of(result.logits, classifier->topic_count, &margin_here) == best,
+        EXPECT(margin < MARGIN ||
+                   best_of(result.logits, classifier->topic_count, &margin_here) == best,
                ": '%s' has another topic", golden[g].phrase);
         double ab = 0;
         double aa = 0;
@@ -168,9 +173,11 @@ static void test_golden(void)
         cosines += cosine;
         worst_cosine = cosine < worst_cosine ? cosine : worst_cosine;
     }
-    printf("     %zu phrases: logits off by %.3f (root mean square), %.3f at most; embeddings' first %d: cosine %.4f, %.4f at "
-           "least\n", golden_count, sqrt(squares / (double)compared), worst, EMBEDDING_SHOWN, cosines / (double)golden_count,
-           worst_cosine);
+    printf(
+        "     %zu phrases: logits off by %.3f (root mean square), %.3f at most; embeddings' first %d: cosine %.4f, %.4f at "
+        "least\n",
+        golden_count, sqrt(squares / (double)compared), worst, EMBEDDING_SHOWN,
+        cosines / (double)golden_count, worst_cosine);
     EXPECT(sqrt(squares / (double)compared) < LOGIT_TOLERANCE / 5);
     EXPECT(cosines / (double)golden_count > 0.99);
     EXPECT(worst_cosine > 0.95);
@@ -178,7 +185,7 @@ static void test_golden(void)
     free(scratch);
 }
 
-/* ---- the same everywhere ---------------------------------------------------------------------- */
+/* ---- the same everywhere --------------------------------------------------------------------- */
 
 static uint64_t state;
 
@@ -190,7 +197,8 @@ static size_t below(size_t limit)
     return (size_t)((state >> 11) % limit);
 }
 
-static void classify_one(const struct model *model, void *scratch, struct slice phrase, struct verdict *verdict)
+static void classify_one(const struct model *model, void *scratch, struct slice phrase,
+                         struct verdict *verdict)
 {
     const struct classifier *classifier = model_classifier(model);
     classifier->classify(classifier->context, scratch, &phrase, 1, verdict);
@@ -198,7 +206,8 @@ static void classify_one(const struct model *model, void *scratch, struct slice 
 
 static bool same_verdict(const struct verdict *a, const struct verdict *b)
 {
-    return a->topic_count == b->topic_count && memcmp(a->topics, b->topics, sizeof a->topics) == 0 &&
+    return a->topic_count == b->topic_count &&
+           memcmp(a->topics, b->topics, sizeof a->topics) == 0 &&
            memcmp(a->embedding, b->embedding, sizeof a->embedding) == 0;
 }
 
@@ -212,7 +221,8 @@ static void test_kernels_agree(void)
             struct verdict verdict;
             if (models[k] != NULL) {
                 classify_one(models[k], scratch, slice_from_cstr(golden[g].phrase), &verdict);
-                EXPECT(same_verdict(&verdict, &wanted), ": %s, '%s'", kernel_names[k], golden[g].phrase);
+                EXPECT(same_verdict(&verdict, &wanted), ": %s, '%s'", kernel_names[k],
+                       golden[g].phrase);
             }
         }
     }
@@ -251,7 +261,8 @@ static void test_batches(void)
         for (size_t i = 0; i < count; i++) {
             struct verdict alone;
             classify_one(fastest, other, phrases[i], &alone);
-            EXPECT(same_verdict(&verdicts[i], &alone), ": '%.*s' as %zu of %zu", SLICE_ARGS(phrases[i]), i, count);
+            EXPECT(same_verdict(&verdicts[i], &alone), ": '%.*s' as %zu of %zu",
+                   SLICE_ARGS(phrases[i]), i, count);
         }
     }
     free(scratch);
@@ -268,7 +279,8 @@ static void *classify_all(void *context)
         const size_t g = (i + shift) % golden_count;
         struct verdict verdict;
         classify_one(fastest, scratch, slice_from_cstr(golden[g].phrase), &verdict);
-        EXPECT(same_verdict(&verdict, &wanted_verdicts[g]), ": '%s' on another thread", golden[g].phrase);
+        EXPECT(same_verdict(&verdict, &wanted_verdicts[g]), ": '%s' on another thread",
+               golden[g].phrase);
     }
     free(scratch);
     return NULL;
@@ -292,7 +304,7 @@ static void test_threads(void)
     }
 }
 
-/* ---- verdicts and explanations ---------------------------------------------------------------- */
+/* ---- verdicts and explanations --------------------------------------------------------------- */
 
 static void test_verdicts(void)
 {
@@ -315,10 +327,12 @@ static void test_verdicts(void)
         for (size_t i = 0; i < verdict.topic_count; i++) {
             const struct verdict_topic *topic = &verdict.topics[i];
             EXPECT(i == 0 || topic[-1].confidence >= topic->confidence);
-            EXPECT(fabsf(why.scores[topic->topic] * (float)VERDICT_CONFIDENCE_ONE - (float)topic->confidence) <= 1);
+            EXPECT(fabsf(why.scores[topic->topic] * (float)VERDICT_CONFIDENCE_ONE -
+                         (float)topic->confidence) <= 1);
         }
         for (size_t i = 1; i < why.nearest_count; i++) {
-            EXPECT(why.nearest[i - 1].similarity >= why.nearest[i].similarity && why.nearest[i].similarity <= 1.001f);
+            EXPECT(why.nearest[i - 1].similarity >= why.nearest[i].similarity &&
+                   why.nearest[i].similarity <= 1.001f);
         }
     }
     free(scratch);
@@ -342,7 +356,7 @@ static void test_without_memory(void)
     }
 }
 
-/* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------- */
+/* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------ */
 
 /* Of this program's own time: others may be busy here. */
 static double now_us(void)
@@ -380,14 +394,15 @@ static void print_times(const struct model *model)
                 phrases[i] = slice_from_cstr(golden[g + i].phrase);
             }
             const double begin = now_us();
-            classifier->classify(classifier->context, scratch, phrases, CLASSIFIER_BATCH_MAX, verdicts);
+            classifier->classify(classifier->context, scratch, phrases, CLASSIFIER_BATCH_MAX,
+                                 verdicts);
             together += now_us() - begin;
             batched += CLASSIFIER_BATCH_MAX;
         }
     }
     qsort(us, count, sizeof *us, by_value);
-    printf("     %-10s one by one: median %.0f us, p99 %.0f us; in sixteens: %.0f us a phrase\n", model_kernel(model),
-           us[count / 2], us[count * 99 / 100], together / (double)batched);
+    printf("     %-10s one by one: median %.0f us, p99 %.0f us; in sixteens: %.0f us a phrase\n",
+           model_kernel(model), us[count / 2], us[count * 99 / 100], together / (double)batched);
     free(scratch);
 }
 

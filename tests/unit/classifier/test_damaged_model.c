@@ -1,5 +1,6 @@
-/* Tries to break opening with files that are damaged, or made by somebody who knows the digest: each is refused with an error
- * that says where, or can be asked without harm (the sanitizer builds watch). */
+/* Tries to break opening with files that are damaged, or made by somebody who knows the digest:
+ * each is refused with an error that says where, or can be asked without harm (the sanitizer builds
+ * watch). */
 #include "unit/test.h"
 
 #include "classifier/model.h"
@@ -21,8 +22,16 @@ static size_t below(size_t limit)
 
 static void ask(const struct model *model)
 {
-    static const char *const phrases[] = {"Tom Brady", "guitarlessons", "#TaylorSwift", "tom bradx", "日本 ing", "x", "", "foot ball",
-                                          "a ball swings in the tom tom bar, and so on and on until nobody knows any more what it is"};
+    static const char *const phrases[] = {
+        "Tom Brady",
+        "guitarlessons",
+        "#TaylorSwift",
+        "tom bradx",
+        "日本 ing",
+        "x",
+        "",
+        "foot ball",
+        "a ball swings in the tom tom bar, and so on and on until nobody knows any more what it is"};
     const struct classifier *classifier = model_classifier(model);
     void *scratch = aligned_alloc(64, (classifier->scratch_bytes + 63) / 64 * 64);
     struct slice slices[ARRAY_COUNT(phrases)];
@@ -43,7 +52,8 @@ static void ask(const struct model *model)
     free(scratch);
 }
 
-/* Opens `length` bytes of work, in an allocation of their own so that reading past them is seen; true when it was refused. */
+/* Opens `length` bytes of work, in an allocation of their own so that reading past them is seen;
+ * true when it was refused. */
 static bool refused(size_t length, bool seal, const struct kernel *kernel)
 {
     char *bytes = aligned_alloc(64, (length + 63) / 64 * 64 + 64);
@@ -104,7 +114,8 @@ static void test_flipped(void)
     }
 }
 
-/* Every field of every descriptor, with a good digest. What is left of the file must not be misread. */
+/* Every field of every descriptor, with a good digest. What is left of the file must not be
+ * misread. */
 static void test_descriptors(void)
 {
     static const size_t fields[] = {0, 31, 32, 33, 34, 39, 40, 44, 48, 52, 56};
@@ -146,7 +157,8 @@ static void test_contents(void)
         if (below(2) == 0) {
             work[at] = (char)below(256);
         } else {
-            store_u32(work + at / 4 * 4, (uint32_t)(below(3) == 0 ? 0x7F7FFFFF : below(UINT32_MAX)));
+            store_u32(work + at / 4 * 4,
+                      (uint32_t)(below(3) == 0 ? 0x7F7FFFFF : below(UINT32_MAX)));
         }
         (void)refused(sound.length, true, round % 8 == 0 ? &kernel_portable : kernel_choose());
         if (at / 4 * 4 == at || below(4) != 0) {

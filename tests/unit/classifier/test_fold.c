@@ -1,5 +1,6 @@
-/* Tries to break folding: what people type for one and the same thing must come out the same, what differs must not;
- * random bytes, well-formed or not, must stay within the limit, come out as folded text and fold to themselves. */
+/* Tries to break folding: what people type for one and the same thing must come out the same, what
+ * differs must not; random bytes, well-formed or not, must stay within the limit, come out as
+ * folded text and fold to themselves. */
 #include "unit/test.h"
 
 #include "base/utf8.h"
@@ -13,8 +14,8 @@ static void expect_fold(const char *phrase, const char *wanted)
 {
     char out[PHRASE_FOLD_MAX];
     size_t length = phrase_fold(slice_from_cstr(phrase), out);
-    EXPECT(slice_equal_cstr(slice_of(out, length), wanted), ": '%s' gave '%.*s', not '%s'", phrase, (int)length, out,
-           wanted);
+    EXPECT(slice_equal_cstr(slice_of(out, length), wanted), ": '%s' gave '%.*s', not '%s'", phrase,
+           (int)length, out, wanted);
 }
 
 static void test_phrases(void)
@@ -28,7 +29,9 @@ static void test_phrases(void)
     expect_fold("&", "and");
     expect_fold("hip-hop", "hip hop");
     expect_fold("Crème Brûlée", "creme brulee");
-    expect_fold("Cre\xCC\x80me bru\xCC\x82le\xCC\x81" "e", "creme brulee"); /* decomposed */
+    expect_fold("Cre\xCC\x80me bru\xCC\x82le\xCC\x81"
+                "e",
+                "creme brulee"); /* decomposed */
     expect_fold("Straße", "strasse");
     expect_fold("STRAẞE", "strasse");
     expect_fold("Røde, Łódź & Ægir", "rode lodz and aegir");
@@ -53,7 +56,9 @@ static void test_phrases(void)
     expect_fold("*", "");
     expect_fold("", "");
     expect_fold(" - # .", "");
-    expect_fold("a\xFF" "b\xC3", "a b");
+    expect_fold("a\xFF"
+                "b\xC3",
+                "a b");
 }
 
 static void test_length(void)
@@ -63,7 +68,8 @@ static void test_length(void)
     memset(long_text, 'x', sizeof long_text);
     EXPECT(phrase_fold(slice_of(long_text, sizeof long_text), out) == PHRASE_FOLD_MAX);
     for (size_t i = 0; i + 2 <= sizeof long_text; i += 2) {
-        memcpy(long_text + i, "\xC3\xA6", 2); /* æ becomes two bytes, ß too: the cut is at a character */
+        /* æ becomes two bytes, ß too: the cut is at a character */
+        memcpy(long_text + i, "\xC3\xA6", 2);
     }
     EXPECT(phrase_fold(slice_of(long_text, sizeof long_text), out) == PHRASE_FOLD_MAX);
     for (size_t i = 0; i + 3 <= sizeof long_text; i += 3) {
@@ -77,8 +83,9 @@ static void test_length(void)
 
 static size_t random_text(struct prng *prng, char *out, size_t max)
 {
-    static const char *const pieces[] = {"a", "B", "é", "É", "e\xCC\x81", " ", "  ", "#", "+", "&", "'", "’", "*", "ß", "ﬁ",
-                                         "™", "⚽", "東", "\xFF", "\xC3", "Ø", "9", "½", "Σ", "ς", "İ", "-", "and", "plus"};
+    static const char *const pieces[] = {
+        "a", "B", "é",  "É",    "e\xCC\x81", " ", "  ", "#", "+", "&", "'", "’", "*",   "ß",   "ﬁ",
+        "™", "⚽", "東", "\xFF", "\xC3",      "Ø", "9",  "½", "Σ", "ς", "İ", "-", "and", "plus"};
     size_t length = 0;
     for (size_t n = prng_below(prng, 60); n > 0; n--) {
         char any[4];
@@ -109,8 +116,8 @@ static void test_random(void)
         const struct slice phrase = slice_of(text, random_text(&prng, text, sizeof text));
         const struct slice folded = slice_of(once, phrase_fold(phrase, once));
         REQUIRE(folded.length <= PHRASE_FOLD_MAX && utf8_valid(folded, NULL));
-        REQUIRE(slice_equal(folded, slice_of(twice, phrase_fold(folded, twice))), ": fold of '%.*s'",
-                SLICE_ARGS(phrase));
+        REQUIRE(slice_equal(folded, slice_of(twice, phrase_fold(folded, twice))),
+                ": fold of '%.*s'", SLICE_ARGS(phrase));
         REQUIRE(folded.length == 0 || (once[0] != ' ' && once[folded.length - 1] != ' '));
         REQUIRE(folded.length == 0 || memmem(once, folded.length, "  ", 2) == NULL);
         uint32_t characters[PHRASE_FOLD_MAX];
@@ -121,8 +128,8 @@ static void test_random(void)
         char cased[TEXT_FOLD_MAX];
         char cased_twice[TEXT_FOLD_MAX];
         const struct slice lower = slice_of(cased, text_fold(phrase, cased));
-        REQUIRE(slice_equal(lower, slice_of(cased_twice, text_fold(lower, cased_twice))), ": case of '%.*s'",
-                SLICE_ARGS(phrase));
+        REQUIRE(slice_equal(lower, slice_of(cased_twice, text_fold(lower, cased_twice))),
+                ": case of '%.*s'", SLICE_ARGS(phrase));
         REQUIRE(text_fold_equal(phrase, lower));
     }
 }

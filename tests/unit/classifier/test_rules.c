@@ -1,6 +1,7 @@
-/* Tries to break the rules: against a reference that goes through every pattern for every phrase, with plain recursion for
- * '*', the full table for edit distances and pluralising written the other way round, over a vocabulary so small that
- * everything collides. Also the examples of the documentation, and failing allocations. */
+/* Tries to break the rules: against a reference that goes through every pattern for every phrase,
+ * with plain recursion for '*', the full table for edit distances and pluralising written the other
+ * way round, over a vocabulary so small that everything collides. Also the examples of the
+ * documentation, and failing allocations. */
 #include "unit/test.h"
 
 #include "classifier/rules.h"
@@ -11,7 +12,7 @@
 
 static uint64_t seed;
 
-/* ---- examples --------------------------------------------------------------------------------- */
+/* ---- examples -------------------------------------------------------------------------------- */
 
 enum { SPORTS, FASHION, TECHNOLOGY, MUSIC };
 
@@ -26,10 +27,12 @@ static void add(struct rules_builder *builder, uint32_t cohort, const char *cons
 
 static struct rules *example_rules(void)
 {
-    static const char *const sports[] = {"cricket", "Football", "tom brady", "nike", "running shoes", "* football",
-                                         "golf *", "*ball court", "iphone games", NULL};
+    static const char *const sports[] = {"cricket",       "Football",   "tom brady", "nike",
+                                         "running shoes", "* football", "golf *",    "*ball court",
+                                         "iphone games",  NULL};
     static const char *const fashion[] = {"nike", "* shoes", "dress", "jewelry", "watches", NULL};
-    static const char *const technology[] = {"iphone 14", "iphone 15", "AI", "C++", "artificial intelligence", NULL};
+    static const char *const technology[] = {
+        "iphone 14", "iphone 15", "AI", "C++", "artificial intelligence", NULL};
     static const char *const music[] = {"rock & roll", "taylor swift", "crickets", NULL};
     struct rules_builder *builder = rules_builder_create();
     struct rules *rules = NULL;
@@ -37,7 +40,8 @@ static struct rules *example_rules(void)
     add(builder, FASHION, fashion);
     add(builder, TECHNOLOGY, technology);
     add(builder, MUSIC, music);
-    if (rules_builder_add_not(builder, SPORTS, slice_from_cstr("fantasy football"), NULL) != ERR_OK ||
+    if (rules_builder_add_not(builder, SPORTS, slice_from_cstr("fantasy football"), NULL) !=
+            ERR_OK ||
         rules_build(builder, &rules) != ERR_OK) {
         rules = NULL;
     }
@@ -52,8 +56,8 @@ static void expect_hits(const struct rules *rules, const char *phrase, const cha
     size_t length = 0;
     const size_t count = rules_match(rules, slice_from_cstr(phrase), hits);
     for (size_t i = 0; i < count && length < sizeof got - 20; i++) {
-        length += (size_t)snprintf(got + length, sizeof got - length, "%s%u:%c", i > 0 ? " " : "", hits[i].cohort,
-                                   " xwt"[hits[i].method]);
+        length += (size_t)snprintf(got + length, sizeof got - length, "%s%u:%c", i > 0 ? " " : "",
+                                   hits[i].cohort, " xwt"[hits[i].method]);
     }
     EXPECT(strcmp(got, wanted) == 0, ": '%s' gave '%s', not '%s'", phrase, got, wanted);
 }
@@ -145,7 +149,8 @@ static void test_patterns_refused(void)
     struct rules_builder *builder = rules_builder_create();
     struct error error;
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
-        EXPECT(rules_builder_add(builder, 0, slice_from_cstr(bad[i]), &error) == ERR_INVALID, ": '%s'", bad[i]);
+        EXPECT(rules_builder_add(builder, 0, slice_from_cstr(bad[i]), &error) == ERR_INVALID,
+               ": '%s'", bad[i]);
         EXPECT(strcmp(error.code, "pattern_empty") == 0);
     }
     char text[RULE_PATTERN_MAX + 1];
@@ -170,7 +175,7 @@ static void test_no_patterns(void)
     rules_builder_destroy(builder);
 }
 
-/* ---- the reference ---------------------------------------------------------------------------- */
+/* ---- the reference --------------------------------------------------------------------------- */
 
 struct reference_pattern {
     uint32_t cohort;
@@ -202,7 +207,8 @@ static bool wildcard(const char *pattern, const char *text)
     char p[PHRASE_FOLD_MAX + 3];
     char t[PHRASE_FOLD_MAX + 3];
     const size_t length = strlen(pattern);
-    snprintf(p, sizeof p, "%s%s%s", pattern[0] == '*' ? "" : " ", pattern, pattern[length - 1] == '*' ? "" : " ");
+    snprintf(p, sizeof p, "%s%s%s", pattern[0] == '*' ? "" : " ", pattern,
+             pattern[length - 1] == '*' ? "" : " ");
     snprintf(t, sizeof t, " %s ", text);
     return glob(p, t);
 }
@@ -218,8 +224,9 @@ static bool is_plural_of(const char *plural, const char *singular)
     char made[PHRASE_FOLD_MAX + 8];
     const size_t length = strlen(singular);
     const char *word = last_word(singular);
-    if (strlen(word) < 3 || singular[length - 1] < 'a' || singular[length - 1] > 'z' || strcmp(word, "new") == 0 ||
-        strcmp(word, "news") == 0 || strcmp(last_word(plural), "news") == 0) {
+    if (strlen(word) < 3 || singular[length - 1] < 'a' || singular[length - 1] > 'z' ||
+        strcmp(word, "new") == 0 || strcmp(word, "news") == 0 ||
+        strcmp(last_word(plural), "news") == 0) {
         return false;
     }
     const char last = singular[length - 1];
@@ -229,7 +236,8 @@ static bool is_plural_of(const char *plural, const char *singular)
         return true;
     }
     snprintf(made, sizeof made, "%ses", singular);
-    const bool es = strchr("sxzo", last) != NULL || (last == 'h' && (before == 'c' || before == 's'));
+    const bool es =
+        strchr("sxzo", last) != NULL || (last == 'h' && (before == 'c' || before == 's'));
     if (es && strcmp(made, plural) == 0) {
         return true;
     }
@@ -251,7 +259,8 @@ static unsigned distance(const char *a, const char *b)
                 best = table[i - 1][j] + 1 < best ? table[i - 1][j] + 1 : best;
                 best = table[i][j - 1] + 1 < best ? table[i][j - 1] + 1 : best;
             }
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && table[i - 2][j - 2] + 1 < best) {
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                table[i - 2][j - 2] + 1 < best) {
                 best = table[i - 2][j - 2] + 1;
             }
             table[i][j] = best;
@@ -341,8 +350,8 @@ static unsigned nearest_distance(const struct reference *reference, const char *
     return nearest;
 }
 
-static bool reference_hit(const struct reference *reference, uint32_t cohort, const char *phrase, unsigned nearest,
-                          struct rule_hit *hit)
+static bool reference_hit(const struct reference *reference, uint32_t cohort, const char *phrase,
+                          unsigned nearest, struct rule_hit *hit)
 {
     for (int level = 1; level <= 3; level++) {
         bool taken_out = false;
@@ -396,13 +405,14 @@ static bool reference_hit(const struct reference *reference, uint32_t cohort, co
     return found;
 }
 
-/* ---- random ----------------------------------------------------------------------------------- */
+/* ---- random ---------------------------------------------------------------------------------- */
 
 static void random_phrase(struct prng *prng, bool stars, char *out, size_t max)
 {
-    static const char *const words[] = {"golf", "gulf", "football", "footbal", "foot", "ball", "balls", "box", "boxes", "party",
-                                        "parties", "iphone", "14", "15", "new", "news", "a", "ab", "abcdefghij",
-                                        "abcdefghijk", "tennis", "bus", "shoes", "shoe"};
+    static const char *const words[] = {
+        "golf",  "gulf",  "football",   "footbal",     "foot",   "ball", "balls", "box",
+        "boxes", "party", "parties",    "iphone",      "14",     "15",   "new",   "news",
+        "a",     "ab",    "abcdefghij", "abcdefghijk", "tennis", "bus",  "shoes", "shoe"};
     size_t length = 0;
     out[0] = '\0';
     for (size_t n = 1 + prng_below(prng, 3); n > 0; n--) {
@@ -428,8 +438,15 @@ static void random_phrase(struct prng *prng, bool stars, char *out, size_t max)
     for (size_t edits = prng_below(prng, 3); edits > 0 && length > 2 && length + 2 < max; edits--) {
         size_t at = prng_below(prng, length - 1);
         switch (prng_below(prng, 4)) {
-        case 0: memmove(out + at, out + at + 1, length - at); length--; break;
-        case 1: memmove(out + at + 1, out + at, length - at + 1); out[at] = 'x'; length++; break;
+        case 0:
+            memmove(out + at, out + at + 1, length - at);
+            length--;
+            break;
+        case 1:
+            memmove(out + at + 1, out + at, length - at + 1);
+            out[at] = 'x';
+            length++;
+            break;
         case 2: out[at] = 'b'; break;
         default: {
             char c = out[at];
@@ -440,7 +457,8 @@ static void random_phrase(struct prng *prng, bool stars, char *out, size_t max)
     }
 }
 
-static void add_random_pattern(struct prng *prng, struct reference *reference, struct rules_builder *builder)
+static void add_random_pattern(struct prng *prng, struct reference *reference,
+                               struct rules_builder *builder)
 {
     struct reference_pattern *pattern = &reference->patterns[reference->count];
     pattern->cohort = (uint32_t)prng_below(prng, COHORTS);
@@ -455,7 +473,8 @@ static void add_random_pattern(struct prng *prng, struct reference *reference, s
     reference->count += e == ERR_OK;
 }
 
-static void expect_as_reference(const struct reference *reference, const struct rules *rules, const char *phrase)
+static void expect_as_reference(const struct reference *reference, const struct rules *rules,
+                                const char *phrase)
 {
     char folded[PHRASE_FOLD_MAX + 1];
     folded[phrase_fold(slice_from_cstr(phrase), folded)] = '\0';
@@ -464,15 +483,16 @@ static void expect_as_reference(const struct reference *reference, const struct 
     size_t at = 0;
     for (uint32_t cohort = 0; cohort < COHORTS; cohort++) {
         struct rule_hit wanted = {0};
-        const bool expected = folded[0] != '\0' && reference_hit(reference, cohort, folded, nearest, &wanted);
+        const bool expected =
+            folded[0] != '\0' && reference_hit(reference, cohort, folded, nearest, &wanted);
         const bool got = at < count && hits[at].cohort == cohort;
-        REQUIRE(expected == got, ": '%s' for cohort %u: expected %d (method %d, '%s')", phrase, cohort, expected,
-                wanted.method, reference->patterns[wanted.pattern].typed);
+        REQUIRE(expected == got, ": '%s' for cohort %u: expected %d (method %d, '%s')", phrase,
+                cohort, expected, wanted.method, reference->patterns[wanted.pattern].typed);
         if (got) {
             REQUIRE(hits[at].method == wanted.method && hits[at].pattern == wanted.pattern &&
                         hits[at].confidence == wanted.confidence,
-                    ": '%s' for cohort %u: method %d not %d, pattern '%s' not '%s'", phrase, cohort, hits[at].method,
-                    wanted.method, reference->patterns[hits[at].pattern].typed,
+                    ": '%s' for cohort %u: method %d not %d, pattern '%s' not '%s'", phrase, cohort,
+                    hits[at].method, wanted.method, reference->patterns[hits[at].pattern].typed,
                     reference->patterns[wanted.pattern].typed);
             at++;
         }
@@ -526,9 +546,12 @@ static void test_touch(void)
             add_random_pattern(&prng, &reference, builder);
         }
         for (size_t i = old_count; i < reference.count; i++) {
-            REQUIRE(rules_builder_add(delta_builder, 0, slice_from_cstr(reference.patterns[i].typed), NULL) == ERR_OK);
+            REQUIRE(rules_builder_add(delta_builder, 0,
+                                      slice_from_cstr(reference.patterns[i].typed),
+                                      NULL) == ERR_OK);
         }
-        REQUIRE(rules_build(builder, &large) == ERR_OK && rules_build(delta_builder, &delta) == ERR_OK);
+        REQUIRE(rules_build(builder, &large) == ERR_OK &&
+                rules_build(delta_builder, &delta) == ERR_OK);
         for (int i = 0; i < 100; i++) {
             char phrase[64];
             random_phrase(&prng, false, phrase, sizeof phrase);
@@ -568,18 +591,20 @@ static void test_distance(void)
         }
         const unsigned wanted = distance(text[0], text[1]);
         for (unsigned max = 0; max <= TYPO_EDITS_MAX; max++) {
-            const unsigned got = typo_distance(characters[0], length[0], characters[1], length[1], max);
-            REQUIRE(got == (wanted <= max ? wanted : max + 1), ": '%s' '%s' max %u: %u not %u", text[0], text[1], max,
-                    got, wanted);
+            const unsigned got =
+                typo_distance(characters[0], length[0], characters[1], length[1], max);
+            REQUIRE(got == (wanted <= max ? wanted : max + 1), ": '%s' '%s' max %u: %u not %u",
+                    text[0], text[1], max, got, wanted);
         }
     }
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void test_failing_memory(void)
 {
-    static const char *const patterns[] = {"cricket", "football", "* shoes", "tom brady", "golf *", "*ball*", NULL};
+    static const char *const patterns[] = {"cricket", "football", "* shoes", "tom brady",
+                                           "golf *",  "*ball*",   NULL};
     for (uint64_t n = 1;; n++) {
         failing_memory_begin(n);
         struct rules *rules = NULL;
@@ -600,7 +625,8 @@ static void test_failing_memory(void)
         rules_destroy(rules);
         rules_builder_destroy(builder);
         struct failing_memory_end end = failing_memory_end();
-        EXPECT(end.live_blocks == 0, ": %lld at %llu", (long long)end.live_blocks, (unsigned long long)n);
+        EXPECT(end.live_blocks == 0, ": %lld at %llu", (long long)end.live_blocks,
+               (unsigned long long)n);
         if (!end.failed) {
             EXPECT(e == ERR_OK);
             break;
@@ -609,17 +635,19 @@ static void test_failing_memory(void)
     }
 }
 
-/* ---- times ------------------------------------------------------------------------------------ */
+/* ---- times ----------------------------------------------------------------------------------- */
 
 static void random_name(struct prng *prng, char *out, size_t max)
 {
-    static const char *const syllables[] = {"ba", "con", "der", "el", "fo", "gra", "hin", "is", "jo", "kal", "lum", "mer",
-                                            "no", "ot", "pre", "qua", "ris", "son", "tur", "ul", "vi", "wen", "xa", "yo", "zed"};
+    static const char *const syllables[] = {
+        "ba", "con", "der", "el",  "fo",  "gra", "hin", "is", "jo",  "kal", "lum", "mer", "no",
+        "ot", "pre", "qua", "ris", "son", "tur", "ul",  "vi", "wen", "xa",  "yo",  "zed"};
     size_t length = 0;
     for (size_t words = 1 + prng_below(prng, 2), w = 0; w < words; w++) {
         length += (size_t)snprintf(out + length, max - length, "%s", w > 0 ? " " : "");
         for (size_t s = 2 + prng_below(prng, 2); s > 0; s--) {
-            length += (size_t)snprintf(out + length, max - length, "%s", syllables[prng_below(prng, ARRAY_COUNT(syllables))]);
+            length += (size_t)snprintf(out + length, max - length, "%s",
+                                       syllables[prng_below(prng, ARRAY_COUNT(syllables))]);
         }
     }
 }
@@ -636,9 +664,13 @@ static void test_times(void)
     for (size_t i = 0; i < PATTERNS; i++) {
         random_name(&prng, patterns[i], NAME - 3);
         char text[NAME];
-        snprintf(text, sizeof text, i % 10 == 0 ? "%s *" : i % 10 == 1 ? "* %s" : "%s",
+        snprintf(text, sizeof text,
+                 i % 10 == 0   ? "%s *"
+                 : i % 10 == 1 ? "* %s"
+                               : "%s",
                  patterns[i]);
-        REQUIRE(rules_builder_add(builder, (uint32_t)i / 250, slice_from_cstr(text), NULL) == ERR_OK);
+        REQUIRE(rules_builder_add(builder, (uint32_t)i / 250, slice_from_cstr(text), NULL) ==
+                ERR_OK);
     }
     for (size_t i = 0; i < PHRASES; i++) {
         random_name(&prng, misses[i], NAME);
@@ -656,7 +688,8 @@ static void test_times(void)
         REQUIRE(rules_build(builder, &rules) == ERR_OK);
         int64_t built = test_cpu_ns();
         for (size_t i = 0; i < PHRASES; i++) {
-            found += rules_match(rules, slice_from_cstr(patterns[i * 7 % PATTERNS / 10 * 10 + 2 + i % 8]), hits);
+            found += rules_match(
+                rules, slice_from_cstr(patterns[i * 7 % PATTERNS / 10 * 10 + 2 + i % 8]), hits);
         }
         int64_t exact = test_cpu_ns();
         for (size_t i = 0; i < PHRASES; i++) {
@@ -673,9 +706,9 @@ static void test_times(void)
         miss_ns = miss - typo < miss_ns ? miss - typo : miss_ns;
         rules_destroy(rules);
     }
-    printf("%d patterns: build %.1f ms, exact %.0f ns, typo %.0f ns, miss %.0f ns (%zu hits)\n", PATTERNS,
-           (double)build_ns / 1e6, (double)exact_ns / PHRASES, (double)typo_ns / PHRASES, (double)miss_ns / PHRASES,
-           found);
+    printf("%d patterns: build %.1f ms, exact %.0f ns, typo %.0f ns, miss %.0f ns (%zu hits)\n",
+           PATTERNS, (double)build_ns / 1e6, (double)exact_ns / PHRASES, (double)typo_ns / PHRASES,
+           (double)miss_ns / PHRASES, found);
     rules_builder_destroy(builder);
 }
 

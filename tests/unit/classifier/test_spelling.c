@@ -1,5 +1,6 @@
-/* Tries to break the spelling: typos made of the phrases of classifier/train/lists must mostly keep their topic, phrases that
- * are merely new must mostly stay as they are, and what is nobody's word must not become one. */
+/* Tries to break the spelling: typos made of the phrases of classifier/train/lists must mostly keep
+ * their topic, phrases that are merely new must mostly stay as they are, and what is nobody's word
+ * must not become one. */
 #include "unit/test.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@ static uint64_t seed;
 static struct model *model;
 static void *scratch;
 
-/* ---- examples --------------------------------------------------------------------------------- */
+/* ---- examples -------------------------------------------------------------------------------- */
 
 static struct reading read_as(const char *phrase)
 {
@@ -25,8 +26,8 @@ static struct reading read_as(const char *phrase)
 static void expect_reading(const char *phrase, const char *wanted)
 {
     const struct reading reading = read_as(phrase);
-    EXPECT(slice_equal_cstr(slice_of(reading.text, reading.length), wanted), ": '%s' is read as '%.*s', not '%s'", phrase,
-           (int)reading.length, reading.text, wanted);
+    EXPECT(slice_equal_cstr(slice_of(reading.text, reading.length), wanted),
+           ": '%s' is read as '%.*s', not '%s'", phrase, (int)reading.length, reading.text, wanted);
 }
 
 static void test_examples(void)
@@ -49,14 +50,15 @@ static void test_examples(void)
 
 static void test_left_alone(void)
 {
-    static const char *const phrases[] = {"asdfgh", "blorptang", "qwertyuiop", "zxcvbnm", "user 12345", "xkcd1234", "tom brady",
-                                          "the quick brown fox", "日本 料理", "aaaaaaa", "gdfgdfg", "lkjhgf"};
+    static const char *const phrases[] = {
+        "asdfgh",    "blorptang",           "qwertyuiop", "zxcvbnm", "user 12345", "xkcd1234",
+        "tom brady", "the quick brown fox", "日本 料理",  "aaaaaaa", "gdfgdfg",    "lkjhgf"};
     for (size_t i = 0; i < ARRAY_COUNT(phrases); i++) {
         expect_reading(phrases[i], phrases[i]);
     }
 }
 
-/* ---- typos of the lists' phrases -------------------------------------------------------------- */
+/* ---- typos of the lists' phrases ------------------------------------------------------------- */
 
 static uint64_t state;
 
@@ -80,9 +82,7 @@ static size_t make_typo(struct slice text, char out[PHRASE_FOLD_MAX + 1])
             continue;
         }
         switch (below(4)) {
-        case 0:
-            memcpy(out + at, text.data + at + 1, text.length - at - 1);
-            return text.length - 1;
+        case 0: memcpy(out + at, text.data + at + 1, text.length - at - 1); return text.length - 1;
         case 1:
             out[at] = letter;
             memcpy(out + at + 1, text.data + at, text.length - at);
@@ -94,7 +94,8 @@ static size_t make_typo(struct slice text, char out[PHRASE_FOLD_MAX + 1])
             out[at] = letter;
             return text.length;
         default:
-            if (at + 1 == text.length || text.data[at + 1] == ' ' || text.data[at + 1] == text.data[at]) {
+            if (at + 1 == text.length || text.data[at + 1] == ' ' ||
+                text.data[at + 1] == text.data[at]) {
                 continue;
             }
             out[at] = text.data[at + 1];
@@ -153,8 +154,8 @@ static void tally_typo(struct tally *tally, struct slice phrase, bool known, siz
     tally->kept += kept;
     tally->kept_alone += top_of(&alone) == top;
     if (show && !kept) {
-        printf("%s\t%.*s\t%.*s\t%.*s\n", known ? "K" : "U", SLICE_ARGS(phrase), (int)length, typo, (int)better.length,
-               better.text);
+        printf("%s\t%.*s\t%.*s\t%.*s\n", known ? "K" : "U", SLICE_ARGS(phrase), (int)length, typo,
+               (int)better.length, better.text);
     }
 }
 
@@ -173,8 +174,11 @@ static void tally_new(struct tally *tally, struct slice phrase, uint32_t topics)
     tally->spoilt += right_before && !right_after;
     tally->kept += right_after && !right_before;
     if (show) {
-        printf("N%c\t%.*s\t%.*s\n", right_before == right_after ? '=' : right_after ? '+' : '-', SLICE_ARGS(phrase),
-               (int)better.length, better.text);
+        printf("N%c\t%.*s\t%.*s\n",
+               right_before == right_after ? '='
+               : right_after               ? '+'
+                                           : '-',
+               SLICE_ARGS(phrase), (int)better.length, better.text);
     }
 }
 
@@ -193,7 +197,8 @@ static void test_lists(void)
     show = wanted != NULL;
     state = seed | 1;
     for (size_t i = 0; i < samples; i++) {
-        const struct slice phrase = known_text(&model->known, (uint32_t)below(model->known.text_count));
+        const struct slice phrase =
+            known_text(&model->known, (uint32_t)below(model->known.text_count));
         const struct reading reading = plain(phrase);
         if (phrase.length < 4) {
             continue;
@@ -203,20 +208,23 @@ static void test_lists(void)
         tally_typo(&unseen, phrase, false, top);
         tally_new(&fresh, phrase, known_topics(&model->known, phrase));
     }
-    printf("     typos of known phrases: %.1f %% restored, %.1f %% keep their topic (%.1f %% uncorrected) of %zu\n",
-           percent(known.restored, known.count), percent(known.kept, known.count), percent(known.kept_alone, known.count),
-           known.count);
-    printf("     typos of new phrases:   %.1f %% restored, %.1f %% keep their topic (%.1f %% uncorrected) of %zu\n",
-           percent(unseen.restored, unseen.count), percent(unseen.kept, unseen.count),
-           percent(unseen.kept_alone, unseen.count), unseen.count);
+    printf(
+        "     typos of known phrases: %.1f %% restored, %.1f %% keep their topic (%.1f %% uncorrected) of %zu\n",
+        percent(known.restored, known.count), percent(known.kept, known.count),
+        percent(known.kept_alone, known.count), known.count);
+    printf(
+        "     typos of new phrases:   %.1f %% restored, %.1f %% keep their topic (%.1f %% uncorrected) of %zu\n",
+        percent(unseen.restored, unseen.count), percent(unseen.kept, unseen.count),
+        percent(unseen.kept_alone, unseen.count), unseen.count);
     printf("     new phrases: %.1f %% changed; %.1f %% lose the right topic, %.1f %% gain it\n",
-           percent(fresh.changed, fresh.count), percent(fresh.spoilt, fresh.count), percent(fresh.kept, fresh.count));
+           percent(fresh.changed, fresh.count), percent(fresh.spoilt, fresh.count),
+           percent(fresh.kept, fresh.count));
     EXPECT(percent(known.kept, known.count) > 85);
     EXPECT(percent(unseen.kept, unseen.count) > percent(unseen.kept_alone, unseen.count));
     EXPECT(percent(fresh.spoilt, fresh.count) < 2.5);
 }
 
-/* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------- */
+/* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------ */
 
 static void test_times(void)
 {
@@ -226,7 +234,8 @@ static void test_times(void)
     for (size_t i = 0; i < COUNT; i++) {
         char typo[PHRASE_FOLD_MAX + 1];
         char better[PHRASE_FOLD_MAX];
-        const struct slice phrase = known_text(&model->known, (uint32_t)below(model->known.text_count));
+        const struct slice phrase =
+            known_text(&model->known, (uint32_t)below(model->known.text_count));
         const size_t length = phrase.length > 3 ? make_typo(phrase, typo) : 0;
         const int64_t begin = test_cpu_ns();
         (void)spelling_correct(&model->spelling, slice_of(typo, length), SLICE_NONE, better);

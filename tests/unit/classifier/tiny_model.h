@@ -1,5 +1,5 @@
-/* tiny_model.h: a model file made up on the spot, for tests and fuzzers that want to damage one: the encoder has its real
- * shape (its weights are noise), everything else a handful of rows. */
+/* tiny_model.h: a model file made up on the spot, for tests and fuzzers that want to damage one:
+ * the encoder has its real shape (its weights are noise), everything else a handful of rows. */
 #ifndef KINDRED_TESTS_UNIT_CLASSIFIER_TINY_MODEL_H
 #define KINDRED_TESTS_UNIT_CLASSIFIER_TINY_MODEL_H
 
@@ -38,7 +38,8 @@ __attribute__((unused)) static void tiny_model_seal(char *bytes, size_t length)
     }
 }
 
-static void *tiny_tensor(struct tiny_model *m, const char *name, uint8_t type, unsigned rank, uint32_t a, uint32_t b, uint32_t c)
+static void *tiny_tensor(struct tiny_model *m, const char *name, uint8_t type, unsigned rank,
+                         uint32_t a, uint32_t b, uint32_t c)
 {
     const size_t count = (size_t)a * b * c;
     const size_t at = m->length;
@@ -68,7 +69,8 @@ static uint32_t tiny_noise(struct tiny_model *m)
     return m->noise >> 8;
 }
 
-static void tiny_floats(struct tiny_model *m, const char *name, unsigned rank, uint32_t a, uint32_t b, uint32_t c, float scale)
+static void tiny_floats(struct tiny_model *m, const char *name, unsigned rank, uint32_t a,
+                        uint32_t b, uint32_t c, float scale)
 {
     float *to = tiny_tensor(m, name, 4, rank, a, b, c);
     for (size_t i = 0; i < (size_t)a * b * c; i++) {
@@ -76,7 +78,8 @@ static void tiny_floats(struct tiny_model *m, const char *name, unsigned rank, u
     }
 }
 
-static void tiny_bytes(struct tiny_model *m, const char *name, uint8_t type, unsigned rank, uint32_t a, uint32_t b)
+static void tiny_bytes(struct tiny_model *m, const char *name, uint8_t type, unsigned rank,
+                       uint32_t a, uint32_t b)
 {
     uint8_t *to = tiny_tensor(m, name, type, rank, a, b, 1);
     for (size_t i = 0; i < (size_t)a * b; i++) {
@@ -97,7 +100,8 @@ static void tiny_matrix(struct tiny_model *m, const char *name, uint32_t rows, u
 }
 
 /* A table of 16 buckets; order[row] is the text of that row. */
-static void tiny_table(struct tiny_model *m, const char *prefix, const char *const *texts, uint32_t *order)
+static void tiny_table(struct tiny_model *m, const char *prefix, const char *const *texts,
+                       uint32_t *order)
 {
     char name[40];
     uint64_t hashes[TINY_WORDS];
@@ -126,8 +130,10 @@ static void tiny_table(struct tiny_model *m, const char *prefix, const char *con
 
 static void tiny_encoder(struct tiny_model *m)
 {
-    static const char pieces[] = "<pad>\0<unk>\0<a>\0<b>\0<c>\0<d>\0\xE2\x96\x81\0a\0b\0c\0e\0i\0n\0o\0r\0s\0t\0l\0"
-                                 "\xE2\x96\x81T\0om\0\xE2\x96\x81" "ball\0ing";
+    static const char pieces[] =
+        "<pad>\0<unk>\0<a>\0<b>\0<c>\0<d>\0\xE2\x96\x81\0a\0b\0c\0e\0i\0n\0o\0r\0s\0t\0l\0"
+        "\xE2\x96\x81T\0om\0\xE2\x96\x81"
+        "ball\0ing";
     const uint32_t count = 22;
     tiny_text(m, "pieces.text", pieces, sizeof pieces);
     tiny_floats(m, "pieces.score", 1, count, 1, 1, 5);
@@ -145,7 +151,11 @@ static void tiny_encoder(struct tiny_model *m)
         const struct {
             const char *name;
             uint32_t rows, columns;
-        } matrices[] = {{"qkv", 3 * in, in}, {"out", 512, in}, {"up", 1536, 512}, {"down", 512, 1536}, {"widen", 512, in}};
+        } matrices[] = {{"qkv", 3 * in, in},
+                        {"out", 512, in},
+                        {"up", 1536, 512},
+                        {"down", 512, 1536},
+                        {"widen", 512, in}};
         for (size_t i = 0; i < 5 - (size_t)layer; i++) {
             (void)snprintf(name, sizeof name, "encoder.%u.%s", layer, matrices[i].name);
             tiny_matrix(m, name, matrices[i].rows, matrices[i].columns);
@@ -156,10 +166,13 @@ static void tiny_encoder(struct tiny_model *m)
 
 static void tiny_words(struct tiny_model *m)
 {
-    static const char *const words[TINY_WORDS] = {"tom",  "brady", "swift",  "taylor", "ball",  "foot",
-                                                  "basket", "guitar", "lessons", "a",  "the", "machine"};
-    static const char *const phrases[TINY_WORDS] = {"tom brady", "taylor swift", "football", "basketball", "guitar", "guitar lessons",
-                                                    "machine learning", "tom", "c plus plus", "nike shoes", "iphone 14", "crickets"};
+    static const char *const words[TINY_WORDS] = {"tom",     "brady", "swift",  "taylor",
+                                                  "ball",    "foot",  "basket", "guitar",
+                                                  "lessons", "a",     "the",    "machine"};
+    static const char *const phrases[TINY_WORDS] = {
+        "tom brady",   "taylor swift",   "football",         "basketball",
+        "guitar",      "guitar lessons", "machine learning", "tom",
+        "c plus plus", "nike shoes",     "iphone 14",        "crickets"};
     uint32_t order[TINY_WORDS];
     tiny_table(m, "words", words, order);
     tiny_bytes(m, "words.code", 1, 2, TINY_WORDS, 2);

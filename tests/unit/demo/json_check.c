@@ -102,7 +102,8 @@ static bool scan_value(struct scan *scan, int depth)
 bool json_check_object(struct slice text)
 {
     struct scan scan = {text.data, text.data + text.length};
-    return text.length > 0 && text.data[0] == '{' && utf8_valid(text, NULL) && scan_value(&scan, 0) && scan.at == scan.end;
+    return text.length > 0 && text.data[0] == '{' && utf8_valid(text, NULL) &&
+           scan_value(&scan, 0) && scan.at == scan.end;
 }
 
 struct slice json_check_member(struct slice text, const char *name)
@@ -119,5 +120,6 @@ struct slice json_check_member(struct slice text, const char *name)
         return SLICE_NONE;
     }
     const char *from = found + length;
-    return is_string ? slice_of(from + 1, (size_t)(scan.at - from) - 2) : slice_of(from, (size_t)(scan.at - from));
+    return is_string ? slice_of(from + 1, (size_t)(scan.at - from) - 2)
+                     : slice_of(from, (size_t)(scan.at - from));
 }

@@ -1,5 +1,6 @@
-/* Tries to break: the same bytes for the same seed; lines that are not JSON or not CSV; identifiers that are malformed or that
- * strangers have in common; a population without the households, duplicates and late records that it promises. */
+/* Tries to break: the same bytes for the same seed; lines that are not JSON or not CSV; identifiers
+ * that are malformed or that strangers have in common; a population without the households,
+ * duplicates and late records that it promises. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -10,7 +11,8 @@
 
 static const int64_t EPOCH_US = INT64_C(1780000000000000); /* 2026-05-28 */
 
-static uint64_t digest(uint64_t seed, uint32_t people, enum population_format format, uint64_t *records)
+static uint64_t digest(uint64_t seed, uint32_t people, enum population_format format,
+                       uint64_t *records)
 {
     struct population *population = population_create(seed, people, EPOCH_US, format);
     struct buffer out;
@@ -66,8 +68,8 @@ static struct seen *census_find(struct census *census, uint64_t hash)
 }
 
 /* Counts identifiers that different accounts, and different households, have in common. */
-static void census_identifier(struct census *census, const struct population *population, const char *type,
-                              struct slice value)
+static void census_identifier(struct census *census, const struct population *population,
+                              const char *type, struct slice value)
 {
     uint64_t hash = hash64(value, hash64(slice_from_cstr(type), 1)) | 1;
     struct seen *seen = census_find(census, hash);
@@ -111,14 +113,16 @@ static bool is_reserved_address(const char *email)
     size_t length = strlen(email);
     for (size_t i = 0; i < ARRAY_COUNT(ends); i++) {
         size_t end = strlen(ends[i]);
-        if (at != NULL && at > email && length > end && strcmp(email + length - end, ends[i]) == 0) {
+        if (at != NULL && at > email && length > end &&
+            strcmp(email + length - end, ends[i]) == 0) {
             return true;
         }
     }
     return false;
 }
 
-/* American numbers can be told without knowing dial plans: the last ten digits, of ten, or of eleven that begin with 1. */
+/* American numbers can be told without knowing dial plans: the last ten digits, of ten, or of
+ * eleven that begin with 1. */
 static bool american_number(struct slice text, char out[16])
 {
     char digits[32] = {0};
@@ -137,7 +141,8 @@ static bool american_number(struct slice text, char out[16])
     return true;
 }
 
-static void census_take_identifiers(struct census *census, const struct population *population, struct slice line)
+static void census_take_identifiers(struct census *census, const struct population *population,
+                                    struct slice line)
 {
     struct slice cookie = json_check_member(line, "cookie");
     struct slice email = json_check_member(line, "email");
@@ -161,7 +166,8 @@ static void census_take_identifiers(struct census *census, const struct populati
     if (phone.data != NULL && in_america && american_number(phone, american)) {
         struct seen *seen = census_find(census, hash64(slice_from_cstr(american), 2) | 1);
         if (seen->hash == 0) {
-            *seen = (struct seen){hash64(slice_from_cstr(american), 2) | 1, 0, population_last_household(population)};
+            *seen = (struct seen){hash64(slice_from_cstr(american), 2) | 1, 0,
+                                  population_last_household(population)};
         }
         census->shared_by_households += seen->household != population_last_household(population);
         EXPECT(strncmp(american + 3, "555", 3) == 0, ": %s", american);
@@ -170,14 +176,15 @@ static void census_take_identifiers(struct census *census, const struct populati
         census_identifier(census, population, "user_id", user_id);
     }
     if (device_id.data != NULL) {
-        EXPECT(device_id.length == 36 && device_id.data[14] == '4' && strchr("89ab", device_id.data[19]) != NULL);
+        EXPECT(device_id.length == 36 && device_id.data[14] == '4' &&
+               strchr("89ab", device_id.data[19]) != NULL);
         census_identifier(census, population, "device_id", device_id);
     }
     census->phones += phone.data != NULL;
     census->user_ids += user_id.data != NULL;
     census->device_ids += device_id.data != NULL;
-    EXPECT(cookie.data != NULL || email.data != NULL || user_id.data != NULL || device_id.data != NULL ||
-           (phone.data != NULL && phone.data[0] != 'n'));
+    EXPECT(cookie.data != NULL || email.data != NULL || user_id.data != NULL ||
+           device_id.data != NULL || (phone.data != NULL && phone.data[0] != 'n'));
 }
 
 static void test_census(void)
@@ -185,7 +192,7 @@ static void test_census(void)
     enum { PEOPLE = 20000 };
     struct census census = {.mask = (1 << 20) - 1};
     census.table = calloc(census.mask + 1, sizeof *census.table);
-    char (*newest)[32] = calloc(PEOPLE, sizeof *newest);
+    char(*newest)[32] = calloc(PEOPLE, sizeof *newest);
     uint8_t *records_of = calloc(PEOPLE, 1);
     REQUIRE(census.table != NULL && newest != NULL && records_of != NULL);
     struct population *population = population_create(42, PEOPLE, EPOCH_US, POPULATION_NDJSON);
@@ -207,7 +214,8 @@ static void test_census(void)
         struct slice interests = json_check_member(line, "interests");
         census.interests += interests.data != NULL;
         struct slice time = json_check_member(line, "timestamp");
-        EXPECT(time.length >= 20 && memcmp(time.data, first_day, 10) >= 0 && memcmp(time.data, last_day, 10) <= 0);
+        EXPECT(time.length >= 20 && memcmp(time.data, first_day, 10) >= 0 &&
+               memcmp(time.data, last_day, 10) <= 0);
         uint32_t person = population_last_person(population);
         REQUIRE(person < PEOPLE);
         records_of[person] |= 1;
@@ -242,7 +250,8 @@ static void test_census(void)
     free(records_of);
 }
 
-/* What a household has in common: a computer (one cookie, two e-mails), one e-mail (two people), one telephone. */
+/* What a household has in common: a computer (one cookie, two e-mails), one e-mail (two people),
+ * one telephone. */
 static void test_households_share(void)
 {
     enum { PEOPLE = 20000 };
@@ -261,11 +270,13 @@ static void test_households_share(void)
             census_identifier(&cookies, population, "cookie", cookie);
         }
         one_email += population_last_account(population) != population_last_person(population);
-        household_of[population_last_person(population)] = population_last_household(population) + 1;
+        household_of[population_last_person(population)] =
+            population_last_household(population) + 1;
         buffer_clear(&out);
     }
     for (uint32_t i = 1; i < PEOPLE; i++) {
-        EXPECT(household_of[i] == household_of[i - 1] || household_of[i] == household_of[i - 1] + 1);
+        EXPECT(household_of[i] == household_of[i - 1] ||
+               household_of[i] == household_of[i - 1] + 1);
         households += household_of[i] != household_of[i - 1];
     }
     EXPECT(cookies.shared_by_accounts > 500);
@@ -278,7 +289,8 @@ static void test_households_share(void)
     free(household_of);
 }
 
-/* Reads a CSV line by RFC 4180; returns how many fields, or 0 when it is malformed. Field `want` goes to `out`. */
+/* Reads a CSV line by RFC 4180; returns how many fields, or 0 when it is malformed. Field `want`
+ * goes to `out`. */
 static size_t csv_fields(struct slice line, size_t want, char *out, size_t out_max)
 {
     size_t count = 0;

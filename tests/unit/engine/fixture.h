@@ -1,4 +1,5 @@
-/* fixture.h: an engine on a folder of its own, a clock that the test sets, and calls short enough to read a test by.
+/* fixture.h: an engine on a folder of its own, a clock that the test sets, and calls short enough
+ * to read a test by.
  *
  *   fixture_begin(); ingest("{\"email\": …}"); EXPECT(shows(person("email", "…"), "\"age\":30")); reopen(FROM_LOG); fixture_end(); */
 #ifndef KINDRED_TESTS_UNIT_ENGINE_FIXTURE_H
@@ -49,16 +50,21 @@ static const struct clock fixture_clock = {fixture_now, fixture_ticks, NULL};
 
 __attribute__((unused)) static err fixture_open(struct error *error)
 {
-    struct data_folder_options folder = {.files = &fixture.files, .random = &fixture.random, .path = fixture.path};
+    struct data_folder_options folder = {
+        .files = &fixture.files, .random = &fixture.random, .path = fixture.path};
     err e = data_folder_open(&folder, &fixture.folder, error);
     if (e != ERR_OK) {
         return e;
     }
-    struct engine_options options = {.log = fixture.folder.log, .checkpoint = fixture.folder.checkpoint,
-                                     .clock = &fixture_clock, .random = &fixture.random,
-                                     .durability = fixture.durability, .classifier = fixture.classifier,
-                                     .load_threads = fixture.load_threads,
-                                     .settings_json = fixture.settings ? slice_from_cstr(fixture.settings) : SLICE_NONE};
+    struct engine_options options = {
+        .log = fixture.folder.log,
+        .checkpoint = fixture.folder.checkpoint,
+        .clock = &fixture_clock,
+        .random = &fixture.random,
+        .durability = fixture.durability,
+        .classifier = fixture.classifier,
+        .load_threads = fixture.load_threads,
+        .settings_json = fixture.settings ? slice_from_cstr(fixture.settings) : SLICE_NONE};
     return engine_open(&options, &fixture.engine, error);
 }
 
@@ -112,7 +118,7 @@ __attribute__((unused)) static void reopen(enum reopen how)
     fixture_must_open();
 }
 
-/* ---- writing --------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void fixture_done(struct submission *submission)
 {
@@ -135,13 +141,17 @@ static struct draft record_draft(const char *json, const char *source)
     struct record *record = arena_zalloc(&fixture.arena, sizeof *record);
     struct record_form form = {.format = FORMAT_JSON, .etl_version = ETL_RULES_VERSION};
     struct record_error reason = {0};
-    err e = record_read(&fixture.arena, slice_from_cstr(json), &form, engine_settings(fixture.engine), record, &reason);
+    err e = record_read(&fixture.arena, slice_from_cstr(json), &form,
+                        engine_settings(fixture.engine), record, &reason);
     if (e != ERR_OK) {
         fprintf(stderr, "%s: %s\n", json, reason.message);
         abort();
     }
-    return (struct draft){.entry = {.kind = ENTRY_RECORD, .format = FORMAT_JSON, .etl_version = ETL_RULES_VERSION,
-                                    .source = slice_from_cstr(source), .payload = slice_from_cstr(json)},
+    return (struct draft){.entry = {.kind = ENTRY_RECORD,
+                                    .format = FORMAT_JSON,
+                                    .etl_version = ETL_RULES_VERSION,
+                                    .source = slice_from_cstr(source),
+                                    .payload = slice_from_cstr(json)},
                           .record = record};
 }
 
@@ -162,13 +172,16 @@ __attribute__((unused)) static err erase(uint32_t number)
 }
 __attribute__((unused)) static err patch(uint32_t number, const char *json, const char *if_match)
 {
-    struct submission submission = {.kind = SUBMIT_PATCH, .number = number, .body = slice_from_cstr(json),
+    struct submission submission = {.kind = SUBMIT_PATCH,
+                                    .number = number,
+                                    .body = slice_from_cstr(json),
                                     .if_match = if_match ? slice_from_cstr(if_match) : SLICE_NONE};
     return submit(&submission);
 }
 __attribute__((unused)) static err put_cohort(const char *name, const char *json)
 {
-    struct submission submission = {.kind = SUBMIT_COHORT_PUT, .name = slice_from_cstr(name), .body = slice_from_cstr(json)};
+    struct submission submission = {
+        .kind = SUBMIT_COHORT_PUT, .name = slice_from_cstr(name), .body = slice_from_cstr(json)};
     return submit(&submission);
 }
 
@@ -179,17 +192,19 @@ __attribute__((unused)) static void scrub(void)
     uint64_t sequence = 0;
     REQUIRE(engine_erasure_next(fixture.engine, &sequence));
     REQUIRE(engine_checkpoint(fixture.engine, &error) == ERR_OK, ": %s", error.message);
-    REQUIRE(engine_erasure_scrub(fixture.engine, sequence, &error) == ERR_OK, ": %s", error.message);
+    REQUIRE(engine_erasure_scrub(fixture.engine, sequence, &error) == ERR_OK, ": %s",
+            error.message);
     struct submission submission = {.kind = SUBMIT_ERASE_DONE, .sequence = sequence};
     EXPECT(submit(&submission) == ERR_OK);
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 __attribute__((unused)) static uint32_t person(const char *type, const char *value)
 {
     uint8_t number = 0;
-    EXPECT(settings_identifier_type(engine_settings(fixture.engine), slice_from_cstr(type), &number));
+    EXPECT(
+        settings_identifier_type(engine_settings(fixture.engine), slice_from_cstr(type), &number));
     return engine_find(fixture.engine, number, slice_from_cstr(value));
 }
 
@@ -236,20 +251,23 @@ __attribute__((unused)) static const char *everything(void)
     } while (next != 0);
     for (uint32_t rank = 0; rank < cohorts_count(engine_cohorts(fixture.engine)); rank++) {
         struct json_writer json = json_writer_of(&text);
-        engine_write_cohort(fixture.engine, cohorts_at(engine_cohorts(fixture.engine), rank), true, &json);
+        engine_write_cohort(fixture.engine, cohorts_at(engine_cohorts(fixture.engine), rank), true,
+                            &json);
     }
     struct slice copy = arena_copy(&fixture.arena, buffer_slice(&text));
     buffer_deinit(&text);
     return copy.data;
 }
-/* The same answers after a start behind a checkpoint, from checkpoint and log, and from the log alone. */
+/* The same answers after a start behind a checkpoint, from checkpoint and log, and from the log
+ * alone. */
 __attribute__((unused)) static void expect_same_after_starts(void)
 {
     const char *before = everything();
     static const enum reopen ways[] = {AS_IT_IS, BEHIND_A_CHECKPOINT, FROM_LOG};
     for (size_t i = 0; i < ARRAY_COUNT(ways); i++) {
         reopen(ways[i]);
-        EXPECT(strcmp(before, everything()) == 0, " after start %zu\n%s\n%s", i, before, everything());
+        EXPECT(strcmp(before, everything()) == 0, " after start %zu\n%s\n%s", i, before,
+               everything());
         EXPECT(verified());
     }
 }

@@ -1,5 +1,5 @@
-/* Tries to get an acknowledgement for what is not durable, or a state that is half an entry, out of failing writes, syncs
- * and allocations. */
+/* Tries to get an acknowledgement for what is not durable, or a state that is half an entry, out of
+ * failing writes, syncs and allocations. */
 #include "fixture.h"
 
 #include <signal.h>
@@ -13,11 +13,12 @@ static struct {
     uint64_t syncs;
 } failing;
 
-static err failing_write(void *context, struct file *file, const void *from, size_t length, uint64_t offset,
-                         struct error *error)
+static err failing_write(void *context, struct file *file, const void *from, size_t length,
+                         uint64_t offset, struct error *error)
 {
-    return failing.write != ERR_OK ? error_set(error, failing.write, "test", 0, "test")
-                                   : file_system_posix.write_at(context, file, from, length, offset, error);
+    return failing.write != ERR_OK
+               ? error_set(error, failing.write, "test", 0, "test")
+               : file_system_posix.write_at(context, file, from, length, offset, error);
 }
 static err failing_sync(void *context, struct file *file, struct error *error)
 {
@@ -63,7 +64,8 @@ static void expect_failed_for_good(err first)
     struct error error;
     struct engine_stats before;
     engine_stats(fixture.engine, &before);
-    EXPECT(engine_checkpoint(fixture.engine, &error) != ERR_OK || before.applied_sequence == before.checkpoint_sequence);
+    EXPECT(engine_checkpoint(fixture.engine, &error) != ERR_OK ||
+           before.applied_sequence == before.checkpoint_sequence);
     EXPECT(failing.syncs == 0, ": a failed sync was tried again");
     reopen(AS_IT_IS);
     EXPECT(engine_failed(fixture.engine) == ERR_OK);
@@ -105,8 +107,8 @@ static void test_a_failed_sync_fails_the_group(void)
     failing.sync = ERR_IO;
     for (size_t i = 0; i < 3; i++) {
         drafts[i] = record_draft("{\"cookie\":\"lost\"}", "");
-        submissions[i] = (struct submission){.kind = SUBMIT_RECORDS, .drafts = &drafts[i], .draft_count = 1,
-                                             .done = fixture_done};
+        submissions[i] = (struct submission){
+            .kind = SUBMIT_RECORDS, .drafts = &drafts[i], .draft_count = 1, .done = fixture_done};
         pointers[i] = &submissions[i];
     }
     engine_commit(fixture.engine, pointers, 3);
@@ -117,7 +119,8 @@ static void test_a_failed_sync_fails_the_group(void)
     fixture_end();
 }
 
-/* In the weaker modes a commit does not sync; a checkpoint must, or it would be ahead of its log after a power failure. */
+/* In the weaker modes a commit does not sync; a checkpoint must, or it would be ahead of its log
+ * after a power failure. */
 static void test_a_checkpoint_is_never_ahead_of_the_log(void)
 {
     begin_failing(DURABILITY_INTERVAL);
@@ -130,11 +133,12 @@ static void test_a_checkpoint_is_never_ahead_of_the_log(void)
     EXPECT(log->ops->position(log).durable_sequence == log->ops->position(log).last_sequence);
     ingest("{\"cookie\":\"again\"}");
     failing.sync = ERR_IO;
-    EXPECT(engine_checkpoint(fixture.engine, &error) == ERR_IO && engine_failed(fixture.engine) == ERR_IO);
+    EXPECT(engine_checkpoint(fixture.engine, &error) == ERR_IO &&
+           engine_failed(fixture.engine) == ERR_IO);
     fixture_end();
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 enum { TAKEN = 10, REFUSED = 20, NOT_REACHED = 30 };
 
@@ -142,11 +146,17 @@ enum { TAKEN = 10, REFUSED = 20, NOT_REACHED = 30 };
 static int starve(uint64_t nth, bool once)
 {
     struct draft drafts[3] = {
-        record_draft("{\"email\":\"ab@example.org\",\"cookie\":[\"a\",\"b\"],\"interests\":[\"violin\"],\"new\":[\"x\"]}", "fresh"),
-        record_draft("{\"email\":\"new@example.org\",\"city\":\"Denver\",\"message_id\":\"m\"}", "fresh"),
+        record_draft(
+            "{\"email\":\"ab@example.org\",\"cookie\":[\"a\",\"b\"],\"interests\":[\"violin\"],\"new\":[\"x\"]}",
+            "fresh"),
+        record_draft("{\"email\":\"new@example.org\",\"city\":\"Denver\",\"message_id\":\"m\"}",
+                     "fresh"),
         record_draft("{\"email\":\"new@example.org\",\"cookie\":\"taken\"}", "fresh")};
-    struct submission submission = {.kind = SUBMIT_RECORDS, .drafts = drafts, .draft_count = 3,
-                                    .idempotency_key = SLICE_LITERAL("key"), .answer = SLICE_LITERAL("answer")};
+    struct submission submission = {.kind = SUBMIT_RECORDS,
+                                    .drafts = drafts,
+                                    .draft_count = 3,
+                                    .idempotency_key = SLICE_LITERAL("key"),
+                                    .answer = SLICE_LITERAL("answer")};
     if (once) {
         failing_memory_begin_once(nth);
     } else {
@@ -179,7 +189,9 @@ static int starved_in_a_child(uint64_t nth, bool once)
     }
     CHECK(child > 0 && waitpid(child, &status, 0) == child);
     /* A CHECK where an index has no way back stops the process: that is a way of failing, too. */
-    return WIFEXITED(status) ? WEXITSTATUS(status) : WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? REFUSED : 97;
+    return WIFEXITED(status)                                    ? WEXITSTATUS(status)
+           : WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? REFUSED
+                                                                : 97;
 }
 
 static void try_every_allocation(bool once)
@@ -194,7 +206,8 @@ static void try_every_allocation(bool once)
         EXPECT(put_cohort("Opera", "{\"phrases\":[\"opera\"]}") == ERR_OK);
         fixture_close();
         outcome = starved_in_a_child(nth, once);
-        EXPECT(outcome == TAKEN || outcome == REFUSED || outcome == NOT_REACHED, ": allocation %" PRIu64 ": %d", nth, outcome);
+        EXPECT(outcome == TAKEN || outcome == REFUSED || outcome == NOT_REACHED,
+               ": allocation %" PRIu64 ": %d", nth, outcome);
         fixture_must_open();
         EXPECT(verified(), ": allocation %" PRIu64, nth);
         bool there = person("email", "new@example.org") != PERSON_NONE;

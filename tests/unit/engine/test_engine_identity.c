@@ -40,8 +40,10 @@ static void test_second_email_on_a_cookie(void)
 static void test_a_late_record_does_not_pull_a_cookie_back(void)
 {
     fixture_begin();
-    ingest("{\"cookie\":\"shared\",\"email\":\"ann@example.org\",\"timestamp\":\"2025-06-02T00:00:00Z\"}");
-    ingest("{\"cookie\":\"shared\",\"email\":\"bob@example.org\",\"timestamp\":\"2025-06-01T00:00:00Z\"}");
+    ingest(
+        "{\"cookie\":\"shared\",\"email\":\"ann@example.org\",\"timestamp\":\"2025-06-02T00:00:00Z\"}");
+    ingest(
+        "{\"cookie\":\"shared\",\"email\":\"bob@example.org\",\"timestamp\":\"2025-06-01T00:00:00Z\"}");
     EXPECT(person("cookie", "shared") == person("email", "ann@example.org"));
     EXPECT(shows(person("email", "bob@example.org"), "\"value\":\"shared\",\"current\":false"));
     expect_same_after_starts();
@@ -51,8 +53,10 @@ static void test_a_late_record_does_not_pull_a_cookie_back(void)
 static void test_late_values_and_clears(void)
 {
     fixture_begin();
-    ingest("{\"cookie\":\"c\",\"age\":30,\"tags\":[\"new\"],\"timestamp\":\"2025-06-03T00:00:00Z\"}");
-    ingest("{\"cookie\":\"c\",\"age\":20,\"city\":\"Boston\",\"timestamp\":\"2025-06-01T00:00:00Z\"}");
+    ingest(
+        "{\"cookie\":\"c\",\"age\":30,\"tags\":[\"new\"],\"timestamp\":\"2025-06-03T00:00:00Z\"}");
+    ingest(
+        "{\"cookie\":\"c\",\"age\":20,\"city\":\"Boston\",\"timestamp\":\"2025-06-01T00:00:00Z\"}");
     uint32_t c = person("cookie", "c");
     EXPECT(shows(c, "\"age\":30") && shows(c, "Boston"));
     ingest("{\"cookie\":\"c\",\"age\":null,\"timestamp\":\"2025-06-04T00:00:00Z\"}");
@@ -85,8 +89,10 @@ static void test_sources_weigh_at_the_same_moment(void)
     reopen(AS_IT_IS);
     fixture.settings = "{\"sources\":{\"crm\":100,\"web\":10}}";
     reopen(AS_IT_IS);
-    EXPECT(ingest_from("{\"cookie\":\"c\",\"age\":40,\"timestamp\":\"2025-06-01T00:00:00Z\"}", "crm") == ERR_OK);
-    EXPECT(ingest_from("{\"cookie\":\"c\",\"age\":20,\"timestamp\":\"2025-06-01T00:00:00Z\"}", "web") == ERR_OK);
+    EXPECT(ingest_from("{\"cookie\":\"c\",\"age\":40,\"timestamp\":\"2025-06-01T00:00:00Z\"}",
+                       "crm") == ERR_OK);
+    EXPECT(ingest_from("{\"cookie\":\"c\",\"age\":20,\"timestamp\":\"2025-06-01T00:00:00Z\"}",
+                       "web") == ERR_OK);
     EXPECT(shows(person("cookie", "c"), "\"age\":40"));
     expect_same_after_starts();
     fixture_end();
@@ -95,15 +101,17 @@ static void test_sources_weigh_at_the_same_moment(void)
 static void test_limits_and_blocks(void)
 {
     fixture_begin();
-    fixture.settings = "{\"identifiers\":[{\"type\":\"email\",\"limit\":1},{\"type\":\"user_id\",\"limit\":1},"
-                       "{\"type\":\"phone\",\"limit\":2},{\"type\":\"cookie\",\"limit\":2}],"
-                       "\"blocked\":{\"email\":[\"test@test.com\"]}}";
+    fixture.settings =
+        "{\"identifiers\":[{\"type\":\"email\",\"limit\":1},{\"type\":\"user_id\",\"limit\":1},"
+        "{\"type\":\"phone\",\"limit\":2},{\"type\":\"cookie\",\"limit\":2}],"
+        "\"blocked\":{\"email\":[\"test@test.com\"]}}";
     reopen(AS_IT_IS);
     ingest("{\"email\":\"ann@example.org\",\"cookie\":\"c1\"}");
     ingest("{\"email\":\"ann@example.org\",\"cookie\":\"c2\"}");
     ingest("{\"email\":\"ann@example.org\",\"cookie\":\"c3\"}");
     uint32_t ann = person("email", "ann@example.org");
-    EXPECT(person("cookie", "c1") == PERSON_NONE && person("cookie", "c2") == ann && person("cookie", "c3") == ann);
+    EXPECT(person("cookie", "c1") == PERSON_NONE && person("cookie", "c2") == ann &&
+           person("cookie", "c3") == ann);
     /* Two people whose union would have two e-mails stay two; the device goes to the newer one. */
     ingest("{\"email\":\"bob@example.org\",\"device_id\":\"d\"}");
     ingest("{\"email\":\"ann@example.org\",\"device_id\":\"d\"}");
@@ -111,7 +119,8 @@ static void test_limits_and_blocks(void)
     /* A blocked e-mail ties nobody together. */
     ingest("{\"email\":\"test@test.com\",\"cookie\":\"x\"}");
     ingest("{\"email\":\"test@test.com\",\"cookie\":\"y\"}");
-    EXPECT(person("email", "test@test.com") == PERSON_NONE && person("cookie", "x") != person("cookie", "y"));
+    EXPECT(person("email", "test@test.com") == PERSON_NONE &&
+           person("cookie", "x") != person("cookie", "y"));
     struct engine_stats stats;
     engine_stats(fixture.engine, &stats);
     EXPECT(stats.identifiers == 7, ": %" PRIu64, stats.identifiers);
@@ -119,14 +128,16 @@ static void test_limits_and_blocks(void)
     fixture_end();
 }
 
-/* An identifier that the record brings, and a merge by another one of it: both count towards the limit. */
+/* An identifier that the record brings, and a merge by another one of it: both count towards the
+ * limit. */
 static void test_a_merge_counts_what_the_record_brings(void)
 {
     fixture_begin();
     ingest("{\"user_id\":\"u1\",\"email\":\"p@example.org\"}");
     ingest("{\"phone\":\"+12025550101\"}");
     ingest("{\"user_id\":\"u2\",\"cookie\":\"s\"}");
-    ingest("{\"email\":\"new@example.org\",\"user_id\":\"u1\",\"phone\":\"+12025550101\",\"cookie\":\"s\"}");
+    ingest(
+        "{\"email\":\"new@example.org\",\"user_id\":\"u1\",\"phone\":\"+12025550101\",\"cookie\":\"s\"}");
     uint32_t fresh = person("email", "new@example.org");
     EXPECT(person("phone", "+12025550101") == fresh && person("user_id", "u1") == fresh);
     EXPECT(person("user_id", "u2") != fresh && person("cookie", "s") == fresh);
@@ -158,7 +169,8 @@ static void test_many_identifiers_in_one_record(void)
     fixture_end();
 }
 
-/* The number of the larger tree stays, whoever merges into whom; old numbers lead there through all of them. */
+/* The number of the larger tree stays, whoever merges into whom; old numbers lead there through all
+ * of them. */
 static void test_small_merges_into_large(void)
 {
     fixture_begin();
@@ -166,7 +178,9 @@ static void test_small_merges_into_large(void)
     ingest("{\"cookie\":\"b\",\"interests\":[\"opera\",\"chess\"]}");
     ingest("{\"cookie\":\"c\",\"plan\":{\"tier\":\"gold\"}}");
     EXPECT(put_cohort("Opera", "{\"phrases\":[\"opera\"]}") == ERR_OK);
-    EXPECT(put_cohort("Gold", "{\"where\":{\"field\":\"plan.tier\",\"op\":\"eq\",\"value\":\"gold\"}}") == ERR_OK);
+    EXPECT(put_cohort("Gold",
+                      "{\"where\":{\"field\":\"plan.tier\",\"op\":\"eq\",\"value\":\"gold\"}}") ==
+           ERR_OK);
     ingest("{\"email\":\"bc@example.org\",\"cookie\":[\"b\",\"c\"]}");
     EXPECT(person("cookie", "c") == 2);
     ingest("{\"user_id\":\"u\",\"cookie\":\"a\"}");
@@ -176,8 +190,8 @@ static void test_small_merges_into_large(void)
     uint32_t next;
     uint64_t total;
     for (uint32_t rank = 0; rank < 2; rank++) {
-        size_t count = engine_page(fixture.engine, cohorts_at(engine_cohorts(fixture.engine), rank), false, 0, 4, numbers,
-                                   &total, &next);
+        size_t count = engine_page(fixture.engine, cohorts_at(engine_cohorts(fixture.engine), rank),
+                                   false, 0, 4, numbers, &total, &next);
         EXPECT(count == 1 && total == 1 && numbers[0] == 2);
     }
     expect_same_after_starts();
@@ -194,7 +208,8 @@ static void test_a_message_is_heard_once(void)
     reopen(BEHIND_A_CHECKPOINT);
     ingest("{\"cookie\":\"c\",\"age\":32,\"message_id\":\"m\"}");
     EXPECT(shows(c, "\"age\":30"));
-    /* Other messages before and after, loaded again in another order: each is forgotten in its own time. */
+    /* Other messages before and after, loaded again in another order: each is forgotten in its own
+     * time. */
     for (int i = 0; i < 50; i++) {
         char json[96];
         fixture.now_us += 3600ll * 1000000;

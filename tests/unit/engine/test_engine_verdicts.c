@@ -1,5 +1,6 @@
-/* Tries to lose what the classifier said, to ask it twice, to show a cohort late that was to be there with the 2xx, to keep an
- * erased person's words, and to make people fall out of their cohorts while a new model takes over. */
+/* Tries to lose what the classifier said, to ask it twice, to show a cohort late that was to be
+ * there with the 2xx, to keep an erased person's words, and to make people fall out of their
+ * cohorts while a new model takes over. */
 #include "fixture.h"
 
 #include <pthread.h>
@@ -11,15 +12,17 @@
 #include "internal.h"
 
 static const struct table_entry known[] = {
-    {"padel", 0, 0.9, 0},     {"squash", 0, 0.55, 0},  {"espresso", 1, 0.8, 1},  {"latte art", -1, 0, 1},
-    {"cold brew", -1, 0, 1},  {"flat white", -1, 0, 1}, {"tea party", -1, 0, 2}, {"green tea", -1, 0, 2},
-    {"gadgets", 2, 0.95, 3},  {"violin", 3, 0.97, 4},   {"asdf", -1, 0, -1},     {"hjkl", -1, 0, -1},
+    {"padel", 0, 0.9, 0},    {"squash", 0, 0.55, 0},  {"espresso", 1, 0.8, 1},
+    {"latte art", -1, 0, 1}, {"cold brew", -1, 0, 1}, {"flat white", -1, 0, 1},
+    {"tea party", -1, 0, 2}, {"green tea", -1, 0, 2}, {"gadgets", 2, 0.95, 3},
+    {"violin", 3, 0.97, 4},  {"asdf", -1, 0, -1},     {"hjkl", -1, 0, -1},
 };
 /* Another model: other topics' numbers, other axes, other opinions about some. */
 static const struct table_entry later[] = {
-    {"padel", 1, 0.9, 5},     {"squash", 2, 0.8, 5},   {"espresso", 3, 0.8, 4},  {"latte art", -1, 0, 4},
-    {"cold brew", -1, 0, 4},  {"flat white", -1, 0, 3}, {"tea party", -1, 0, 2}, {"green tea", -1, 0, 4},
-    {"gadgets", 2, 0.95, 1},  {"violin", 0, 0.97, 0},   {"asdf", 1, 0.9, 5},     {"hjkl", -1, 0, -1},
+    {"padel", 1, 0.9, 5},    {"squash", 2, 0.8, 5},   {"espresso", 3, 0.8, 4},
+    {"latte art", -1, 0, 4}, {"cold brew", -1, 0, 4}, {"flat white", -1, 0, 3},
+    {"tea party", -1, 0, 2}, {"green tea", -1, 0, 4}, {"gadgets", 2, 0.95, 1},
+    {"violin", 0, 0.97, 0},  {"asdf", 1, 0.9, 5},     {"hjkl", -1, 0, -1},
 };
 static struct table_classifier table;
 
@@ -49,12 +52,14 @@ static void offer(const char *phrase)
 }
 static err answer(const struct phrase_verdict *items, size_t count)
 {
-    struct submission submission = {.kind = SUBMIT_VERDICTS, .verdicts = items, .verdict_count = count};
+    struct submission submission = {
+        .kind = SUBMIT_VERDICTS, .verdicts = items, .verdict_count = count};
     return submit(&submission);
 }
 static err feedback(const char *name, const char *json)
 {
-    struct submission submission = {.kind = SUBMIT_COHORT_FEEDBACK, .name = slice_from_cstr(name),
+    struct submission submission = {.kind = SUBMIT_COHORT_FEEDBACK,
+                                    .name = slice_from_cstr(name),
                                     .body = slice_from_cstr(json)};
     return submit(&submission);
 }
@@ -67,7 +72,8 @@ static struct engine_stats stats(void)
 static bool is_in(const char *cookie, const char *cohort)
 {
     const uint32_t id = cohorts_find(engine_cohorts(fixture.engine), slice_from_cstr(cohort));
-    return id != COHORT_NONE && bitmap_contains(cohorts_members(engine_cohorts(fixture.engine), id), person("cookie", cookie));
+    return id != COHORT_NONE && bitmap_contains(cohorts_members(engine_cohorts(fixture.engine), id),
+                                                person("cookie", cookie));
 }
 static void classify_pending(void)
 {
@@ -78,7 +84,8 @@ static void classify_pending(void)
 static uint64_t size_of(const char *cohort)
 {
     const uint32_t id = cohorts_find(engine_cohorts(fixture.engine), slice_from_cstr(cohort));
-    return id == COHORT_NONE ? 0 : bitmap_count(cohorts_members(engine_cohorts(fixture.engine), id));
+    return id == COHORT_NONE ? 0
+                             : bitmap_count(cohorts_members(engine_cohorts(fixture.engine), id));
 }
 
 /* ---- on the way in ---- */
@@ -87,27 +94,37 @@ static void test_offered_is_there_when_the_answer_is(void)
 {
     begin();
     EXPECT(put_cohort("Sports", "{\"topic\":\"sports\",\"min_confidence\":0.6}") == ERR_OK);
-    const struct slice texts[] = {SLICE_LITERAL("padel"), SLICE_LITERAL("squash"), SLICE_LITERAL("padel")};
+    const struct slice texts[] = {SLICE_LITERAL("padel"), SLICE_LITERAL("squash"),
+                                  SLICE_LITERAL("padel")};
     uint32_t missing[4];
     size_t from = 0;
-    EXPECT(engine_phrases_to_classify(fixture.engine, texts, 3, false, &from, missing, 1) == 1 && missing[0] == 0 && from == 1);
-    EXPECT(engine_phrases_to_classify(fixture.engine, texts, 3, false, &from, missing, 4) == 2 && from == 3);
+    EXPECT(engine_phrases_to_classify(fixture.engine, texts, 3, false, &from, missing, 1) == 1 &&
+           missing[0] == 0 && from == 1);
+    EXPECT(engine_phrases_to_classify(fixture.engine, texts, 3, false, &from, missing, 4) == 2 &&
+           from == 3);
     offer("padel");
     offer("squash");
     from = 0;
-    EXPECT(engine_phrases_to_classify(fixture.engine, texts, 3, false, &from, missing, 4) == 0 && from == 3);
+    EXPECT(engine_phrases_to_classify(fixture.engine, texts, 3, false, &from, missing, 4) == 0 &&
+           from == 3);
     ingest("{\"cookie\":\"a\",\"interests\":[\"padel\"]}");
     ingest("{\"cookie\":\"b\",\"interests\":[\"squash\"]}");
     EXPECT(is_in("a", "Sports") && !is_in("b", "Sports")); /* not sure enough */
-    EXPECT(shows(person("cookie", "a"),
-                 "\"interest\":\"padel\",\"decided_by\":\"model\",\"method\":\"topic\",\"topic\":\"sports\",\"confidence\":0.9"));
+    EXPECT(shows(
+        person("cookie", "a"),
+        "\"interest\":\"padel\",\"decided_by\":\"model\",\"method\":\"topic\",\"topic\":\"sports\",\"confidence\":0.9"));
     from = 0;
     EXPECT(engine_phrases_to_classify(fixture.engine, texts, 3, true, &from, missing, 4) == 0);
-    EXPECT(stats().verdict_hits == 2 && stats().verdict_misses == 0 && stats().phrases_pending == 0 && *table.asked == 0);
+    EXPECT(stats().verdict_hits == 2 && stats().verdict_misses == 0 &&
+           stats().phrases_pending == 0 && *table.asked == 0);
     /* A rule wins, in both directions. */
-    EXPECT(put_cohort("Sports", "{\"topic\":\"Sports\",\"phrases\":[\"squash\"],\"not_phrases\":[\"pade*\"]}") == ERR_OK);
+    EXPECT(
+        put_cohort("Sports",
+                   "{\"topic\":\"Sports\",\"phrases\":[\"squash\"],\"not_phrases\":[\"pade*\"]}") ==
+        ERR_OK);
     EXPECT(!is_in("a", "Sports") && is_in("b", "Sports"));
-    EXPECT(shows(person("cookie", "b"), "\"decided_by\":\"rule\",\"method\":\"exact\",\"pattern\":\"squash\""));
+    EXPECT(shows(person("cookie", "b"),
+                 "\"decided_by\":\"rule\",\"method\":\"exact\",\"pattern\":\"squash\""));
     EXPECT(verified());
     fixture_end();
 }
@@ -123,12 +140,14 @@ static void test_late_answers(void)
     EXPECT(engine_pending_phrases(fixture.engine, &cursor, &fixture.arena, texts, 1) == 1);
     EXPECT(engine_pending_phrases(fixture.engine, &cursor, &fixture.arena, texts + 1, 1) == 1);
     EXPECT(!slice_equal(texts[0], texts[1]));
-    EXPECT(engine_pending_phrases(fixture.engine, &cursor, &fixture.arena, texts, 8) == 2); /* and round */
+    /* and round */
+    EXPECT(engine_pending_phrases(fixture.engine, &cursor, &fixture.arena, texts, 8) == 2);
     char before[ENGINE_ETAG_MAX];
     char after[ENGINE_ETAG_MAX];
     engine_etag(fixture.engine, person("cookie", "a"), before);
     /* Twice in one go, and one that nobody has any more. */
-    const struct phrase_verdict items[] = {said("padel"), said("violin"), said("padel"), said("asdf")};
+    const struct phrase_verdict items[] = {said("padel"), said("violin"), said("padel"),
+                                           said("asdf")};
     EXPECT(answer(items, 4) == ERR_OK && fixture.last.first_sequence == 0);
     engine_etag(fixture.engine, person("cookie", "a"), after);
     EXPECT(is_in("a", "Sports") && stats().phrases_pending == 0 && strcmp(before, after) != 0);
@@ -154,14 +173,20 @@ static void test_many_holders(void)
     char json[200];
     begin();
     EXPECT(put_cohort("Sports", "{\"topic\":\"Sports\"}") == ERR_OK);
-    EXPECT(put_cohort("Old sports", "{\"topic\":\"Sports\",\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":50},"
-                                    "\"exclude\":[]}") == ERR_OK);
+    EXPECT(put_cohort(
+               "Old sports",
+               "{\"topic\":\"Sports\",\"where\":{\"field\":\"age\",\"op\":\"gte\",\"value\":50},"
+               "\"exclude\":[]}") == ERR_OK);
     for (int i = 0; i < 300; i++) {
-        snprintf(json, sizeof json, "{\"cookie\":\"c%d\",\"age\":%d,\"interests\":[\"padel\",\"%s\"]}", i, i % 100,
-                 i % 3 == 0 ? "squash" : i % 3 == 1 ? "gadgets" : "green tea");
+        snprintf(json, sizeof json,
+                 "{\"cookie\":\"c%d\",\"age\":%d,\"interests\":[\"padel\",\"%s\"]}", i, i % 100,
+                 i % 3 == 0   ? "squash"
+                 : i % 3 == 1 ? "gadgets"
+                              : "green tea");
         ingest(json);
     }
-    const struct phrase_verdict items[] = {said("padel"), said("gadgets"), said("squash"), said("padel")};
+    const struct phrase_verdict items[] = {said("padel"), said("gadgets"), said("squash"),
+                                           said("padel")};
     EXPECT(answer(items, 4) == ERR_OK && size_of("Sports") == 300 && size_of("Old sports") == 150);
     EXPECT(stats().phrases_pending == 1);
     EXPECT(verified());
@@ -174,7 +199,10 @@ static void test_a_start_does_not_ask_again(void)
 {
     begin();
     EXPECT(put_cohort("Sports", "{\"topic\":\"Sports\"}") == ERR_OK);
-    EXPECT(put_cohort("Coffee", "{\"examples\":[\"latte art\",\"Cold Brew\"],\"not_examples\":[\"tea party\"]}") == ERR_OK);
+    EXPECT(put_cohort(
+               "Coffee",
+               "{\"examples\":[\"latte art\",\"Cold Brew\"],\"not_examples\":[\"tea party\"]}") ==
+           ERR_OK);
     EXPECT(*table.asked == 3); /* the examples: nobody had offered them */
     ingest("{\"cookie\":\"a\",\"interests\":[\"padel\",\"cold brew\"]}");
     ingest("{\"cookie\":\"b\",\"interests\":[\"flat white\"]}");
@@ -183,16 +211,20 @@ static void test_a_start_does_not_ask_again(void)
     reopen(BEHIND_A_CHECKPOINT);
     classify_pending();
     EXPECT(is_in("a", "Sports") && is_in("b", "Coffee") && !is_in("c", "Coffee"));
-    EXPECT(shows(person("cookie", "a"), "\"decided_by\":\"example\",\"method\":\"example\",\"example\":\"Cold Brew\""));
-    EXPECT(shows(person("cookie", "b"), "\"decided_by\":\"model\",\"method\":\"similar\",\"confidence\":"));
+    EXPECT(shows(person("cookie", "a"),
+                 "\"decided_by\":\"example\",\"method\":\"example\",\"example\":\"Cold Brew\""));
+    EXPECT(shows(person("cookie", "b"),
+                 "\"decided_by\":\"model\",\"method\":\"similar\",\"confidence\":"));
     const char *before = everything();
     /* Nothing was logged since: the verdicts alone are worth a checkpoint. */
     EXPECT(engine_checkpoint_lag(fixture.engine) > 0);
     struct error error = {0};
-    EXPECT(engine_checkpoint(fixture.engine, &error) == ERR_OK && engine_checkpoint_lag(fixture.engine) == 0);
+    EXPECT(engine_checkpoint(fixture.engine, &error) == ERR_OK &&
+           engine_checkpoint_lag(fixture.engine) == 0);
     const uint64_t asked = *table.asked;
     reopen(AS_IT_IS);
-    EXPECT(strcmp(before, everything()) == 0 && stats().phrases_pending == 0 && *table.asked == asked);
+    EXPECT(strcmp(before, everything()) == 0 && stats().phrases_pending == 0 &&
+           *table.asked == asked);
     ingest("{\"cookie\":\"d\",\"interests\":[\"flat white\"]}");
     EXPECT(is_in("d", "Coffee") && *table.asked == asked);
     before = everything();
@@ -226,7 +258,8 @@ static void test_checkpoints_without_a_classifier(void)
     ingest("{\"cookie\":\"b\",\"interests\":[\"squash\"]}");
     ingest("{\"cookie\":\"a\",\"age\":3}");
     fixture.classifier = door;
-    reopen(BEHIND_A_CHECKPOINT); /* what was said before is still there; the row of "squash" is the former format */
+    /* what was said before is still there; the row of "squash" is the former format */
+    reopen(BEHIND_A_CHECKPOINT);
     EXPECT(is_in("a", "Sports") && stats().phrases_pending == 1);
     classify_pending();
     EXPECT(is_in("b", "Sports") && verified());
@@ -248,15 +281,19 @@ static void test_another_model(void)
     ingest("{\"cookie\":\"d\",\"interests\":[\"squash\"]}");
     ingest("{\"cookie\":\"e\",\"interests\":[\"green tea\"]}");
     classify_pending();
-    EXPECT(is_in("a", "Sports") && is_in("b", "Coffee") && is_in("c", "Tech") && is_in("d", "Sports") && !is_in("e", "Coffee"));
+    EXPECT(is_in("a", "Sports") && is_in("b", "Coffee") && is_in("c", "Tech") &&
+           is_in("d", "Sports") && !is_in("e", "Coffee"));
     struct error error = {0};
     EXPECT(engine_checkpoint(fixture.engine, &error) == ERR_OK);
     upgrade();
     reopen(AS_IT_IS);
-    /* Everybody waits, and everybody is still where they were; but a topic that is gone has nobody. */
+    /* Everybody waits, and everybody is still where they were; but a topic that is gone has
+     * nobody. */
     EXPECT(stats().phrases_pending == 5);
-    EXPECT(is_in("a", "Sports") && is_in("d", "Sports") && is_in("b", "Coffee") && !is_in("e", "Coffee"));
-    EXPECT(size_of("Tech") == 0 && put_cohort("Tech 2", "{\"topic\":\"Technology\"}") == ERR_INVALID);
+    EXPECT(is_in("a", "Sports") && is_in("d", "Sports") && is_in("b", "Coffee") &&
+           !is_in("e", "Coffee"));
+    EXPECT(size_of("Tech") == 0 &&
+           put_cohort("Tech 2", "{\"topic\":\"Technology\"}") == ERR_INVALID);
     EXPECT(strstr(fixture.last.error.message, "Music, Sports, Travel, Food & Drink") != NULL);
     /* What would move, before it does. */
     struct engine_phrase phrase;
@@ -266,10 +303,13 @@ static void test_another_model(void)
         struct phrase_verdict now = {.phrase = phrase.phrase};
         table_verdict(&table, now.phrase, &now.verdict);
         static struct rule_hit hits[RULE_HITS_MAX];
-        const size_t count = engine_explain_phrase(fixture.engine, phrase.phrase, &now.verdict, hits);
-        const bool moves = slice_equal_cstr(phrase.phrase, "squash") || slice_equal_cstr(phrase.phrase, "green tea") ||
+        const size_t count =
+            engine_explain_phrase(fixture.engine, phrase.phrase, &now.verdict, hits);
+        const bool moves = slice_equal_cstr(phrase.phrase, "squash") ||
+                           slice_equal_cstr(phrase.phrase, "green tea") ||
                            slice_equal_cstr(phrase.phrase, "flat white");
-        EXPECT(phrase.pending && phrase.version == 1 && phrase.verdict != NULL && bitmap_count(phrase.holders) == 1);
+        EXPECT(phrase.pending && phrase.version == 1 && phrase.verdict != NULL &&
+               bitmap_count(phrase.holders) == 1);
         EXPECT((count != phrase.hit_count) == moves, ": %.*s", SLICE_ARGS(phrase.phrase));
     }
     EXPECT(phrases == 5);
@@ -278,7 +318,8 @@ static void test_another_model(void)
     EXPECT(answer(&piece, 1) == ERR_OK && !is_in("d", "Sports") && stats().phrases_pending == 4);
     EXPECT(feedback("Coffee", "{\"negative\":[\"tea party\"]}") == ERR_OK);
     reopen(BEHIND_A_CHECKPOINT);
-    EXPECT(is_in("a", "Sports") && is_in("b", "Coffee") && !is_in("d", "Sports") && stats().phrases_pending == 4);
+    EXPECT(is_in("a", "Sports") && is_in("b", "Coffee") && !is_in("d", "Sports") &&
+           stats().phrases_pending == 4);
     const uint64_t asked = *table.asked;
     reopen(AS_IT_IS);
     EXPECT(*table.asked == asked && is_in("b", "Coffee"));
@@ -296,7 +337,8 @@ static void test_feedback(void)
 {
     begin();
     EXPECT(feedback("Sports", "{\"positive\":[\"violin\"]}") == ERR_NOT_FOUND);
-    EXPECT(put_cohort("Sports", "{\"description\":\"d\",\"topic\":\"Sports\",\"include\":[]}") == ERR_OK);
+    EXPECT(put_cohort("Sports", "{\"description\":\"d\",\"topic\":\"Sports\",\"include\":[]}") ==
+           ERR_OK);
     ingest("{\"cookie\":\"a\",\"interests\":[\"padel\"]}");
     ingest("{\"cookie\":\"b\",\"interests\":[\"Violin\"]}");
     classify_pending();
@@ -304,20 +346,24 @@ static void test_feedback(void)
     EXPECT(feedback("sports", "{\"positive\":[\"violin\"],\"negative\":[\"PADEL\"]}") == ERR_OK);
     EXPECT(fixture.last.first_sequence > 0 && !is_in("a", "Sports") && is_in("b", "Sports"));
     EXPECT(strstr(everything(), "\"examples\":[\"violin\"],\"not_examples\":[\"PADEL\"]") != NULL);
-    EXPECT(feedback("Sports", "{\"positive\":[\"padel\"]}") == ERR_OK && is_in("a", "Sports") && is_in("b", "Sports"));
-    EXPECT(strstr(everything(), "\"examples\":[\"violin\",\"padel\"]}") != NULL, ": %s", everything());
+    EXPECT(feedback("Sports", "{\"positive\":[\"padel\"]}") == ERR_OK && is_in("a", "Sports") &&
+           is_in("b", "Sports"));
+    EXPECT(strstr(everything(), "\"examples\":[\"violin\",\"padel\"]}") != NULL, ": %s",
+           everything());
     EXPECT(feedback("Sports", "{\"positive\":[\"x\"],\"negative\":[\"X\"]}") == ERR_INVALID);
     EXPECT(strstr(fixture.last.error.message, "positive[0]") != NULL);
     EXPECT(feedback("Sports", "{\"negative\":[\"x\",7]}") == ERR_INVALID);
     EXPECT(strstr(fixture.last.error.message, "negative[1]") != NULL);
-    EXPECT(feedback("Sports", "{\"neutral\":[]}") == ERR_INVALID && strstr(fixture.last.error.message, "neutral") != NULL);
+    EXPECT(feedback("Sports", "{\"neutral\":[]}") == ERR_INVALID &&
+           strstr(fixture.last.error.message, "neutral") != NULL);
     EXPECT(feedback("Sports", "{}") == ERR_INVALID && feedback("Sports", "[") == ERR_INVALID);
     struct buffer many;
     buffer_init(&many, 1 << 20);
     for (int half = 0; half < 2; half++) {
         buffer_clear(&many);
         for (int i = 0; i < 700; i++) {
-            buffer_append_format(&many, "%s\"phrase %d of half %d\"", i == 0 ? "{\"negative\":[" : ",", i, half);
+            buffer_append_format(&many, "%s\"phrase %d of half %d\"",
+                                 i == 0 ? "{\"negative\":[" : ",", i, half);
         }
         buffer_append_cstr(&many, "]}");
         buffer_append_char(&many, '\0');
@@ -338,20 +384,26 @@ static void test_feedback(void)
 static void test_examples_come_from_the_submitter(void)
 {
     begin();
-    const char *json = "{\"examples\":[\" latte art \",\"cold brew\",9],\"not_examples\":\"no list\",\"negative\":[\"tea party\"]}";
+    const char *json =
+        "{\"examples\":[\" latte art \",\"cold brew\",9],\"not_examples\":\"no list\",\"negative\":[\"tea party\"]}";
     struct slice *texts = NULL;
     size_t count = 0;
-    EXPECT(engine_example_texts(slice_from_cstr(json), &fixture.arena, &texts, &count) == ERR_OK && count == 3);
+    EXPECT(engine_example_texts(slice_from_cstr(json), &fixture.arena, &texts, &count) == ERR_OK &&
+           count == 3);
     EXPECT(slice_equal_cstr(texts[0], "latte art") && slice_equal_cstr(texts[2], "tea party"));
-    EXPECT(engine_example_texts(SLICE_LITERAL("{"), &fixture.arena, &texts, &count) == ERR_OK && count == 0);
+    EXPECT(engine_example_texts(SLICE_LITERAL("{"), &fixture.arena, &texts, &count) == ERR_OK &&
+           count == 0);
     offer("latte art");
     offer("cold brew");
-    EXPECT(put_cohort("Coffee", "{\"examples\":[\" latte art \",\"cold brew\"]}") == ERR_OK && *table.asked == 0);
+    EXPECT(put_cohort("Coffee", "{\"examples\":[\" latte art \",\"cold brew\"]}") == ERR_OK &&
+           *table.asked == 0);
     ingest("{\"cookie\":\"a\",\"interests\":[\"flat white\"]}");
     classify_pending();
     EXPECT(is_in("a", "Coffee"));
     const uint64_t asked = *table.asked;
-    EXPECT(put_cohort("coffee", "{\"examples\":[\"cold brew\",\"latte art\",\"flat white\"]}") == ERR_OK && *table.asked == asked);
+    EXPECT(put_cohort("coffee", "{\"examples\":[\"cold brew\",\"latte art\",\"flat white\"]}") ==
+               ERR_OK &&
+           *table.asked == asked);
     fixture_end();
 }
 
@@ -368,19 +420,23 @@ static void test_questions(void)
     buffer_init(&text, 1 << 16);
     struct json_writer writer = json_writer_of(&text);
     engine_write_phrase_cohorts(fixture.engine, item.phrase, &item.verdict, &writer);
-    EXPECT(slice_starts_with(buffer_slice(&text), SLICE_LITERAL("[{\"cohort\":\"Coffee\",\"decided_by\":\"model\",\"method\":\"similar\"")));
+    EXPECT(slice_starts_with(
+        buffer_slice(&text),
+        SLICE_LITERAL("[{\"cohort\":\"Coffee\",\"decided_by\":\"model\",\"method\":\"similar\"")));
     buffer_clear(&text);
     writer = json_writer_of(&text);
     engine_write_phrase_cohorts(fixture.engine, SLICE_LITERAL("Latte Art"), NULL, &writer);
-    EXPECT(slice_starts_with(buffer_slice(&text), SLICE_LITERAL("[{\"cohort\":\"Coffee\",\"decided_by\":\"example\"")));
+    EXPECT(slice_starts_with(buffer_slice(&text),
+                             SLICE_LITERAL("[{\"cohort\":\"Coffee\",\"decided_by\":\"example\"")));
     buffer_deinit(&text);
     struct verdict verdict;
     EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("hjkl"), &verdict, NULL));
     offer("hjkl");
-    EXPECT(engine_phrase_verdict(fixture.engine, SLICE_LITERAL("hjkl"), &verdict, NULL) && verdict.topic_count == 0);
+    EXPECT(engine_phrase_verdict(fixture.engine, SLICE_LITERAL("hjkl"), &verdict, NULL) &&
+           verdict.topic_count == 0);
     for (int i = 0; i < 9; i++) {
-        snprintf(json, sizeof json, "{\"cookie\":\"c%d\",\"interests\":[\"padel\",\"asdf\"%s%s]}", i, i < 5 ? ",\"hjkl\"" : "",
-                 i < 2 ? ",\"green tea\"" : "");
+        snprintf(json, sizeof json, "{\"cookie\":\"c%d\",\"interests\":[\"padel\",\"asdf\"%s%s]}",
+                 i, i < 5 ? ",\"hjkl\"" : "", i < 2 ? ",\"green tea\"" : "");
         ingest(json);
     }
     EXPECT(engine_phrase_verdict(fixture.engine, SLICE_LITERAL("hjkl"), &verdict, NULL));
@@ -426,11 +482,13 @@ static void test_an_erased_persons_words_are_gone(void)
     ingest("{\"cookie\":\"a\",\"interests\":[\"most secret hobby\"]}");
     ingest("{\"cookie\":\"b\",\"interests\":[\"padel\"]}");
     struct error error = {0};
-    EXPECT(engine_checkpoint(fixture.engine, &error) == ERR_OK && file_holds("profiles/data.mdb", "most secret hobby"));
+    EXPECT(engine_checkpoint(fixture.engine, &error) == ERR_OK &&
+           file_holds("profiles/data.mdb", "most secret hobby"));
     offer("most secret hobby"); /* by a record of the person that is refused, say */
     EXPECT(erase(person("cookie", "a")) == ERR_OK);
     struct verdict verdict;
-    EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("most secret hobby"), &verdict, NULL));
+    EXPECT(
+        !engine_phrase_verdict(fixture.engine, SLICE_LITERAL("most secret hobby"), &verdict, NULL));
     EXPECT(!engine_phrase_verdict(fixture.engine, SLICE_LITERAL("offered only"), &verdict, NULL));
     EXPECT(stats().phrases == 1);
     scrub();
@@ -459,13 +517,14 @@ static void test_a_full_cache_loses_the_oldest(void)
     fixture_end();
 }
 
-/* Several threads offer, ask and look while the writer takes and empties: for the thread sanitizer; and nobody gets another
- * phrase's verdict. */
+/* Several threads offer, ask and look while the writer takes and empties: for the thread sanitizer;
+ * and nobody gets another phrase's verdict. */
 static void *offer_and_ask(void *context)
 {
     char text[32];
     for (int i = 0; i < 20000; i++) {
-        struct phrase_verdict item = {.phrase = slice_of(text, (size_t)snprintf(text, sizeof text, "phrase %d", i % 700))};
+        struct phrase_verdict item = {
+            .phrase = slice_of(text, (size_t)snprintf(text, sizeof text, "phrase %d", i % 700))};
         struct verdict found;
         item.verdict.embedding[0] = (int8_t)(i % 700 % 100);
         engine_offer_verdicts(context, &item, 1);
@@ -512,14 +571,16 @@ static void test_no_memory_for_verdicts(void)
         EXPECT(put_cohort("Sports", "{\"topic\":\"Sports\"}") == ERR_OK);
         EXPECT(put_cohort("Coffee", "{\"examples\":[\"latte art\"]}") == ERR_OK);
         for (int i = 0; i < 70; i++) {
-            snprintf(json, sizeof json, "{\"cookie\":\"c%d\",\"interests\":[\"padel\"%s]}", i, i < 3 ? ",\"cold brew\"" : "");
+            snprintf(json, sizeof json, "{\"cookie\":\"c%d\",\"interests\":[\"padel\"%s]}", i,
+                     i < 3 ? ",\"cold brew\"" : "");
             ingest(json);
         }
         const struct phrase_verdict items[] = {said("padel"), said("cold brew")};
         failing_memory_begin(nth);
         const err e = answer(items, 2);
         const bool reached = failing_memory_end().failed;
-        EXPECT(e == (reached ? ERR_MEMORY : ERR_OK) && engine_failed(fixture.engine) == ERR_OK, ": allocation %" PRIu64, nth);
+        EXPECT(e == (reached ? ERR_MEMORY : ERR_OK) && engine_failed(fixture.engine) == ERR_OK,
+               ": allocation %" PRIu64, nth);
         EXPECT(answer(items, 2) == ERR_OK && size_of("Sports") == 70 && size_of("Coffee") == 3);
         EXPECT(verified());
         fixture_end();

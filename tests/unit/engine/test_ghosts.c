@@ -1,6 +1,7 @@
-/* Tries to find somebody who is joined otherwise, or an identifier that is somebody else's, after a person who shared identifiers was
- * erased and everything is folded again from the scrubbed log, or from an older backup with what was erased since. And tries to find
- * anything of the person in what is kept of them. */
+/* Tries to find somebody who is joined otherwise, or an identifier that is somebody else's, after a
+ * person who shared identifiers was erased and everything is folded again from the scrubbed log, or
+ * from an older backup with what was erased since. And tries to find anything of the person in what
+ * is kept of them. */
 #include "fixture.h"
 
 #include <sys/wait.h>
@@ -22,8 +23,8 @@ static const char *at_time(const char *members, int seconds)
 
 /* ---- a fold of the scrubbed log ---- */
 
-/* The cookie was hers for a while, so the third record, which names it beside another user id, was somebody new; without her it would be the
- * first person's. */
+/* The cookie was hers for a while, so the third record, which names it beside another user id, was
+ * somebody new; without her it would be the first person's. */
 static void test_a_third_person_stays_a_third(void)
 {
     fixture_begin();
@@ -33,7 +34,8 @@ static void test_a_third_person_stays_a_third(void)
     uint32_t first = person("email", "q@first.de");
     uint32_t erased = person("email", "p@erased.de");
     uint32_t third = person("user_id", "u-third");
-    EXPECT(first != erased && first != third && erased != third && person("cookie", "shared") == third);
+    EXPECT(first != erased && first != third && erased != third &&
+           person("cookie", "shared") == third);
     EXPECT(erase(erased) == ERR_OK);
     expect_same_after_starts();
     scrub();
@@ -60,13 +62,15 @@ static void test_a_late_record_does_not_get_it(void)
     fixture_end();
 }
 
-/* Both who shared are erased, one after the other: what the first's ghosts pointed at is a ghost, too. */
+/* Both who shared are erased, one after the other: what the first's ghosts pointed at is a ghost,
+ * too. */
 static void test_both_are_erased(void)
 {
     for (int order = 0; order < 2; order++) {
         fixture_begin();
         ingest("{\"email\":\"q@erased.de\",\"cookie\":\"cerased\",\"device_id\":\"d1\"}");
-        ingest("{\"email\":\"p@erased.de\",\"user_id\":\"u0\",\"cookie\":\"cerased\",\"device_id\":\"d2\"}");
+        ingest(
+            "{\"email\":\"p@erased.de\",\"user_id\":\"u0\",\"cookie\":\"cerased\",\"device_id\":\"d2\"}");
         ingest("{\"user_id\":\"u1\",\"cookie\":\"cerased\",\"device_id\":\"d1\"}");
         ingest("{\"email\":\"s@x.de\",\"device_id\":\"d2\"}");
         ingest(at_time("\"email\":\"t@x.de\",\"device_id\":\"d2\",\"user_id\":\"u7\"", -5000));
@@ -88,10 +92,12 @@ static void test_both_are_erased(void)
 static void test_every_kind_of_entry(void)
 {
     fixture_begin();
-    fixture.settings = "{\"sources\":{\"crm\":100},\"identifiers\":[{\"type\":\"device_id\",\"limit\":2}]}";
+    fixture.settings =
+        "{\"sources\":{\"crm\":100},\"identifiers\":[{\"type\":\"device_id\",\"limit\":2}]}";
     reopen(AS_IT_IS);
     ingest("{\"email\":\"p@erased.de\",\"cookie\":\"shared\",\"message_id\":\"merased\"}");
-    ingest("{\"email\":\"other@x.de\",\"cookie\":\"c9\",\"message_id\":\"merased\"}"); /* a repeat: hers */
+    /* a repeat: hers */
+    ingest("{\"email\":\"other@x.de\",\"cookie\":\"c9\",\"message_id\":\"merased\"}");
     EXPECT(person("email", "other@x.de") == PERSON_NONE);
     EXPECT(patch(person("email", "p@erased.de"), "{\"age\":44}", NULL) == ERR_OK);
     const char *same = at_time("\"email\":\"p@erased.de\",\"cookie\":\"shared\"", -100);
@@ -111,11 +117,13 @@ static void test_every_kind_of_entry(void)
     expect_same_after_starts();
     ingest("{\"email\":\"other@x.de\",\"cookie\":\"c9\",\"message_id\":\"merased\"}");
     expect_same_after_starts();
-    EXPECT(!folder_contains(fixture.path, "p@erased") && !folder_contains(fixture.path, "test_source"));
+    EXPECT(!folder_contains(fixture.path, "p@erased") &&
+           !folder_contains(fixture.path, "test_source"));
     fixture_end();
 }
 
-/* Her entries are read again by the settings of their time, also when those come from a checkpoint. */
+/* Her entries are read again by the settings of their time, also when those come from a
+ * checkpoint. */
 static void test_settings_of_their_time(void)
 {
     fixture_begin();
@@ -133,13 +141,15 @@ static void test_settings_of_their_time(void)
     fixture_end();
 }
 
-/* What was logged before there were ghosts: numbers, and where a cookie had moved from, are kept as they were then. */
+/* What was logged before there were ghosts: numbers, and where a cookie had moved from, are kept as
+ * they were then. */
 static void test_an_erasure_without_ghosts(void)
 {
     struct log_entry entries[2] = {{.kind = ENTRY_ERASE}, {.kind = ENTRY_ERASE_KEYS}};
     struct data_folder folder;
     struct error error = {0};
-    char erase_payload[20] = {1, 2, 's', 'a', 'l', 't'}; /* version, number, salt[16], count, 2 << 1 | created */
+    /* version, number, salt[16], count, 2 << 1 | created */
+    char erase_payload[20] = {1, 2, 's', 'a', 'l', 't'};
     static const char keys[] = {0, 11, 'p', '@', 'e', 'r', 'a', 's', 'e', 'd', '.', 'd', 'e'};
     uint64_t first = 0;
     fixture_begin();
@@ -148,14 +158,16 @@ static void test_an_erasure_without_ghosts(void)
     ingest("{\"email\":\"r@x.de\",\"cookie\":\"c3\"}");
     EXPECT(fixture.last.first_sequence == 3);
     fixture_close();
-    struct data_folder_options options = {.files = &fixture.files, .random = &fixture.random, .path = fixture.path};
+    struct data_folder_options options = {
+        .files = &fixture.files, .random = &fixture.random, .path = fixture.path};
     REQUIRE(data_folder_open(&options, &folder, &error) == ERR_OK, ": %s", error.message);
     erase_payload[18] = 1;
     erase_payload[19] = 5;
     entries[0].payload = slice_of(erase_payload, sizeof erase_payload);
     entries[1].payload = slice_of(keys, sizeof keys);
     entries[0].received_at_us = entries[1].received_at_us = fixture.now_us;
-    REQUIRE(folder.log->ops->append(folder.log, entries, 2, &first, &error) == ERR_OK, ": %s", error.message);
+    REQUIRE(folder.log->ops->append(folder.log, entries, 2, &first, &error) == ERR_OK, ": %s",
+            error.message);
     data_folder_close(&folder);
     fixture_must_open();
     EXPECT(person("email", "p@erased.de") == PERSON_NONE && person("email", "r@x.de") == 3);
@@ -175,10 +187,13 @@ static void back_up(void)
 {
     struct backup_report report;
     struct error error = {0};
-    struct backup_options options = {.files = &file_system_posix, .data = fixture.path, .backup = backup_path,
+    struct backup_options options = {.files = &file_system_posix,
+                                     .data = fixture.path,
+                                     .backup = backup_path,
                                      .taken_at_us = fixture.now_us};
     REQUIRE(backup_run(&options, &report, &error) == ERR_OK, ": %s", error.message);
-    REQUIRE(backup_check(&file_system_posix, backup_path, NULL, NULL, &report, &error) == ERR_OK, ": %s", error.message);
+    REQUIRE(backup_check(&file_system_posix, backup_path, NULL, NULL, &report, &error) == ERR_OK,
+            ": %s", error.message);
 }
 
 /* And what it came to is what the fixture goes on with. */
@@ -187,10 +202,15 @@ static void restore_old(const char *old, uint64_t until, uint64_t expected_again
     struct erasure_ledger ledger;
     struct restore_report report;
     struct error error = {0};
-    REQUIRE(erasure_ledger_load(&file_system_posix, backup_path, NULL, NULL, &ledger, &error) == ERR_OK, ": %s",
-            error.message);
-    struct restore_options options = {.files = &file_system_posix, .random = &fixture.random, .backup = old,
-                                      .data = restored_path, .until_sequence = until, .ledger = &ledger,
+    REQUIRE(erasure_ledger_load(&file_system_posix, backup_path, NULL, NULL, &ledger, &error) ==
+                ERR_OK,
+            ": %s", error.message);
+    struct restore_options options = {.files = &file_system_posix,
+                                      .random = &fixture.random,
+                                      .backup = old,
+                                      .data = restored_path,
+                                      .until_sequence = until,
+                                      .ledger = &ledger,
                                       .erase_entries = engine_erase_entries};
     REQUIRE(backup_restore(&options, &report, &error) == ERR_OK, ": %s", error.message);
     EXPECT(report.again == expected_again, " %" PRIu64, report.again);
@@ -226,16 +246,19 @@ static void test_an_older_backup(void)
     expect_same_after_starts();
     back_up();
     restore_old(old, 0, 1);
-    EXPECT(strcmp(user(first), was_first) == 0 && strcmp(user(third), was_third) == 0, "\n%s\n%s", user(first), was_first);
+    EXPECT(strcmp(user(first), was_first) == 0 && strcmp(user(third), was_third) == 0, "\n%s\n%s",
+           user(first), was_first);
     EXPECT(person("cookie", "shared") == third && person("cookie", "cerased") == PERSON_NONE &&
            person("device_id", "derased") == PERSON_NONE);
     EXPECT(!folder_contains(fixture.path, "erased"));
     uint64_t sequence;
     EXPECT(!engine_erasure_next(fixture.engine, &sequence));
-    /* Life goes on under the numbers that the erasure names, and nothing of it is taken for hers. */
+    /* Life goes on under the numbers that the erasure names, and nothing of it is taken for
+     * hers. */
     for (int i = 0; i < 12; i++) {
         char text[128];
-        snprintf(text, sizeof text, "{\"email\":\"n%d@x.de\",\"cookie\":\"n%d\",\"age\":%d}", i, i, 20 + i);
+        snprintf(text, sizeof text, "{\"email\":\"n%d@x.de\",\"cookie\":\"n%d\",\"age\":%d}", i, i,
+                 20 + i);
         ingest(text);
     }
     ingest("{\"email\":\"n1@x.de\",\"cookie\":\"shared\"}");
@@ -278,7 +301,8 @@ static void shared_world(void)
 {
     fixture_begin();
     ingest("{\"email\":\"q@first.de\",\"cookie\":\"shared\"}");
-    ingest("{\"email\":\"p@erased.de\",\"user_id\":\"uerased\",\"cookie\":\"shared\",\"message_id\":\"m\",\"device_id\":[\"d2\",\"d1\"]}");
+    ingest(
+        "{\"email\":\"p@erased.de\",\"user_id\":\"uerased\",\"cookie\":\"shared\",\"message_id\":\"m\",\"device_id\":[\"d2\",\"d1\"]}");
     ingest("{\"user_id\":\"u-third\",\"cookie\":\"shared\"}");
 }
 
@@ -308,7 +332,9 @@ static int starved(uint64_t nth, bool once, bool erasing)
         _exit(e == ERR_OK ? (reached ? DONE : NOT_REACHED) : REFUSED);
     }
     CHECK(child > 0 && waitpid(child, &status, 0) == child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? REFUSED : 97;
+    return WIFEXITED(status)                                    ? WEXITSTATUS(status)
+           : WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? REFUSED
+                                                                : 97;
 }
 
 /* Erased with all its ghosts or not at all. */
@@ -320,14 +346,16 @@ static void test_no_memory_to_erase(void)
             shared_world();
             fixture_close();
             outcome = starved(nth, once, true);
-            EXPECT(outcome == DONE || outcome == REFUSED || outcome == NOT_REACHED, ": allocation %" PRIu64 ": %d", nth, outcome);
+            EXPECT(outcome == DONE || outcome == REFUSED || outcome == NOT_REACHED,
+                   ": allocation %" PRIu64 ": %d", nth, outcome);
             fixture_must_open();
             uint32_t erased = person("email", "p@erased.de");
             EXPECT(outcome == REFUSED || erased == PERSON_NONE, ": allocation %" PRIu64, nth);
             EXPECT(erased == PERSON_NONE || erase(erased) == ERR_OK);
             scrub();
             expect_same_after_starts();
-            EXPECT(person("user_id", "u-third") != person("email", "q@first.de"), ": allocation %" PRIu64, nth);
+            EXPECT(person("user_id", "u-third") != person("email", "q@first.de"),
+                   ": allocation %" PRIu64, nth);
             fixture_end();
         }
         EXPECT(outcome == NOT_REACHED);
@@ -349,7 +377,8 @@ static void test_no_memory_to_fold(void)
         for (uint64_t nth = 1; outcome != NOT_REACHED && nth < 3000; nth++) {
             folder_remove(path);
             outcome = starved(nth, once, false);
-            EXPECT(outcome == DONE || outcome == REFUSED || outcome == NOT_REACHED, ": allocation %" PRIu64 ": %d", nth, outcome);
+            EXPECT(outcome == DONE || outcome == REFUSED || outcome == NOT_REACHED,
+                   ": allocation %" PRIu64 ": %d", nth, outcome);
             fixture_must_open();
             EXPECT(strcmp(before, everything()) == 0, ": allocation %" PRIu64, nth);
             fixture_close();

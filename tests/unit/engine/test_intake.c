@@ -1,6 +1,7 @@
-/* Tries to break: batches depend on the content only, never on how it arrived; a repeat gets the first answer; memory is bounded;
- * what cannot be taken is kept with its bytes; an interrupted or damaged body leaves exactly the records before it. The
- * writer here is a fake that says yes, or what the test wants. */
+/* Tries to break: batches depend on the content only, never on how it arrived; a repeat gets the
+ * first answer; memory is bounded; what cannot be taken is kept with its bytes; an interrupted or
+ * damaged body leaves exactly the records before it. The writer here is a fake that says yes, or
+ * what the test wants. */
 #include "engine/intake.h"
 
 #include <stdlib.h>
@@ -136,7 +137,8 @@ static void play(const struct intake_options *options, struct slice body, const 
             REQUIRE(!last);
             size_t piece = plan->piece_bytes ? plan->piece_bytes : body.length;
             piece = piece < body.length - at ? piece : body.length - at;
-            /* Its own allocation, so that a slice kept too long is seen by the address sanitizer. */
+            /* Its own allocation, so that a slice kept too long is seen by the address
+             * sanitizer. */
             char *bytes = malloc(piece + 1);
             memcpy(bytes, body.data + at, piece);
             at += piece;

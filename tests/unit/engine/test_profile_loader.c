@@ -1,10 +1,12 @@
-/* Tries to break loading on several threads: that a start with none, one and two helpers differs in anything; that batches are lost or
- * counted twice at the ring's and the batches' ends; that a damaged row in the middle leaves threads waiting for ever. */
+/* Tries to break loading on several threads: that a start with none, one and two helpers differs in
+ * anything; that batches are lost or counted twice at the ring's and the batches' ends; that a
+ * damaged row in the middle leaves threads waiting for ever. */
 #include "fixture.h"
 
 enum { PER_BODY = 512 };
 
-/* Phones are shared by neighbours, so that some have moved on; interests, cities and ages repeat. */
+/* Phones are shared by neighbours, so that some have moved on; interests, cities and ages
+ * repeat. */
 static void ingest_people(unsigned from, unsigned count)
 {
     struct draft drafts[PER_BODY];
@@ -13,11 +15,12 @@ static void ingest_people(unsigned from, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         char *json = arena_alloc(&fixture.arena, 400);
         unsigned n = from + i;
-        snprintf(json, 400,
-                 "{\"cookie\": \"cookie%u\", \"email\": \"p%u@example.com\", \"phone_number\": \"+1732555%04u\", "
-                 "\"location\": {\"city\": \"City %u\", \"country\": \"USA\"}, \"demographics\": {\"age\": %u}, "
-                 "\"interests\": [\"interest %u\", \"interest %u\"]}",
-                 n, n, n / 2 % 10000, n % 17, 18 + n % 70, n % 97, n % 31);
+        snprintf(
+            json, 400,
+            "{\"cookie\": \"cookie%u\", \"email\": \"p%u@example.com\", \"phone_number\": \"+1732555%04u\", "
+            "\"location\": {\"city\": \"City %u\", \"country\": \"USA\"}, \"demographics\": {\"age\": %u}, "
+            "\"interests\": [\"interest %u\", \"interest %u\"]}",
+            n, n, n / 2 % 10000, n % 17, 18 + n % 70, n % 97, n % 31);
         drafts[i] = record_draft(json, "test");
     }
     EXPECT(submit(&submission) == ERR_OK, ": %s", fixture.last.error.message);
@@ -63,9 +66,12 @@ static void test_damage_in_the_middle(void)
     reopen(BEHIND_A_CHECKPOINT);
     struct error error = {0};
     struct checkpoint_txn *txn = NULL;
-    REQUIRE(checkpoint_begin(fixture.folder.checkpoint, &txn, &error) == ERR_OK, ": %s", error.message);
-    REQUIRE(checkpoint_put(txn, TABLE_PROFILES, slice_of("\0\0\x05\xdc", 4), SLICE_LITERAL("not a profile"), &error) == ERR_OK);
-    REQUIRE(checkpoint_commit(txn, checkpoint_applied_sequence(fixture.folder.checkpoint), &error) == ERR_OK);
+    REQUIRE(checkpoint_begin(fixture.folder.checkpoint, &txn, &error) == ERR_OK, ": %s",
+            error.message);
+    REQUIRE(checkpoint_put(txn, TABLE_PROFILES, slice_of("\0\0\x05\xdc", 4),
+                           SLICE_LITERAL("not a profile"), &error) == ERR_OK);
+    REQUIRE(checkpoint_commit(txn, checkpoint_applied_sequence(fixture.folder.checkpoint),
+                              &error) == ERR_OK);
     fixture_close();
     for (unsigned threads = 0; threads <= ENGINE_LOAD_THREADS; threads++) {
         fixture.load_threads = threads;

@@ -1,4 +1,5 @@
-/* Tries to break: what goes into quarantine comes out as it was, and damaged bytes never come out as something else. */
+/* Tries to break: what goes into quarantine comes out as it was, and damaged bytes never come out
+ * as something else. */
 #include "engine/quarantine.h"
 
 #include "base/bytes.h"

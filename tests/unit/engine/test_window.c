@@ -92,7 +92,8 @@ static void test_sorting_after_loading(void)
         add(window, KEYS + i, KEYS + i, &forgotten);
         struct window_key oldest = key_of(i + 1);
         struct window_key gone = key_of(i);
-        EXPECT(forgotten == i + 1 && window_find(window, &gone, 0) == NULL && window_find(window, &oldest, 0) != NULL);
+        EXPECT(forgotten == i + 1 && window_find(window, &gone, 0) == NULL &&
+               window_find(window, &oldest, 0) != NULL);
     }
     window_destroy(window);
 }

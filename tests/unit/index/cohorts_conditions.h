@@ -1,4 +1,5 @@
-/* cohorts_conditions.h: the reference's own reading of a definition's conditions, straight from their JSON. */
+/* cohorts_conditions.h: the reference's own reading of a definition's conditions, straight from
+ * their JSON. */
 #ifndef KINDRED_TESTS_UNIT_COHORTS_CONDITIONS_H
 #define KINDRED_TESTS_UNIT_COHORTS_CONDITIONS_H
 
@@ -15,7 +16,8 @@ static int compare_texts(const char *a, struct slice b)
 static int compare_values(const struct ref_value *value, json_value with)
 {
     const bool numeric = json_type(with) == JSON_INTEGER || json_type(with) == JSON_NUMBER;
-    const long double right = json_type(with) == JSON_INTEGER ? (long double)json_integer(with) : (long double)json_double_of(with);
+    const long double right = json_type(with) == JSON_INTEGER ? (long double)json_integer(with)
+                                                              : (long double)json_double_of(with);
     long double left = 0;
     switch (value->kind) {
     case PROFILE_BOOL: return json_type(with) == JSON_BOOL ? value->boolean - json_true(with) : -2;
@@ -108,7 +110,8 @@ static bool ref_condition(const struct ref_person *person, json_value node)
     if (!all && json_get(node, "any") == NULL) {
         return ref_leaf(person, node);
     }
-    for (struct json_iterator each = json_iterate(json_get(node, all ? "all" : "any")); json_next(&each);) {
+    for (struct json_iterator each = json_iterate(json_get(node, all ? "all" : "any"));
+         json_next(&each);) {
         if (ref_condition(person, each.value) != all) {
             return !all;
         }

@@ -1,4 +1,5 @@
-/* cohorts_reference.h: who test_cohorts.c expects in which cohort, and by what, made anew from the definitions' JSON. */
+/* cohorts_reference.h: who test_cohorts.c expects in which cohort, and by what, made anew from the
+ * definitions' JSON. */
 #ifndef KINDRED_TESTS_UNIT_COHORTS_REFERENCE_H
 #define KINDRED_TESTS_UNIT_COHORTS_REFERENCE_H
 
@@ -15,7 +16,8 @@ static bool ref_lists(json_value list, uint32_t number)
     return false;
 }
 
-/* How each phrase comes to each cohort, made anew from the definitions' JSON; method 0: it does not. */
+/* How each phrase comes to each cohort, made anew from the definitions' JSON; method 0: it does
+ * not. */
 struct ref_hit {
     uint8_t method;
     float confidence;
@@ -32,11 +34,13 @@ static void ref_rules(void)
         if (ref_cohorts[c].used) {
             json_value root = json_root(ref_cohorts[c].document);
             json_value list = json_get(root, "phrases");
-            for (struct json_iterator each = json_iterate(list); list != NULL && json_next(&each);) {
+            for (struct json_iterator each = json_iterate(list);
+                 list != NULL && json_next(&each);) {
                 REQUIRE(rules_builder_add(builder, c, json_text(each.value), NULL) == ERR_OK);
             }
             list = json_get(root, "not_phrases");
-            for (struct json_iterator each = json_iterate(list); list != NULL && json_next(&each);) {
+            for (struct json_iterator each = json_iterate(list);
+                 list != NULL && json_next(&each);) {
                 REQUIRE(rules_builder_add_not(builder, c, json_text(each.value), NULL) == ERR_OK);
             }
         }
@@ -50,7 +54,9 @@ static void ref_rules(void)
             struct ref_hit *hit = &ref_hits[p][hits[i].cohort];
             *hit = (struct ref_hit){hits[i].method, hits[i].confidence, SLICE_NONE};
             for (struct json_iterator each = json_iterate(list); json_next(&each);) {
-                if (hit->text.data == NULL && slice_equal(json_text(each.value), rules_pattern_text(rules, hits[i].pattern))) {
+                if (hit->text.data == NULL &&
+                    slice_equal(json_text(each.value),
+                                rules_pattern_text(rules, hits[i].pattern))) {
                     hit->text = json_text(each.value);
                 }
             }
@@ -66,7 +72,8 @@ static bool ref_speaks(struct slice pattern, struct slice phrase)
     static struct rule_hit hits[RULE_HITS_MAX];
     struct rules_builder *builder = rules_builder_create();
     struct rules *rules = NULL;
-    EXPECT(rules_builder_add(builder, 0, pattern, NULL) == ERR_OK && rules_build(builder, &rules) == ERR_OK);
+    EXPECT(rules_builder_add(builder, 0, pattern, NULL) == ERR_OK &&
+           rules_build(builder, &rules) == ERR_OK);
     const size_t count = rules_match(rules, phrase, hits);
     rules_destroy(rules);
     rules_builder_destroy(builder);
@@ -79,7 +86,8 @@ static bool ref_lists_phrase(json_value list, struct slice phrase, struct slice 
         char a[PHRASE_FOLD_MAX];
         char b[PHRASE_FOLD_MAX];
         const size_t length = phrase_fold(phrase, a);
-        if (length > 0 && slice_equal(slice_of(a, length), slice_of(b, phrase_fold(json_text(each.value), b)))) {
+        if (length > 0 &&
+            slice_equal(slice_of(a, length), slice_of(b, phrase_fold(json_text(each.value), b)))) {
             *text = json_text(each.value);
             return true;
         }
@@ -138,7 +146,8 @@ static void ref_model(uint32_t p, uint32_t c)
     json_value least = json_get(root, "min_confidence");
     for (size_t i = 0; json_get(root, "topic") != NULL && i < verdict.topic_count; i++) {
         const struct slice topic = json_text(json_get(root, "topic"));
-        const float confidence = (float)verdict.topics[i].confidence / (float)VERDICT_CONFIDENCE_ONE;
+        const float confidence =
+            (float)verdict.topics[i].confidence / (float)VERDICT_CONFIDENCE_ONE;
         if (slice_equal_ignoring_case(table_topics[verdict.topics[i].topic], topic) &&
             confidence >= (least != NULL ? (float)json_double_of(least) : 0)) {
             *hit = (struct ref_hit){HIT_TOPIC, confidence, topic};
@@ -172,7 +181,8 @@ static void ref_match_phrases(void)
             continue;
         }
         const struct rule_hit *stored = phrases_hits(world.phrases, id, &stored_count);
-        REQUIRE(phrases_classified(world.phrases, id) && stored_count == count, ": '%s'", phrase_texts[p]);
+        REQUIRE(phrases_classified(world.phrases, id) && stored_count == count, ": '%s'",
+                phrase_texts[p]);
         REQUIRE(phrases_is_pending(world.phrases, id) == !answered[p], ": '%s'", phrase_texts[p]);
         struct verdict verdict;
         table_verdict(&table, slice_from_cstr(phrase_texts[p]), &verdict);
@@ -187,8 +197,8 @@ static void ref_match_phrases(void)
                                   stored[j].confidence == hit->confidence &&
                                   slice_equal(cohorts_hit_text(cohorts, &stored[j]), hit->text));
             }
-            REQUIRE(found, ": '%s' in %s by %s: %s", phrase_texts[p], ref_cohorts[c].name, hit_method_name(hit->method),
-                    ref_cohorts[c].json);
+            REQUIRE(found, ": '%s' in %s by %s: %s", phrase_texts[p], ref_cohorts[c].name,
+                    hit_method_name(hit->method), ref_cohorts[c].json);
         }
     }
 }
@@ -203,7 +213,8 @@ static bool ref_member(uint32_t c, uint32_t number)
     if (ref_lists(json_get(root, "include"), number)) {
         return true;
     }
-    const bool phrases = json_count(json_get(root, "phrases")) > 0 || json_get(root, "topic") != NULL ||
+    const bool phrases = json_count(json_get(root, "phrases")) > 0 ||
+                         json_get(root, "topic") != NULL ||
                          json_count(json_get(root, "examples")) > 0;
     json_value where = json_get(root, "where");
     bool hit = false;
@@ -235,15 +246,17 @@ static void expect_same(int step)
             const bool wanted = ref_member(c, number);
             members += wanted;
             REQUIRE(bitmap_contains(cohorts_members(cohorts, id), number) == wanted,
-                    ": step %d, person %u should %sbe in %s: %s", step, number, wanted ? "" : "not ", ref_cohorts[c].name,
-                    ref_cohorts[c].json);
+                    ": step %d, person %u should %sbe in %s: %s", step, number,
+                    wanted ? "" : "not ", ref_cohorts[c].name, ref_cohorts[c].json);
         }
         REQUIRE(bitmap_count(cohorts_members(cohorts, id)) == members, ": step %d", step);
     }
     REQUIRE(cohorts_count(cohorts) == count);
     for (uint32_t rank = 1; rank < count; rank++) {
-        REQUIRE(slice_compare(cohort_definition_name(cohorts_definition(cohorts, cohorts_at(cohorts, rank - 1))),
-                              cohort_definition_name(cohorts_definition(cohorts, cohorts_at(cohorts, rank)))) < 0);
+        REQUIRE(slice_compare(cohort_definition_name(
+                                  cohorts_definition(cohorts, cohorts_at(cohorts, rank - 1))),
+                              cohort_definition_name(
+                                  cohorts_definition(cohorts, cohorts_at(cohorts, rank)))) < 0);
     }
     for (uint32_t number = 1; number <= last; number++) {
         if (!people[number].alive) {
@@ -254,8 +267,10 @@ static void expect_same(int step)
         const size_t found = cohorts_of_person(cohorts, &view, ids, COHORTS_MAX);
         size_t at = 0;
         for (uint32_t rank = 0; rank < count; rank++) {
-            const bool in = bitmap_contains(cohorts_members(cohorts, cohorts_at(cohorts, rank)), number);
-            REQUIRE(!in || (at < found && ids[at] == cohorts_at(cohorts, rank)), ": step %d person %u", step, number);
+            const bool in =
+                bitmap_contains(cohorts_members(cohorts, cohorts_at(cohorts, rank)), number);
+            REQUIRE(!in || (at < found && ids[at] == cohorts_at(cohorts, rank)),
+                    ": step %d person %u", step, number);
             at += in;
         }
         REQUIRE(at == found, ": step %d person %u", step, number);

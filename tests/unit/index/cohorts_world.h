@@ -1,5 +1,5 @@
-/* cohorts_world.h: the people of test_cohorts.c as plain structs, and how one of them is published to
- * what is under test. */
+/* cohorts_world.h: the people of test_cohorts.c as plain structs, and how one of them is published
+ * to what is under test. */
 #ifndef KINDRED_TESTS_UNIT_COHORTS_WORLD_H
 #define KINDRED_TESTS_UNIT_COHORTS_WORLD_H
 
@@ -14,24 +14,37 @@
 #include "ingest/json_reader.h"
 #include "unit/classifier/table_classifier.h"
 
-/* ---- the reference's people ------------------------------------------------------------------- */
+/* ---- the reference's people ------------------------------------------------------------------ */
 
 enum { PEOPLE_MAX = 160, PHRASES = 24, FIELDS = 9, TAGS = 4, COHORTS = 14, DEFINITION_MAX = 3000 };
 
 static const char *const phrase_texts[PHRASES] = {
-    "cricket", "Crickets", "crcket", "#Cricket", "football", "footbal", "fantasy football", "college football", "golf",
-    "golf course", "gulf course", "Tom Brady", "tom bradi", "tennis", "12345", "C++", "Nike shoes", "running shoes", "shoe",
-    "baseball", "basebal", "rugby union", "rugby unoin", "???",
+    "cricket",     "Crickets",         "crcket",           "#Cricket", "football",
+    "footbal",     "fantasy football", "college football", "golf",     "golf course",
+    "gulf course", "Tom Brady",        "tom bradi",        "tennis",   "12345",
+    "C++",         "Nike shoes",       "running shoes",    "shoe",     "baseball",
+    "basebal",     "rugby union",      "rugby unoin",      "???",
 };
 static const char *const pattern_texts[] = {
-    "cricket", "crockets", "football", "fantasy football", "* football", "golf *", "tom brady", "tennis", "c++", "* shoes",
-    "shoes", "baseball", "rugby union", "*ball", "fantasy *", "basebell", "gulf course", "nike", "*o*", "crickets",
+    "cricket",     "crockets", "football",  "fantasy football", "* football",  "golf *",
+    "tom brady",   "tennis",   "c++",       "* shoes",          "shoes",       "baseball",
+    "rugby union", "*ball",    "fantasy *", "basebell",         "gulf course", "nike",
+    "*o*",         "crickets",
 };
-static const char *const field_names[FIELDS] = {"location.country", "demographics.age", "first_name", "birth_date", "plan.tier",
-                                                "score", "vip", "tags", "location.city"};
-static const enum field fields_builtin[FIELDS] = {FIELD_COUNTRY, FIELD_AGE, FIELD_FIRST_NAME, FIELD_BIRTH_DATE,
-                                                  FIELD_ATTRIBUTE, FIELD_ATTRIBUTE, FIELD_ATTRIBUTE, FIELD_ATTRIBUTE, FIELD_CITY};
-static const char *const value_texts[] = {"USA", "usa", "India", "Gold", "gold plus", "12", "Ann", "1990-01-01", "beta", "Beta two"};
+static const char *const field_names[FIELDS] = {"location.country",
+                                                "demographics.age",
+                                                "first_name",
+                                                "birth_date",
+                                                "plan.tier",
+                                                "score",
+                                                "vip",
+                                                "tags",
+                                                "location.city"};
+static const enum field fields_builtin[FIELDS] = {
+    FIELD_COUNTRY,   FIELD_AGE,       FIELD_FIRST_NAME, FIELD_BIRTH_DATE, FIELD_ATTRIBUTE,
+    FIELD_ATTRIBUTE, FIELD_ATTRIBUTE, FIELD_ATTRIBUTE,  FIELD_CITY};
+static const char *const value_texts[] = {"USA", "usa", "India",      "Gold", "gold plus",
+                                          "12",  "Ann", "1990-01-01", "beta", "Beta two"};
 
 struct ref_value {
     enum profile_value_kind kind; /* texts are TEXT or CATEGORY */
@@ -62,7 +75,7 @@ struct ref_cohort {
 
 static struct ref_cohort ref_cohorts[COHORTS];
 
-/* ---- the world under test --------------------------------------------------------------------- */
+/* ---- the world under test -------------------------------------------------------------------- */
 
 static struct table_classifier table;
 static bool answered[PHRASES]; /* the phrase has a verdict */
@@ -84,13 +97,18 @@ static int by_name(const void *a, const void *b)
     return left->name_id < right->name_id ? -1 : left->name_id > right->name_id;
 }
 
-static void *make_blob(uint32_t number, const struct ref_person *person, const uint32_t phrase_ids[PHRASES])
+static void *make_blob(uint32_t number, const struct ref_person *person,
+                       const uint32_t phrase_ids[PHRASES])
 {
     struct profile_origin origin = {.sequence = 1};
     struct profile_field fields[FIELDS];
     struct profile_item items[TAGS];
     struct profile_interest interests[PHRASES];
-    struct profile profile = {.number = number, .origins = &origin, .origin_count = 1, .fields = fields, .items = items,
+    struct profile profile = {.number = number,
+                              .origins = &origin,
+                              .origin_count = 1,
+                              .fields = fields,
+                              .items = items,
                               .interests = interests};
     for (size_t f = 0; f < FIELDS; f++) {
         const struct ref_value *value = &person->values[f];
@@ -99,7 +117,8 @@ static void *make_blob(uint32_t number, const struct ref_person *person, const u
         }
         struct profile_field *field = &fields[profile.field_count++];
         *field = (struct profile_field){.value = {.kind = value->kind}};
-        field->name_id = fields_builtin[f] == FIELD_ATTRIBUTE ? acquire(field_names[f]) : (uint32_t)fields_builtin[f];
+        field->name_id = fields_builtin[f] == FIELD_ATTRIBUTE ? acquire(field_names[f])
+                                                              : (uint32_t)fields_builtin[f];
         switch (value->kind) {
         case PROFILE_NULL: break;
         case PROFILE_BOOL: field->value.boolean = value->boolean; break;
@@ -112,13 +131,14 @@ static void *make_blob(uint32_t number, const struct ref_person *person, const u
     qsort(fields, profile.field_count, sizeof *fields, by_name);
     for (size_t t = 0; t < TAGS; t++) {
         if (person->tags[t] != NULL) {
-            items[profile.item_count++] =
-                (struct profile_item){.name_id = acquire("tags"), .text = slice_from_cstr(person->tags[t])};
+            items[profile.item_count++] = (struct profile_item){
+                .name_id = acquire("tags"), .text = slice_from_cstr(person->tags[t])};
         }
     }
     for (size_t p = 0; p < PHRASES; p++) {
         if (person->interests[p]) {
-            interests[profile.interest_count++] = (struct profile_interest){.phrase_id = phrase_ids[p]};
+            interests[profile.interest_count++] =
+                (struct profile_interest){.phrase_id = phrase_ids[p]};
         }
     }
     struct buffer out;
@@ -175,10 +195,12 @@ static void publish(uint32_t number)
     bool held[PHRASES] = {false};
     for (uint32_t p = 0; p < PHRASES; p++) {
         ids[p] = phrases_find(world.phrases, slice_from_cstr(phrase_texts[p]));
-        held[p] = ids[p] != PHRASE_NONE && bitmap_contains(phrases_holders(world.phrases, ids[p]), number);
+        held[p] = ids[p] != PHRASE_NONE &&
+                  bitmap_contains(phrases_holders(world.phrases, ids[p]), number);
         if (person->alive && person->interests[p]) {
             if (ids[p] == PHRASE_NONE) {
-                REQUIRE(phrases_intern(world.phrases, slice_from_cstr(phrase_texts[p]), &ids[p]) == ERR_OK);
+                REQUIRE(phrases_intern(world.phrases, slice_from_cstr(phrase_texts[p]), &ids[p]) ==
+                        ERR_OK);
                 answered[p] = (number + p) % 2 == 0;
                 struct verdict verdict;
                 table_verdict(&table, slice_from_cstr(phrase_texts[p]), &verdict);

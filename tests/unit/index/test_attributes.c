@@ -1,6 +1,6 @@
-/* Tries to break the attribute bitmaps against a plain array of values: comparisons with every operator around zero, at both
- * ends of 64 bits, among values that come, change and go; categories whose table grows and shrinks; kinds mixed in one
- * field; fields that are not indexed. */
+/* Tries to break the attribute bitmaps against a plain array of values: comparisons with every
+ * operator around zero, at both ends of 64 bits, among values that come, change and go; categories
+ * whose table grows and shrinks; kinds mixed in one field; fields that are not indexed. */
 #include "unit/test.h"
 
 #include "index/attributes.h"
@@ -15,7 +15,8 @@ static struct profile_value values[FIELDS][PEOPLE]; /* PROFILE_NULL: none */
 
 static int64_t random_integer(struct prng *prng)
 {
-    static const int64_t special[] = {0, 1, -1, INT64_MAX, INT64_MIN, INT64_MIN + 1, INT64_MAX - 1, 18, -18, 1LL << 40};
+    static const int64_t special[] = {
+        0, 1, -1, INT64_MAX, INT64_MIN, INT64_MIN + 1, INT64_MAX - 1, 18, -18, 1LL << 40};
     switch (prng_below(prng, 3)) {
     case 0: return special[prng_below(prng, ARRAY_COUNT(special))];
     case 1: return (int64_t)prng_below(prng, 20) - 10;
@@ -28,13 +29,20 @@ static struct profile_value random_value(struct prng *prng)
     struct profile_value value = {.kind = PROFILE_NULL};
     switch (prng_below(prng, 8)) {
     case 0: break;
-    case 1: value = (struct profile_value){.kind = PROFILE_BOOL, .boolean = prng_below(prng, 2) == 0}; break;
-    case 2:
-        value = (struct profile_value){.kind = PROFILE_CATEGORY, .category_id = (uint32_t)prng_below(prng, CATEGORIES)};
+    case 1:
+        value = (struct profile_value){.kind = PROFILE_BOOL, .boolean = prng_below(prng, 2) == 0};
         break;
-    case 3: value = (struct profile_value){.kind = PROFILE_TEXT, .text = SLICE_LITERAL("text")}; break;
+    case 2:
+        value = (struct profile_value){.kind = PROFILE_CATEGORY,
+                                       .category_id = (uint32_t)prng_below(prng, CATEGORIES)};
+        break;
+    case 3:
+        value = (struct profile_value){.kind = PROFILE_TEXT, .text = SLICE_LITERAL("text")};
+        break;
     case 4: value = (struct profile_value){.kind = PROFILE_NUMBER, .number = 0.5}; break;
-    default: value = (struct profile_value){.kind = PROFILE_INTEGER, .integer = random_integer(prng)}; break;
+    default:
+        value = (struct profile_value){.kind = PROFILE_INTEGER, .integer = random_integer(prng)};
+        break;
     }
     return value;
 }
@@ -57,8 +65,8 @@ static bool has(const struct bitmap *set, uint32_t person)
     return set != NULL && bitmap_contains(set, person);
 }
 
-static void expect_comparison(const struct attributes *attributes, size_t field, enum comparison comparison,
-                              int64_t with)
+static void expect_comparison(const struct attributes *attributes, size_t field,
+                              enum comparison comparison, int64_t with)
 {
     struct bitmap *got = attributes_compare(attributes, names[field], comparison, with);
     uint64_t count = 0;
@@ -66,8 +74,8 @@ static void expect_comparison(const struct attributes *attributes, size_t field,
         const struct profile_value *value = &values[field][person];
         bool wanted = value->kind == PROFILE_INTEGER && compares(comparison, value->integer, with);
         count += wanted;
-        EXPECT(bitmap_contains(got, person) == wanted, ": %lld op %d %lld", (long long)value->integer, comparison,
-               (long long)with);
+        EXPECT(bitmap_contains(got, person) == wanted, ": %lld op %d %lld",
+               (long long)value->integer, comparison, (long long)with);
     }
     EXPECT(bitmap_count(got) == count);
     bitmap_destroy(got);
@@ -82,7 +90,8 @@ static void visit(void *context, uint32_t category_id, const struct bitmap *peop
     EXPECT(people == NULL || !bitmap_empty(people));
     for (uint32_t person = 0; person < PEOPLE; person++) {
         const struct profile_value *value = &values[field][person];
-        EXPECT(has(people, person) == (value->kind == PROFILE_CATEGORY && value->category_id == category_id));
+        EXPECT(has(people, person) ==
+               (value->kind == PROFILE_CATEGORY && value->category_id == category_id));
     }
 }
 
@@ -95,7 +104,8 @@ static void expect_same(const struct attributes *attributes, struct prng *prng)
         for (uint32_t person = 0; person < PEOPLE; person++) {
             const struct profile_value *value = &values[field][person];
             EXPECT(bitmap_contains(present, person) == (value->kind != PROFILE_NULL));
-            EXPECT(has(attributes_integers(attributes, names[field]), person) == (value->kind == PROFILE_INTEGER));
+            EXPECT(has(attributes_integers(attributes, names[field]), person) ==
+                   (value->kind == PROFILE_INTEGER));
             EXPECT(has(attributes_loose(attributes, names[field]), person) ==
                    (value->kind == PROFILE_TEXT || value->kind == PROFILE_NUMBER));
             for (int truth = 0; truth < 2; truth++) {
@@ -106,7 +116,8 @@ static void expect_same(const struct attributes *attributes, struct prng *prng)
                 seen[value->category_id] = true;
                 categories++;
                 size_t at = field;
-                visit(&at, value->category_id, attributes_category(attributes, names[field], value->category_id));
+                visit(&at, value->category_id,
+                      attributes_category(attributes, names[field], value->category_id));
             }
         }
         bitmap_destroy(present);
@@ -117,7 +128,8 @@ static void expect_same(const struct attributes *attributes, struct prng *prng)
         for (int i = 0; i < 12; i++) {
             const struct profile_value *some = &values[field][prng_below(prng, PEOPLE)];
             expect_comparison(attributes, field, (enum comparison)(i % 6),
-                              some->kind == PROFILE_INTEGER && i < 6 ? some->integer : random_integer(prng));
+                              some->kind == PROFILE_INTEGER && i < 6 ? some->integer
+                                                                     : random_integer(prng));
         }
     }
 }
@@ -153,7 +165,8 @@ static void test_not_indexed(void)
 {
     struct attributes *attributes = attributes_create();
     const struct profile_value name = {.kind = PROFILE_TEXT, .text = SLICE_LITERAL("Ann")};
-    EXPECT(!attributes_indexes(FIELD_FIRST_NAME, PROFILE_TEXT) && !attributes_indexes(FIELD_AGE, PROFILE_NULL));
+    EXPECT(!attributes_indexes(FIELD_FIRST_NAME, PROFILE_TEXT) &&
+           !attributes_indexes(FIELD_AGE, PROFILE_NULL));
     EXPECT(attributes_indexes(FIELD_AGE, PROFILE_INTEGER) && attributes_indexes(77, PROFILE_TEXT));
     attributes_set(attributes, FIELD_FIRST_NAME, &name, 3);
     attributes_clear(attributes, FIELD_FIRST_NAME, &name, 3);

@@ -1,6 +1,6 @@
-/* Tries to break the bitmap against an array of truths: all operations at container borders (65,536) and in arrays, bitsets
- * and runs; pages at any offset; encoded bytes cut, flipped and with bytes behind, which must be refused or give a bitmap
- * that works. */
+/* Tries to break the bitmap against an array of truths: all operations at container borders
+ * (65,536) and in arrays, bitsets and runs; pages at any offset; encoded bytes cut, flipped and
+ * with bytes behind, which must be refused or give a bitmap that works. */
 #include "unit/test.h"
 
 #include "index/bitmap.h"
@@ -62,7 +62,8 @@ static void expect_same(const struct model *model, struct prng *prng)
         }
     }
     REQUIRE(bitmap_count(model->bitmap) == count && bitmap_empty(model->bitmap) == (count == 0));
-    REQUIRE(bitmap_page(model->bitmap, 0, got, LIMIT) == count && memcmp(got, wanted, count * sizeof *got) == 0);
+    REQUIRE(bitmap_page(model->bitmap, 0, got, LIMIT) == count &&
+            memcmp(got, wanted, count * sizeof *got) == 0);
     uint32_t *at = got;
     bitmap_each(model->bitmap, collect, &at);
     REQUIRE((size_t)(at - got) == count && memcmp(got, wanted, count * sizeof *got) == 0);

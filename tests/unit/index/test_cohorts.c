@@ -1,9 +1,9 @@
-/* Tries to break the cohorts against a reference that knows nothing of bitmaps, deltas or hits: it keeps people as plain
- * structs and definitions as JSON text, and after random births, changes, merges, erasures, edits of definitions (several at
- * once, dropped half-way), verdicts that come with the phrase, late, or never, feedback, reclassifications and rebuilds
- * asks for every person and cohort whether the definition says so.
- * Members, cohorts_of_person (with order), phrase hits and names must all agree with it.
- * Seeds: KINDRED_TEST_SEED; a failure names the step. */
+/* Tries to break the cohorts against a reference that knows nothing of bitmaps, deltas or hits: it
+ * keeps people as plain structs and definitions as JSON text, and after random births, changes,
+ * merges, erasures, edits of definitions (several at once, dropped half-way), verdicts that come
+ * with the phrase, late, or never, feedback, reclassifications and rebuilds asks for every person
+ * and cohort whether the definition says so. Members, cohorts_of_person (with order), phrase hits
+ * and names must all agree with it. Seeds: KINDRED_TEST_SEED; a failure names the step. */
 #include "unit/test.h"
 
 #include "cohorts_reference.h"
@@ -12,13 +12,14 @@
 
 static uint64_t seed;
 
-/* ---- random operations ------------------------------------------------------------------------ */
+/* ---- random operations ----------------------------------------------------------------------- */
 
 static struct ref_value random_value(struct prng *prng)
 {
     static const double numbers[] = {0.5, -1.5, 18, 2.5, 1e300};
     struct ref_value value = {.kind = (enum profile_value_kind)prng_below(prng, 6)};
-    value.integer = prng_below(prng, 2) == 0 ? (int64_t)prng_below(prng, 7) - 3 : (int64_t)prng_below(prng, 4) * 6;
+    value.integer = prng_below(prng, 2) == 0 ? (int64_t)prng_below(prng, 7) - 3
+                                             : (int64_t)prng_below(prng, 4) * 6;
     value.number = numbers[prng_below(prng, ARRAY_COUNT(numbers))];
     value.boolean = prng_below(prng, 2) == 0;
     value.text = value_texts[prng_below(prng, ARRAY_COUNT(value_texts))];
@@ -36,7 +37,8 @@ static void change_person(struct prng *prng, struct ref_person *person)
             person->values[prng_below(prng, FIELDS)] = random_value(prng);
         } else {
             person->tags[prng_below(prng, TAGS)] =
-                prng_below(prng, 2) == 0 ? NULL : value_texts[prng_below(prng, ARRAY_COUNT(value_texts))];
+                prng_below(prng, 2) == 0 ? NULL
+                                         : value_texts[prng_below(prng, ARRAY_COUNT(value_texts))];
         }
     }
 }
@@ -91,7 +93,8 @@ static size_t put(char *out, size_t at, const char *format, ...)
 
 static size_t put_value(struct prng *prng, char *out, size_t at, bool text, bool ordered)
 {
-    static const char *const numbers[] = {"0", "6", "12", "5.5", "-1.5", "18.0", "1e300", "-6", "2.5", "-1e30"};
+    static const char *const numbers[] = {"0",    "6",     "12", "5.5", "-1.5",
+                                          "18.0", "1e300", "-6", "2.5", "-1e30"};
     const uint64_t kind = text ? 0 : prng_below(prng, ordered ? 2 : 3);
     if (kind == 0) {
         const char *value = value_texts[prng_below(prng, ARRAY_COUNT(value_texts))];
@@ -103,7 +106,8 @@ static size_t put_value(struct prng *prng, char *out, size_t at, bool text, bool
 
 static size_t put_condition(struct prng *prng, char *out, size_t at, int depth)
 {
-    static const char *const ops[] = {"eq", "ne", "lt", "lte", "gt", "gte", "in", "exists", "contains", "starts_with"};
+    static const char *const ops[] = {"eq",  "ne", "lt",     "lte",      "gt",
+                                      "gte", "in", "exists", "contains", "starts_with"};
     const uint64_t kind = prng_below(prng, depth > 0 ? 6 : 3);
     if (kind == 3) {
         at = put(out, at, "{\"not\":");
@@ -119,7 +123,8 @@ static size_t put_condition(struct prng *prng, char *out, size_t at, int depth)
         return put(out, at, "]}");
     }
     const uint64_t op = prng_below(prng, ARRAY_COUNT(ops));
-    at = put(out, at, "{\"field\":\"%s\",\"op\":\"%s\"", field_names[prng_below(prng, FIELDS)], ops[op]);
+    at = put(out, at, "{\"field\":\"%s\",\"op\":\"%s\"", field_names[prng_below(prng, FIELDS)],
+             ops[op]);
     if (op == 6) {
         at = put(out, at, ",\"value\":[");
         at = put_value(prng, out, at, false, false);
@@ -136,13 +141,15 @@ static size_t put_condition(struct prng *prng, char *out, size_t at, int depth)
 static size_t put_patterns(struct prng *prng, char *out, size_t at, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        at = put(out, at, "%s\"%s\"", i > 0 ? "," : "", pattern_texts[prng_below(prng, ARRAY_COUNT(pattern_texts))]);
+        at = put(out, at, "%s\"%s\"", i > 0 ? "," : "",
+                 pattern_texts[prng_below(prng, ARRAY_COUNT(pattern_texts))]);
     }
     return at;
 }
 
 /* Each phrase stands at most once, and in one list. */
-static size_t put_examples(struct prng *prng, char *out, size_t at, const char *first, const char *second, bool more)
+static size_t put_examples(struct prng *prng, char *out, size_t at, const char *first,
+                           const char *second, bool more)
 {
     const char *lists[2] = {first, second};
     const size_t begin = prng_below(prng, PHRASES - 1); /* not "???", which folds to nothing */
@@ -152,7 +159,8 @@ static size_t put_examples(struct prng *prng, char *out, size_t at, const char *
         at = put(out, at, "%s\"%s\":[", more || list > 0 ? "," : "", lists[list]);
         for (size_t i = 0; i < count; i++, used++) {
             /* In steps of two: the two that fold alike are never both in. */
-            at = put(out, at, "%s\"%s\"", i > 0 ? "," : "", phrase_texts[(begin + 2 * used) % (PHRASES - 1)]);
+            at = put(out, at, "%s\"%s\"", i > 0 ? "," : "",
+                     phrase_texts[(begin + 2 * used) % (PHRASES - 1)]);
         }
         at = put(out, at, "]");
     }
@@ -166,7 +174,8 @@ static size_t put_people(struct prng *prng, char *out, size_t at, const char *me
     }
     at = put(out, at, ",\"%s\":[", member);
     for (size_t n = 1 + prng_below(prng, 3), i = 0; i < n; i++) {
-        at = put(out, at, "%s\"p%llu\"", i > 0 ? "," : "", (unsigned long long)(1 + prng_below(prng, people_last(world.people) + 5)));
+        at = put(out, at, "%s\"p%llu\"", i > 0 ? "," : "",
+                 (unsigned long long)(1 + prng_below(prng, people_last(world.people) + 5)));
     }
     return put(out, at, "]");
 }
@@ -217,7 +226,8 @@ static void vary_definition(struct prng *prng, char *out, const struct ref_cohor
              pattern_texts[prng_below(prng, ARRAY_COUNT(pattern_texts))], old->json + head);
 }
 
-static void correct_definition(struct prng *prng, const struct cohort_definition *definition, char *out)
+static void correct_definition(struct prng *prng, const struct cohort_definition *definition,
+                               char *out)
 {
     char feedback[DEFINITION_MAX];
     struct buffer text;
@@ -226,8 +236,10 @@ static void correct_definition(struct prng *prng, const struct cohort_definition
     size_t at = put(feedback, 0, "{");
     at = put_examples(prng, feedback, at, "positive", "negative", false);
     (void)put(feedback, at, "}");
-    REQUIRE(cohort_definition_correct(definition, slice_from_cstr(feedback), &text, &error) == ERR_OK && !text.failed, ": %s",
-            error.message);
+    REQUIRE(cohort_definition_correct(definition, slice_from_cstr(feedback), &text, &error) ==
+                    ERR_OK &&
+                !text.failed,
+            ": %s", error.message);
     (void)put(out, 0, "%.*s", SLICE_ARGS(buffer_slice(&text)));
     buffer_deinit(&text);
 }
@@ -282,7 +294,9 @@ static void edit_definitions(struct prng *prng)
         const uint32_t c = (uint32_t)prng_below(prng, COHORTS);
         const bool delete = planned[c].used && prng_below(prng, 3) == 0;
         /* Names compare without case; the reference's spelling is the last one put. */
-        edits[i] = (struct cohorts_edit){.name = slice_from_cstr(ref_cohorts[c].name), .sequence = ++sequence, .changed_at_us = 5};
+        edits[i] = (struct cohorts_edit){.name = slice_from_cstr(ref_cohorts[c].name),
+                                         .sequence = ++sequence,
+                                         .changed_at_us = 5};
         if (delete) {
             planned[c].used = false;
             continue;
@@ -298,7 +312,8 @@ static void edit_definitions(struct prng *prng)
         planned[c].used = true;
         planned[c].sequence = sequence;
         struct error error = {0};
-        REQUIRE(cohort_definition_parse(edits[i].name, slice_from_cstr(planned[c].json), &edits[i].definition, &error) == ERR_OK,
+        REQUIRE(cohort_definition_parse(edits[i].name, slice_from_cstr(planned[c].json),
+                                        &edits[i].definition, &error) == ERR_OK,
                 ": %s", error.message);
         REQUIRE(json_read(slice_from_cstr(planned[c].json), &documents[i], NULL) == ERR_OK);
         planned[c].document = documents[i];
@@ -314,7 +329,8 @@ static void edit_definitions(struct prng *prng)
         cohorts_commit(cohorts, change);
         EXPECT(cohorts_generation(cohorts) == generation + 1);
         for (uint32_t c = 0; c < COHORTS; c++) {
-            const bool replaced = ref_cohorts[c].document != planned[c].document || !planned[c].used;
+            const bool replaced =
+                ref_cohorts[c].document != planned[c].document || !planned[c].used;
             if (ref_cohorts[c].used && replaced) {
                 json_document_destroy(ref_cohorts[c].document);
             }
@@ -355,7 +371,8 @@ static void one_step(struct prng *prng)
     } else if (what < 31) {
         merge(prng);
     } else if (what < 32) {
-        const uint32_t id = phrases_find(world.phrases, slice_from_cstr(phrase_texts[prng_below(prng, PHRASES)]));
+        const uint32_t id =
+            phrases_find(world.phrases, slice_from_cstr(phrase_texts[prng_below(prng, PHRASES)]));
         if (id != PHRASE_NONE) {
             /* As if the answer had come late: forgotten, then asked again. */
             EXPECT(phrases_classify(world.phrases, id, NULL, 0) == ERR_OK);
@@ -373,7 +390,9 @@ static void one_step(struct prng *prng)
 
 static void world_create(void)
 {
-    world = (struct cohort_world){.people = people_create(), .phrases = phrases_create(seed), .attributes = attributes_create(),
+    world = (struct cohort_world){.people = people_create(),
+                                  .phrases = phrases_create(seed),
+                                  .attributes = attributes_create(),
                                   .names = names_create(seed)};
     table_classifier_init(&table, 1, NULL, 0);
     world.classifier = &table.door;
@@ -382,7 +401,8 @@ static void world_create(void)
     memset(people, 0, sizeof people);
     memset(ref_cohorts, 0, sizeof ref_cohorts);
     for (uint32_t c = 0; c < COHORTS; c++) {
-        snprintf(ref_cohorts[c].name, sizeof ref_cohorts[c].name, "%s %u", c % 2 == 0 ? "Cohort" : "Topic", c);
+        snprintf(ref_cohorts[c].name, sizeof ref_cohorts[c].name, "%s %u",
+                 c % 2 == 0 ? "Cohort" : "Topic", c);
     }
 }
 
@@ -420,14 +440,16 @@ static void test_random(void)
     }
 }
 
-/* ---- by hand ---------------------------------------------------------------------------------- */
+/* ---- by hand --------------------------------------------------------------------------------- */
 
 static err put_cohort(const char *name, const char *json)
 {
     struct cohorts_edit edit = {.name = slice_from_cstr(name), .sequence = ++sequence};
     struct cohorts_change *change = NULL;
     struct error error = {0};
-    err e = json == NULL ? ERR_OK : cohort_definition_parse(edit.name, slice_from_cstr(json), &edit.definition, &error);
+    err e = json == NULL ? ERR_OK
+                         : cohort_definition_parse(edit.name, slice_from_cstr(json),
+                                                   &edit.definition, &error);
     if (e == ERR_OK) {
         e = cohorts_prepare(cohorts, &edit, 1, &change, &error);
     }
@@ -444,21 +466,25 @@ static void test_names(void)
     EXPECT(cohorts_count(cohorts) == 0 && cohorts_find(cohorts, SLICE_LITERAL("x")) == COHORT_NONE);
     EXPECT(cohorts_nearest(cohorts, SLICE_LITERAL("sports")).data == NULL);
     EXPECT(put_cohort("Sports", "{}") == ERR_OK && put_cohort("Technology", "{}") == ERR_OK);
-    EXPECT(put_cohort("Home & Garden", "{}") == ERR_OK && put_cohort("Mode à Paris", "{}") == ERR_OK);
+    EXPECT(put_cohort("Home & Garden", "{}") == ERR_OK &&
+           put_cohort("Mode à Paris", "{}") == ERR_OK);
     const uint32_t sports = cohorts_find(cohorts, SLICE_LITERAL("SPORTS"));
     REQUIRE(sports != COHORT_NONE);
     EXPECT(cohorts_find(cohorts, SLICE_LITERAL("MODE À PARIS")) != COHORT_NONE);
     EXPECT(slice_equal_cstr(cohorts_nearest(cohorts, SLICE_LITERAL("sprots")), "Sports"));
     EXPECT(slice_equal_cstr(cohorts_nearest(cohorts, SLICE_LITERAL("tech")), "Technology"));
-    EXPECT(slice_equal_cstr(cohorts_nearest(cohorts, SLICE_LITERAL("home and gardn")), "Home & Garden"));
+    EXPECT(slice_equal_cstr(cohorts_nearest(cohorts, SLICE_LITERAL("home and gardn")),
+                            "Home & Garden"));
     EXPECT(cohorts_nearest(cohorts, SLICE_LITERAL("astrophysics")).data == NULL);
     EXPECT(cohorts_nearest(cohorts, SLICE_LITERAL("??")).data == NULL);
     /* A new spelling of the name replaces the cohort, under the same id. */
-    EXPECT(put_cohort("SPORTS", "{\"phrases\": [\"golf\"]}") == ERR_OK && cohorts_count(cohorts) == 4);
+    EXPECT(put_cohort("SPORTS", "{\"phrases\": [\"golf\"]}") == ERR_OK &&
+           cohorts_count(cohorts) == 4);
     EXPECT(cohorts_find(cohorts, SLICE_LITERAL("sports")) == sports);
     EXPECT(slice_equal_cstr(cohort_definition_name(cohorts_definition(cohorts, sports)), "SPORTS"));
     struct rule_hit *hits = calloc(RULE_HITS_MAX, sizeof *hits);
-    EXPECT(cohorts_match_phrase(cohorts, SLICE_LITERAL("Golf"), hits) == 1 && hits[0].cohort == sports);
+    EXPECT(cohorts_match_phrase(cohorts, SLICE_LITERAL("Golf"), hits) == 1 &&
+           hits[0].cohort == sports);
     EXPECT(slice_equal_cstr(cohorts_pattern_text(cohorts, sports, hits[0].pattern), "golf"));
     free(hits);
     EXPECT(put_cohort("sPorts", NULL) == ERR_OK && cohorts_count(cohorts) == 3);
@@ -477,7 +503,8 @@ static void test_too_many(void)
     for (int extra = 1; extra >= 0; extra--) {
         for (uint32_t i = 0; i < COHORTS_MAX + (uint32_t)extra; i++) {
             snprintf(name, sizeof name, "c%u", i);
-            REQUIRE(cohort_definition_parse(slice_from_cstr(name), SLICE_LITERAL("{\"phrases\": [\"golf\"]}"),
+            REQUIRE(cohort_definition_parse(slice_from_cstr(name),
+                                            SLICE_LITERAL("{\"phrases\": [\"golf\"]}"),
                                             &edits[i].definition, NULL) == ERR_OK);
         }
         err e = cohorts_prepare(cohorts, edits, COHORTS_MAX + (size_t)extra, &change, NULL);
@@ -524,7 +551,8 @@ static void test_failing_memory(void)
     }
     struct cohorts *made_before = cohorts;
     for (uint64_t n = 1;; n++) {
-        /* Every block from here on: the cohorts themselves, two changes, one of them not committed. */
+        /* Every block from here on: the cohorts themselves, two changes, one of them not
+         * committed. */
         failing_memory_begin(n);
         err e = ERR_MEMORY;
         struct cohorts_change *change = NULL;
@@ -535,7 +563,8 @@ static void test_failing_memory(void)
         }
         for (size_t i = 0; e == ERR_OK && i < ARRAY_COUNT(jsons); i++) {
             struct cohorts_edit edit = {.definition = NULL};
-            e = cohort_definition_parse(SLICE_LITERAL("a"), slice_from_cstr(jsons[i]), &edit.definition, NULL);
+            e = cohort_definition_parse(SLICE_LITERAL("a"), slice_from_cstr(jsons[i]),
+                                        &edit.definition, NULL);
             if (e == ERR_OK) {
                 e = cohorts_prepare(made_before, &edit, 1, &change, NULL);
                 EXPECT(edit.definition == NULL);
@@ -553,7 +582,8 @@ static void test_failing_memory(void)
             cohorts_change_destroy(change);
         }
         struct failing_memory_end end = failing_memory_end();
-        EXPECT(end.live_blocks == 0, ": %lld at %llu", (long long)end.live_blocks, (unsigned long long)n);
+        EXPECT(end.live_blocks == 0, ": %lld at %llu", (long long)end.live_blocks,
+               (unsigned long long)n);
         EXPECT(cohorts_count(made_before) == 0);
         if (!end.failed) {
             EXPECT(e == ERR_OK);

@@ -1,10 +1,11 @@
-/* Tries to break the promise that changing a cohort re-sorts everybody in milliseconds: a large population with interests by
- * Zipf's law over 20,000 phrases, nineteen topics of 250 phrases, then one change after the other, each checked against a
- * count made by hand.
+/* Tries to break the promise that changing a cohort re-sorts everybody in milliseconds: a large
+ * population with interests by Zipf's law over 20,000 phrases, nineteen topics of 250 phrases, then
+ * one change after the other, each checked against a count made by hand.
  *
  *     KINDRED_TEST_PEOPLE=10000000 KINDRED_TEST_TIMES=1 build/tests/unit/index/test_cohorts_speed
  *
- * With neither it runs over 20,000 people and prints nothing. Times are the thread's processor time, the best of five. */
+ * With neither it runs over 20,000 people and prints nothing. Times are the thread's processor
+ * time, the best of five. */
 #include "unit/test.h"
 
 #include <math.h>
@@ -25,13 +26,15 @@ static uint64_t sequence;
 
 static void random_phrase(struct prng *prng, char out[NAME])
 {
-    static const char *const syllables[] = {"ba", "con", "der", "el", "fo", "gra", "hin", "is", "jo", "kal", "lum", "mer",
-                                            "no", "ot", "pre", "qua", "ris", "son", "tur", "ul", "vi", "wen", "xa", "yo", "zed"};
+    static const char *const syllables[] = {
+        "ba", "con", "der", "el",  "fo",  "gra", "hin", "is", "jo",  "kal", "lum", "mer", "no",
+        "ot", "pre", "qua", "ris", "son", "tur", "ul",  "vi", "wen", "xa",  "yo",  "zed"};
     size_t length = 0;
     for (size_t words = 1 + prng_below(prng, 2), w = 0; w < words; w++) {
         length += (size_t)snprintf(out + length, NAME - length, "%s", w > 0 ? " " : "");
         for (size_t s = 2 + prng_below(prng, 3); s > 0; s--) {
-            length += (size_t)snprintf(out + length, NAME - length, "%s", syllables[prng_below(prng, ARRAY_COUNT(syllables))]);
+            length += (size_t)snprintf(out + length, NAME - length, "%s",
+                                       syllables[prng_below(prng, ARRAY_COUNT(syllables))]);
         }
     }
 }
@@ -53,7 +56,8 @@ static void make_phrases(struct prng *prng)
     double sum = 0;
     for (uint32_t p = 0; p < PHRASES; p++) {
         sum += 1.0 / (p + 10);
-        for (; at < ARRAY_COUNT(sampler) && (double)at < sum / total * (double)ARRAY_COUNT(sampler); at++) {
+        for (; at < ARRAY_COUNT(sampler) && (double)at < sum / total * (double)ARRAY_COUNT(sampler);
+             at++) {
             sampler[at] = p;
         }
     }
@@ -71,7 +75,8 @@ static struct person_values values_of(uint32_t number)
 {
     struct prng prng;
     prng_seed(&prng, number);
-    struct person_values values = {.country = (uint32_t)prng_below(&prng, 20), .age = 18 + (int64_t)prng_below(&prng, 70)};
+    struct person_values values = {.country = (uint32_t)prng_below(&prng, 20),
+                                   .age = 18 + (int64_t)prng_below(&prng, 70)};
     while (values.interest_count < INTERESTS) {
         const uint32_t phrase = sampler[prng_below(&prng, ARRAY_COUNT(sampler))];
         bool known = false;
@@ -101,7 +106,9 @@ static void make_people(void)
         const struct person_values values = values_of(number);
         struct profile_origin origin = {.sequence = number};
         struct profile_field fields[] = {
-            {FIELD_COUNTRY, 0, {.kind = PROFILE_CATEGORY, .category_id = countries[values.country]}},
+            {FIELD_COUNTRY,
+             0,
+             {.kind = PROFILE_CATEGORY, .category_id = countries[values.country]}},
             {FIELD_AGE, 0, {.kind = PROFILE_INTEGER, .integer = values.age}},
         };
         struct profile_interest interests[INTERESTS];
@@ -111,8 +118,13 @@ static void make_people(void)
         }
         attributes_set(world.attributes, FIELD_COUNTRY, &fields[0].value, number);
         attributes_set(world.attributes, FIELD_AGE, &fields[1].value, number);
-        struct profile profile = {.number = number, .origins = &origin, .origin_count = 1, .fields = fields, .field_count = 2,
-                                  .interests = interests, .interest_count = INTERESTS};
+        struct profile profile = {.number = number,
+                                  .origins = &origin,
+                                  .origin_count = 1,
+                                  .fields = fields,
+                                  .field_count = 2,
+                                  .interests = interests,
+                                  .interest_count = INTERESTS};
         buffer_clear(&packed);
         profile_pack(&profile, &packed);
         void *blob = malloc(packed.length);
@@ -122,16 +134,18 @@ static void make_people(void)
     buffer_deinit(&packed);
 }
 
-/* ---- definitions ------------------------------------------------------------------------------ */
+/* ---- definitions ----------------------------------------------------------------------------- */
 
 static char json[TOPIC_PHRASES * NAME * 2];
 
-/* Topic t holds the phrases t, t + TOPICS, t + 2 TOPICS, …, so each is held by its share of the people. */
+/* Topic t holds the phrases t, t + TOPICS, t + 2 TOPICS, …, so each is held by its share of the
+ * people. */
 static void topic_json(uint32_t topic, size_t count, const char *extra)
 {
     size_t at = (size_t)snprintf(json, sizeof json, "{\"phrases\":[");
     for (size_t i = 0; i < count; i++) {
-        at += (size_t)snprintf(json + at, sizeof json - at, "%s\"%s\"", i > 0 ? "," : "", phrase_texts[topic + i * TOPICS]);
+        at += (size_t)snprintf(json + at, sizeof json - at, "%s\"%s\"", i > 0 ? "," : "",
+                               phrase_texts[topic + i * TOPICS]);
     }
     snprintf(json + at, sizeof json - at, "]%s}", extra);
 }
@@ -145,8 +159,9 @@ static void change(const char *name, const char *definition)
     struct cohorts_change *made = NULL;
     struct error error = {0};
     if (definition != NULL) {
-        REQUIRE(cohort_definition_parse(edit.name, slice_from_cstr(definition), &edit.definition, &error) == ERR_OK, ": %s",
-                error.message);
+        REQUIRE(cohort_definition_parse(edit.name, slice_from_cstr(definition), &edit.definition,
+                                        &error) == ERR_OK,
+                ": %s", error.message);
     }
     const int64_t begin = test_cpu_ns();
     REQUIRE(cohorts_prepare(cohorts, &edit, 1, &made, &error) == ERR_OK);
@@ -162,8 +177,10 @@ static void report(const char *what, const char *name)
 {
     const uint32_t id = cohorts_find(cohorts, slice_from_cstr(name));
     if (test_times_wanted()) {
-        printf("%-46s prepare %7.2f ms, commit %6.1f us, %llu members\n", what, best_prepare_ms, best_commit_us,
-               (unsigned long long)(id != COHORT_NONE ? bitmap_count(cohorts_members(cohorts, id)) : 0));
+        printf("%-46s prepare %7.2f ms, commit %6.1f us, %llu members\n", what, best_prepare_ms,
+               best_commit_us,
+               (unsigned long long)(id != COHORT_NONE ? bitmap_count(cohorts_members(cohorts, id))
+                                                      : 0));
         fflush(stdout);
     }
     best_prepare_ms = INFINITY;
@@ -179,7 +196,8 @@ static void load_topics(void)
         snprintf(name, sizeof name, "topic %u", topic);
         topic_json(topic, TOPIC_PHRASES, "");
         edits[topic] = (struct cohorts_edit){.sequence = ++sequence};
-        REQUIRE(cohort_definition_parse(slice_from_cstr(name), slice_from_cstr(json), &edits[topic].definition, NULL) == ERR_OK);
+        REQUIRE(cohort_definition_parse(slice_from_cstr(name), slice_from_cstr(json),
+                                        &edits[topic].definition, NULL) == ERR_OK);
     }
     const int64_t begin = test_cpu_ns();
     REQUIRE(cohorts_prepare(cohorts, edits, TOPICS, &made, NULL) == ERR_OK);
@@ -191,13 +209,16 @@ static void load_topics(void)
     report("all topics at once", "topic 0");
 }
 
-/* Members by going through everybody: exact phrases only, so no typo may make a difference that is not in `hits`. */
+/* Members by going through everybody: exact phrases only, so no typo may make a difference that is
+ * not in `hits`. */
 static void expect_members(const char *name, bool (*wanted)(const struct person_values *values))
 {
-    const struct bitmap *members = cohorts_members(cohorts, cohorts_find(cohorts, slice_from_cstr(name)));
+    const struct bitmap *members =
+        cohorts_members(cohorts, cohorts_find(cohorts, slice_from_cstr(name)));
     for (uint32_t number = 1; number <= population; number += 1 + population / 20000) {
         const struct person_values values = values_of(number);
-        REQUIRE(bitmap_contains(members, number) == wanted(&values), ": person %u in %s", number, name);
+        REQUIRE(bitmap_contains(members, number) == wanted(&values), ": person %u in %s", number,
+                name);
     }
 }
 
@@ -207,7 +228,8 @@ static bool in_topic_0(const struct person_values *values)
 {
     for (size_t i = 0; i < INTERESTS; i++) {
         size_t count = 0;
-        const struct rule_hit *hits = phrases_hits(world.phrases, phrase_ids[values->interests[i]], &count);
+        const struct rule_hit *hits =
+            phrases_hits(world.phrases, phrase_ids[values->interests[i]], &count);
         for (size_t h = 0; h < count; h++) {
             if (hits[h].cohort == id_of_topic_0) {
                 return true;
@@ -253,15 +275,21 @@ static void test_changes(void)
     }
     report("a new cohort of one wide wildcard", "balls");
     for (int round = 0; round < ROUNDS; round++) {
-        change("young", round % 2 == 0 ? "{\"where\":{\"all\":[{\"field\":\"country\",\"op\":\"eq\",\"value\":\"country 3\"},"
-                                         "{\"field\":\"age\",\"op\":\"gte\",\"value\":30},"
-                                         "{\"field\":\"age\",\"op\":\"lt\",\"value\":40}]}}"
-                                       : NULL);
+        change(
+            "young",
+            round % 2 == 0
+                ? "{\"where\":{\"all\":[{\"field\":\"country\",\"op\":\"eq\",\"value\":\"country 3\"},"
+                  "{\"field\":\"age\",\"op\":\"gte\",\"value\":30},"
+                  "{\"field\":\"age\",\"op\":\"lt\",\"value\":40}]}}"
+                : NULL);
     }
     report("a condition on country and age", "young");
     expect_members("young", is_young_in_3);
     for (int round = 0; round < ROUNDS; round++) {
-        change("elsewhere", round % 2 == 0 ? "{\"where\":{\"field\":\"country\",\"op\":\"ne\",\"value\":\"country 3\"}}" : NULL);
+        change("elsewhere",
+               round % 2 == 0
+                   ? "{\"where\":{\"field\":\"country\",\"op\":\"ne\",\"value\":\"country 3\"}}"
+                   : NULL);
     }
     report("a condition that most fulfil", "elsewhere");
     expect_members("elsewhere", is_not_in_3);
@@ -282,7 +310,8 @@ static void test_people(void)
     int64_t begin = test_cpu_ns();
     for (uint32_t i = 0; i < count; i++) {
         struct profile_view view;
-        profile_view_open(people_blob(world.people, 1 + (uint32_t)prng_below(&prng, population)), &view);
+        profile_view_open(people_blob(world.people, 1 + (uint32_t)prng_below(&prng, population)),
+                          &view);
         found += cohorts_of_person(cohorts, &view, ids, COHORTS_MAX);
     }
     const int64_t asked = test_cpu_ns() - begin;
@@ -298,9 +327,12 @@ static void test_people(void)
     EXPECT(cohorts_rebuild(cohorts) == ERR_OK);
     const int64_t rebuilt = test_cpu_ns() - begin;
     if (test_times_wanted()) {
-        printf("cohorts_of_person, random people: %.0f ns (%.1f cohorts); person leaves and comes: %.0f ns; rebuild %.0f ms\n",
-               (double)asked / count, (double)found / count, (double)changed / count, (double)rebuilt / 1e6);
-        printf("memory: phrases %.1f MB, attributes %.1f MB\n", (double)phrases_memory_bytes(world.phrases) / 1e6,
+        printf(
+            "cohorts_of_person, random people: %.0f ns (%.1f cohorts); person leaves and comes: %.0f ns; rebuild %.0f ms\n",
+            (double)asked / count, (double)found / count, (double)changed / count,
+            (double)rebuilt / 1e6);
+        printf("memory: phrases %.1f MB, attributes %.1f MB\n",
+               (double)phrases_memory_bytes(world.phrases) / 1e6,
                (double)attributes_memory_bytes(world.attributes) / 1e6);
     }
     const char *reason = "";
@@ -318,7 +350,9 @@ int main(void)
     population = wanted != NULL ? (uint32_t)strtoul(wanted, NULL, 10) : population;
     struct prng prng;
     prng_seed(&prng, 1);
-    world = (struct cohort_world){.people = people_create(), .phrases = phrases_create(1), .attributes = attributes_create(),
+    world = (struct cohort_world){.people = people_create(),
+                                  .phrases = phrases_create(1),
+                                  .attributes = attributes_create(),
                                   .names = names_create(1)};
     cohorts = cohorts_create(&world);
     make_phrases(&prng);

@@ -1,7 +1,7 @@
-/* Tries to break the identifier table: against a plain list, with hashes spread well and with thousands that
- * fall on the same few slots, at the very first and the very last home of a shard; adding, replacing and
- * removing in any order. Nothing may get lost, nothing may be found that is not there, memory may not run
- * away on equal hashes, and a failed growth may change nothing. */
+/* Tries to break the identifier table: against a plain list, with hashes spread well and with
+ * thousands that fall on the same few slots, at the very first and the very last home of a shard;
+ * adding, replacing and removing in any order. Nothing may get lost, nothing may be found that is
+ * not there, memory may not run away on equal hashes, and a failed growth may change nothing. */
 #include "unit/test.h"
 
 #include "base/memory.h"
@@ -11,7 +11,7 @@
 
 static uint64_t seed;
 
-/* ---- against a list --------------------------------------------------------------------------- */
+/* ---- against a list -------------------------------------------------------------------------- */
 
 enum { MODEL_KEYS = 4000, MODEL_NUMBERS = 200000 };
 
@@ -152,7 +152,7 @@ static void the_last_hash_only(void)
     against_a_list(LAST_HASH);
 }
 
-/* ---- single properties ------------------------------------------------------------------------ */
+/* ---- single properties ----------------------------------------------------------------------- */
 
 static bool match_any(void *context, uint32_t number)
 {
@@ -285,7 +285,7 @@ static void memory_runs_out(void)
     }
 }
 
-/* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------- */
+/* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------ */
 
 enum { TIMED_IDENTIFIERS = 10000000, TIMED_FINDS = 2000000, BATCH = 64 };
 

@@ -1,7 +1,7 @@
-/* Tries to break the interned texts: against a plain list, with texts coming and going so that ids are reused
- * and buckets shift; with a checkpoint kept from drain_changes alone, from which the table is rebuilt at any
- * moment and must be the same. The last release must free the text; a failed allocation must change nothing;
- * what a damaged checkpoint says must be refused. */
+/* Tries to break the interned texts: against a plain list, with texts coming and going so that ids
+ * are reused and buckets shift; with a checkpoint kept from drain_changes alone, from which the
+ * table is rebuilt at any moment and must be the same. The last release must free the text; a
+ * failed allocation must change nothing; what a damaged checkpoint says must be refused. */
 #include "unit/test.h"
 
 #include "base/memory.h"
@@ -12,7 +12,7 @@
 
 static uint64_t seed;
 
-/* ---- against a list --------------------------------------------------------------------------- */
+/* ---- against a list -------------------------------------------------------------------------- */
 
 enum { MODEL_TEXTS = 400, MODEL_IDS = 2000 };
 
@@ -192,7 +192,7 @@ static void against_a_list(void)
     free(model);
 }
 
-/* ---- single properties ------------------------------------------------------------------------ */
+/* ---- single properties ----------------------------------------------------------------------- */
 
 static void fail_visit(void *context, uint32_t id, struct slice text)
 {

@@ -1,7 +1,7 @@
-/* Tries to break the numbers, the union-find and the blobs: against an array that names everybody's group
- * outright, with merges, un-merges, paths halved or not, and blobs coming and going. Rebuilding from the
- * parents alone, in any order, must lead to the same roots, and to the same choices from then on: otherwise a
- * restart would answer differently from a replay. */
+/* Tries to break the numbers, the union-find and the blobs: against an array that names everybody's
+ * group outright, with merges, un-merges, paths halved or not, and blobs coming and going.
+ * Rebuilding from the parents alone, in any order, must lead to the same roots, and to the same
+ * choices from then on: otherwise a restart would answer differently from a replay. */
 #include "unit/test.h"
 
 #include "base/memory.h"
@@ -11,7 +11,7 @@
 
 static uint64_t seed;
 
-/* ---- against an array of groups --------------------------------------------------------------- */
+/* ---- against an array of groups -------------------------------------------------------------- */
 
 enum { MODEL_PEOPLE = 1500 };
 
@@ -182,7 +182,7 @@ static void against_an_array(void)
     free(model);
 }
 
-/* ---- single properties ------------------------------------------------------------------------ */
+/* ---- single properties ----------------------------------------------------------------------- */
 
 static void numbers_that_were_never_given_out(void)
 {
@@ -306,7 +306,7 @@ static void memory_runs_out(void)
     }
 }
 
-/* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------- */
+/* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------ */
 
 static void times(void)
 {

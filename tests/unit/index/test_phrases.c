@@ -1,6 +1,8 @@
-/* Tries to break the interned phrases against a list: phrases that come and go so that ids and hash slots are used again,
- * a checkpoint that lives by drain_changes alone, hits and verdicts replaced one by one and all at once (committed, or thrown
- * away), the sets of those that wait and those that lead nowhere, loading in any order, and allocations that fail: nothing may change then, nothing may be lost. */
+/* Tries to break the interned phrases against a list: phrases that come and go so that ids and hash
+ * slots are used again, a checkpoint that lives by drain_changes alone, hits and verdicts replaced
+ * one by one and all at once (committed, or thrown away), the sets of those that wait and those
+ * that lead nowhere, loading in any order, and allocations that fail: nothing may change then,
+ * nothing may be lost. */
 #include "unit/test.h"
 
 #include "index/phrases.h"
@@ -14,10 +16,11 @@ enum { TEXTS = 300, PEOPLE = 40, IDS = 4000, VERSION = 7 };
 struct model {
     uint32_t id[TEXTS]; /* PHRASE_NONE: not there */
     bool holder[TEXTS][PEOPLE];
-    uint32_t hit[TEXTS]; /* cohort + 1 of its one hit; 0: classified with none; UINT32_MAX: not classified */
+    /* cohort + 1 of its one hit; 0: classified with none; UINT32_MAX: not classified */
+    uint32_t hit[TEXTS];
     uint64_t version[TEXTS]; /* of the verdict; 0: none */
     uint8_t topics[TEXTS];   /* how many it has */
-    uint32_t stored[IDS]; /* what a checkpoint would hold: text + 1 */
+    uint32_t stored[IDS];    /* what a checkpoint would hold: text + 1 */
     uint64_t stored_version[IDS];
 };
 
@@ -62,7 +65,8 @@ static void expect_same(struct phrases *phrases)
         REQUIRE(model.id[n] < phrases_limit(phrases));
         REQUIRE(slice_equal(phrases_text(phrases, model.id[n]), text));
         for (uint32_t person = 0; person < PEOPLE; person++) {
-            REQUIRE(bitmap_contains(phrases_holders(phrases, model.id[n]), person) == model.holder[n][person]);
+            REQUIRE(bitmap_contains(phrases_holders(phrases, model.id[n]), person) ==
+                    model.holder[n][person]);
         }
         size_t hits = 0;
         const struct rule_hit *hit = phrases_hits(phrases, model.id[n], &hits);
@@ -72,7 +76,8 @@ static void expect_same(struct phrases *phrases)
         uint64_t version = 0;
         const struct verdict *verdict = phrases_verdict(phrases, model.id[n], &version);
         REQUIRE(version == model.version[n] && (verdict != NULL) == (version != 0));
-        REQUIRE(verdict == NULL || (verdict->topic_count == model.topics[n] && verdict->embedding[5] == (int8_t)n));
+        REQUIRE(verdict == NULL ||
+                (verdict->topic_count == model.topics[n] && verdict->embedding[5] == (int8_t)n));
         const bool waits = version != VERSION;
         const bool nowhere = verdict != NULL && model.topics[n] == 0 && model.hit[n] == 0;
         pending += waits;
@@ -87,7 +92,8 @@ static void expect_same(struct phrases *phrases)
     phrases_drain_changes(phrases, store, phrases);
     for (uint32_t n = 0; n < TEXTS; n++) {
         REQUIRE(model.id[n] == PHRASE_NONE ||
-                (model.stored[model.id[n]] == n + 1 && model.stored_version[model.id[n]] == model.version[n]));
+                (model.stored[model.id[n]] == n + 1 &&
+                 model.stored_version[model.id[n]] == model.version[n]));
     }
     uint64_t stored = 0;
     for (uint32_t id = 0; id < IDS; id++) {
@@ -110,7 +116,8 @@ static void one_step(struct phrases *phrases, struct prng *prng)
     char room[64];
     const uint32_t n = (uint32_t)prng_below(prng, TEXTS);
     const uint32_t person = (uint32_t)prng_below(prng, PEOPLE);
-    struct rule_hit hit = {.cohort = (uint32_t)prng_below(prng, 9), .method = RULE_EXACT, .confidence = 1.0F};
+    struct rule_hit hit = {
+        .cohort = (uint32_t)prng_below(prng, 9), .method = RULE_EXACT, .confidence = 1.0F};
     if (model.id[n] == PHRASE_NONE) {
         uint32_t id = 0;
         REQUIRE(phrases_intern(phrases, nth_text(n, room), &id) == ERR_OK);
@@ -138,7 +145,8 @@ static void one_step(struct phrases *phrases, struct prng *prng)
         model.topics[n] = verdict.topic_count;
         break;
     case 3:
-        REQUIRE(phrases_answer(phrases, model.id[n], version, &verdict, &hit, hit.cohort > 3) == ERR_OK);
+        REQUIRE(phrases_answer(phrases, model.id[n], version, &verdict, &hit, hit.cohort > 3) ==
+                ERR_OK);
         model.version[n] = version;
         model.topics[n] = verdict.topic_count;
         model.hit[n] = hit.cohort > 3 ? hit.cohort + 1 : 0;
@@ -171,7 +179,8 @@ static void reclassify(struct phrases *phrases, struct prng *prng, bool commit)
             const struct verdict verdict = random_verdict(prng, n, &version);
             const bool answer = prng_below(prng, 2) == 0;
             const size_t some = prng_below(prng, 2);
-            REQUIRE(!answer || phrases_reclassify_verdict(all, model.id[n], version, &verdict) == ERR_OK);
+            REQUIRE(!answer ||
+                    phrases_reclassify_verdict(all, model.id[n], version, &verdict) == ERR_OK);
             if (answer && commit) {
                 model.version[n] = version;
                 model.topics[n] = verdict.topic_count;
@@ -325,7 +334,8 @@ static void test_failing_memory(void)
         phrases_reclassify_destroy(all);
         phrases_destroy(phrases);
         struct failing_memory_end end = failing_memory_end();
-        EXPECT(end.live_blocks == 0, ": %lld at %llu", (long long)end.live_blocks, (unsigned long long)n);
+        EXPECT(end.live_blocks == 0, ": %lld at %llu", (long long)end.live_blocks,
+               (unsigned long long)n);
         if (!end.failed) {
             break;
         }

@@ -1,4 +1,5 @@
-/* support.h: reading a record in a test, and writing a record down as text to compare it in one line. */
+/* support.h: reading a record in a test, and writing a record down as text to compare it in one
+ * line. */
 #ifndef KINDRED_TESTS_INGEST_SUPPORT_H
 #define KINDRED_TESTS_INGEST_SUPPORT_H
 
@@ -45,16 +46,18 @@ __attribute__((unused)) static void write_value(struct buffer *to, const struct 
     }
 }
 
-/* "email=a@b.cd city='Paris' x.y=3 +chess tags+vip @1000 !phone_invalid": identifiers, fields, interests, items, time,
- * warnings, in the order they come. */
-__attribute__((unused)) static void record_text(const struct record *record, const struct settings *settings, char *out,
+/* "email=a@b.cd city='Paris' x.y=3 +chess tags+vip @1000 !phone_invalid": identifiers, fields,
+ * interests, items, time, warnings, in the order they come. */
+__attribute__((unused)) static void record_text(const struct record *record,
+                                                const struct settings *settings, char *out,
                                                 size_t room)
 {
     struct buffer to;
     buffer_init(&to, room - 1);
     for (size_t i = 0; i < record->identifier_count; i++) {
         const struct record_identifier *id = &record->identifiers[i];
-        buffer_append_format(&to, "%s=%.*s ", settings->identifiers[id->type].name, SLICE_ARGS(id->value));
+        buffer_append_format(&to, "%s=%.*s ", settings->identifiers[id->type].name,
+                             SLICE_ARGS(id->value));
     }
     for (size_t i = 0; i < record->field_count; i++) {
         const struct record_field *field = &record->fields[i];
@@ -68,7 +71,8 @@ __attribute__((unused)) static void record_text(const struct record *record, con
         buffer_append_format(&to, "+%.*s ", SLICE_ARGS(record->interests[i]));
     }
     for (size_t i = 0; i < record->item_count; i++) {
-        buffer_append_format(&to, "%.*s+%.*s ", SLICE_ARGS(record->items[i].name), SLICE_ARGS(record->items[i].text));
+        buffer_append_format(&to, "%.*s+%.*s ", SLICE_ARGS(record->items[i].name),
+                             SLICE_ARGS(record->items[i].text));
     }
     if (record->event_time_us != 0) {
         buffer_append_format(&to, "@%lld ", (long long)record->event_time_us);
@@ -100,9 +104,10 @@ __attribute__((unused)) static void reading_end(struct reading *r)
     settings_destroy(r->settings);
 }
 
-/* r->text becomes the record, or "code" or "code:field" of the error. The bytes lie in an allocation of exactly
- * their size, so that a read past the end is seen. */
-__attribute__((unused)) static void reading_read(struct reading *r, struct slice bytes, const struct record_form *form)
+/* r->text becomes the record, or "code" or "code:field" of the error. The bytes lie in an
+ * allocation of exactly their size, so that a read past the end is seen. */
+__attribute__((unused)) static void reading_read(struct reading *r, struct slice bytes,
+                                                 const struct record_form *form)
 {
     arena_reset(&r->arena);
     char *exact = malloc(bytes.length > 0 ? bytes.length : 1);
@@ -112,7 +117,8 @@ __attribute__((unused)) static void reading_read(struct reading *r, struct slice
     if (bytes.length > 0) {
         memcpy(exact, bytes.data, bytes.length);
     }
-    r->result = record_read(&r->arena, slice_of(exact, bytes.length), form, r->settings, &r->record, &r->error);
+    r->result = record_read(&r->arena, slice_of(exact, bytes.length), form, r->settings, &r->record,
+                            &r->error);
     if (r->result == ERR_OK) {
         record_text(&r->record, r->settings, r->text, sizeof r->text);
     } else if (r->error.field[0] == '\0') {
@@ -129,6 +135,7 @@ __attribute__((unused)) static void reading_json(struct reading *r, const char *
     reading_read(r, slice_from_cstr(json), &form);
 }
 
-#define EXPECT_TEXT(got, wanted) EXPECT(strcmp((got), (wanted)) == 0, "\n   got    %s\n   wanted %s", (got), (wanted))
+#define EXPECT_TEXT(got, wanted)                                                                   \
+    EXPECT(strcmp((got), (wanted)) == 0, "\n   got    %s\n   wanted %s", (got), (wanted))
 
 #endif

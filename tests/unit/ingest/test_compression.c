@@ -6,7 +6,8 @@
 
 #include "ingest/compression.h"
 
-static const char text[] = "{\"email\":\"a@x.org\"}\n{\"email\":\"b@x.org\"}\n{\"email\":\"a@x.org\"}\n";
+static const char text[] =
+    "{\"email\":\"a@x.org\"}\n{\"email\":\"b@x.org\"}\n{\"email\":\"a@x.org\"}\n";
 
 static size_t pack(enum compression kind, const char *data, size_t length, char *out, size_t room)
 {
@@ -28,7 +29,8 @@ static size_t pack(enum compression kind, const char *data, size_t length, char 
 }
 
 /* Everything that comes out, fed in pieces of `piece`, taken out `room` at a time. */
-static err unpack(enum compression kind, const char *packed, size_t length, size_t piece, size_t room, struct buffer *to)
+static err unpack(enum compression kind, const char *packed, size_t length, size_t piece,
+                  size_t room, struct buffer *to)
 {
     struct inflater *inflater = inflater_create(kind);
     char out[256];
@@ -54,7 +56,8 @@ static void check(enum compression kind)
     char packed[1024];
     size_t length = pack(kind, text, sizeof text - 1, packed, sizeof packed);
     EXPECT(compression_sniff(slice_of(packed, length)) == kind);
-    size_t both = length + pack(kind, text, sizeof text - 1, packed + length, sizeof packed - length);
+    size_t both =
+        length + pack(kind, text, sizeof text - 1, packed + length, sizeof packed - length);
     struct buffer out;
     buffer_init(&out, 1u << 20);
     static const size_t pieces[] = {1, 2, 7, 1024};
@@ -63,14 +66,16 @@ static void check(enum compression kind)
         for (size_t r = 0; r < ARRAY_COUNT(rooms); r++) {
             buffer_clear(&out);
             EXPECT(unpack(kind, packed, both, pieces[p], rooms[r], &out) == ERR_OK);
-            EXPECT(out.length == 2 * (sizeof text - 1) && memcmp(out.data, text, sizeof text - 1) == 0 &&
+            EXPECT(out.length == 2 * (sizeof text - 1) &&
+                   memcmp(out.data, text, sizeof text - 1) == 0 &&
                    memcmp(out.data + sizeof text - 1, text, sizeof text - 1) == 0);
         }
     }
     for (size_t cut = 1; cut < length; cut++) {
         buffer_clear(&out);
         EXPECT(unpack(kind, packed, cut, 16, 64, &out) == ERR_INVALID, ": cut at %zu", cut);
-        EXPECT(out.length <= sizeof text - 1 && memcmp(out.data == NULL ? "" : out.data, text, out.length) == 0);
+        EXPECT(out.length <= sizeof text - 1 &&
+               memcmp(out.data == NULL ? "" : out.data, text, out.length) == 0);
     }
     for (size_t at = 0; at < length; at++) {
         packed[at] = (char)(packed[at] ^ 0x55);

@@ -1,4 +1,5 @@
-/* Tries days that do not exist, offsets that cross midnight, and texts that only look like a time. */
+/* Tries days that do not exist, offsets that cross midnight, and texts that only look like a
+ * time. */
 #include "support.h"
 
 #include "base/clock.h"
@@ -67,7 +68,8 @@ static void test_timestamps(void)
         if (timestamp_parse(slice_from_cstr(cases[i].text), &us)) {
             text[timestamp_format(us, text)] = '\0';
         }
-        EXPECT(strcmp(text, cases[i].wanted) == 0, ": %s gave '%s', wanted '%s'", cases[i].text, text, cases[i].wanted);
+        EXPECT(strcmp(text, cases[i].wanted) == 0, ": %s gave '%s', wanted '%s'", cases[i].text,
+               text, cases[i].wanted);
     }
 }
 
@@ -76,33 +78,58 @@ static void test_formats(void)
     static const struct {
         const char *text, *format, *wanted; /* date, or "" */
     } cases[] = {
-        {"19080229", "%Y%m%d", "1908-02-29"}, {"31/12/1999", "%d/%m/%Y", "1999-12-31"}, {"1/2/70", "%d/%m/%y", "1970-02-01"},
-        {"1/2/68", "%d/%m/%y", "2068-02-01"}, {"3 Sept 2001", "%d %b %Y", "2001-09-03"}, {"March 3, 2001", "%B %d, %Y", "2001-03-03"},
-        {"2024-060", "%Y-%j", "2024-02-29"},  {"2023-366", "%Y-%j", ""},                {"12/31/99", "%D", "1999-12-31"},
-        {"30/02/2001", "%d/%m/%Y", ""},       {"1/2/2001x", "%d/%m/%Y", ""},            {"", "%Y", ""},
-        {"0", "%s", "1970-01-01"},            {"1714566600", "%s", "2024-05-01"},       {"253402300799", "%s", "9999-12-31"},
-        {"Maybe 3 2001", "%b %d %Y", ""},     {"1980", "%Y", "1980-01-01"},
-        {"2001-02-03", "%F", "2001-02-03"},   {"2001-2", "%F", ""},                     {"2001-02-03 04:05:06", "%F %T", "2001-02-03"},
-        {"2001-02-03 04:05", "%F %T", ""},    {"100% 2001", "100%% %Y", "2001-01-01"},  {"100 2001", "100%% %Y", ""},
-        {"x", "%y", ""},                      {"0", "%j", ""},                          {"2001-000", "%Y-%j", ""},
-        {"253402300800", "%s", ""},           {"x", "%s", ""},                          {"2001\t 2", "%Y %m", "2001-02-01"},
-        {"2001/2", "%Y-%m", ""},              {"2001", "%Y%", ""},                      {"2001 +02:00", "%Y %z", "2001-01-01"},
-        {"2001 +2", "%Y %z", ""},             {"2001 .5", "%Y .%f", "2001-01-01"},      {"Ja 2001", "%b %Y", ""},
+        {"19080229", "%Y%m%d", "1908-02-29"},
+        {"31/12/1999", "%d/%m/%Y", "1999-12-31"},
+        {"1/2/70", "%d/%m/%y", "1970-02-01"},
+        {"1/2/68", "%d/%m/%y", "2068-02-01"},
+        {"3 Sept 2001", "%d %b %Y", "2001-09-03"},
+        {"March 3, 2001", "%B %d, %Y", "2001-03-03"},
+        {"2024-060", "%Y-%j", "2024-02-29"},
+        {"2023-366", "%Y-%j", ""},
+        {"12/31/99", "%D", "1999-12-31"},
+        {"30/02/2001", "%d/%m/%Y", ""},
+        {"1/2/2001x", "%d/%m/%Y", ""},
+        {"", "%Y", ""},
+        {"0", "%s", "1970-01-01"},
+        {"1714566600", "%s", "2024-05-01"},
+        {"253402300799", "%s", "9999-12-31"},
+        {"Maybe 3 2001", "%b %d %Y", ""},
+        {"1980", "%Y", "1980-01-01"},
+        {"2001-02-03", "%F", "2001-02-03"},
+        {"2001-2", "%F", ""},
+        {"2001-02-03 04:05:06", "%F %T", "2001-02-03"},
+        {"2001-02-03 04:05", "%F %T", ""},
+        {"100% 2001", "100%% %Y", "2001-01-01"},
+        {"100 2001", "100%% %Y", ""},
+        {"x", "%y", ""},
+        {"0", "%j", ""},
+        {"2001-000", "%Y-%j", ""},
+        {"253402300800", "%s", ""},
+        {"x", "%s", ""},
+        {"2001\t 2", "%Y %m", "2001-02-01"},
+        {"2001/2", "%Y-%m", ""},
+        {"2001", "%Y%", ""},
+        {"2001 +02:00", "%Y %z", "2001-01-01"},
+        {"2001 +2", "%Y %z", ""},
+        {"2001 .5", "%Y .%f", "2001-01-01"},
+        {"Ja 2001", "%b %Y", ""},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct datetime when;
         char text[DATE_TEXT_LENGTH + 1] = "";
-        if (datetime_parse_format(slice_from_cstr(cases[i].text), slice_from_cstr(cases[i].format), &when)) {
+        if (datetime_parse_format(slice_from_cstr(cases[i].text), slice_from_cstr(cases[i].format),
+                                  &when)) {
             datetime_date_text(&when, text);
         }
-        EXPECT(strcmp(text, cases[i].wanted) == 0, ": %s as %s gave '%s', wanted '%s'", cases[i].text, cases[i].format, text,
-               cases[i].wanted);
+        EXPECT(strcmp(text, cases[i].wanted) == 0, ": %s as %s gave '%s', wanted '%s'",
+               cases[i].text, cases[i].format, text, cases[i].wanted);
     }
     static const struct {
         const char *text;
         int hour;
-    } clocks[] = {{"1/2/2001 12:05 AM", 0}, {"1/2/2001 1:05 pm", 13}, {"1/2/2001 12:05 PM", 12}, {"1/2/2001 13:05 PM", -1},
-                {"1/2/2001 0:05 AM", -1},   {"1/2/2001 1:05 A", -1},    {"1/2/2001 1:05 xm", -1},    {"1/2/2001 1:05 ax", -1}};
+    } clocks[] = {{"1/2/2001 12:05 AM", 0},  {"1/2/2001 1:05 pm", 13}, {"1/2/2001 12:05 PM", 12},
+                  {"1/2/2001 13:05 PM", -1}, {"1/2/2001 0:05 AM", -1}, {"1/2/2001 1:05 A", -1},
+                  {"1/2/2001 1:05 xm", -1},  {"1/2/2001 1:05 ax", -1}};
     const struct slice format = SLICE_LITERAL("%m/%d/%Y %I:%M %p");
     for (size_t i = 0; i < ARRAY_COUNT(clocks); i++) {
         struct datetime when;
@@ -121,9 +148,14 @@ static void test_numbers(void)
     static const struct {
         double number;
         const char *wanted;
-    } cases[] = {{1714566600, "2024-05-01T12:30:00Z"}, {1714566600.5, "2024-05-01T12:30:00.500000Z"},
-                 {1714566600123, "2024-05-01T12:30:00.123000Z"}, {1714566600123456, "2024-05-01T12:30:00.123456Z"},
-                 {0, "1970-01-01T00:00:00Z"}, {-1, ""}, {1e18, ""}, {99999999999, "5138-11-16T09:46:39Z"}};
+    } cases[] = {{1714566600, "2024-05-01T12:30:00Z"},
+                 {1714566600.5, "2024-05-01T12:30:00.500000Z"},
+                 {1714566600123, "2024-05-01T12:30:00.123000Z"},
+                 {1714566600123456, "2024-05-01T12:30:00.123456Z"},
+                 {0, "1970-01-01T00:00:00Z"},
+                 {-1, ""},
+                 {1e18, ""},
+                 {99999999999, "5138-11-16T09:46:39Z"}};
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         int64_t us = 0;
         int64_t same = 0;
@@ -133,7 +165,8 @@ static void test_numbers(void)
         }
         EXPECT(strcmp(text, cases[i].wanted) == 0, ": %.17g gave '%s'", cases[i].number, text);
         bool whole = cases[i].number == (double)(int64_t)cases[i].number;
-        EXPECT(!whole || timestamp_of_integer((int64_t)cases[i].number, &same) == (text[0] != '\0'), ": %.17g", cases[i].number);
+        EXPECT(!whole || timestamp_of_integer((int64_t)cases[i].number, &same) == (text[0] != '\0'),
+               ": %.17g", cases[i].number);
         EXPECT(!whole || text[0] == '\0' || same == us, ": %.17g", cases[i].number);
     }
 }
@@ -145,7 +178,8 @@ static void test_every_day(void)
         char text[TIMESTAMP_TEXT_MAX];
         size_t length = timestamp_format(day * INT64_C(86400000000), text);
         int64_t us = -1;
-        REQUIRE(timestamp_parse(slice_of(text, length), &us) && us == day * INT64_C(86400000000), ": %.*s", (int)length, text);
+        REQUIRE(timestamp_parse(slice_of(text, length), &us) && us == day * INT64_C(86400000000),
+                ": %.*s", (int)length, text);
         char seconds[24];
         snprintf(seconds, sizeof seconds, "%lld", (long long)(day * 86400));
         struct datetime when;

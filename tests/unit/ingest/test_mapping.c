@@ -1,9 +1,11 @@
-/* Tries every transform at its edges, mappings that say something we do not understand (a typo must not be silent), and
- * the mappings in docs/examples/ on rows of the shape of their files. */
+/* Tries every transform at its edges, mappings that say something we do not understand (a typo must
+ * not be silent), and the mappings in docs/examples/ on rows of the shape of their files. */
 #include "support.h"
 
-/* One row, as a table with its header, through a mapping: the record as text, or the error's code. */
-static void map_row(struct reading *r, const char *mapping_json, const char *header, const char *row)
+/* One row, as a table with its header, through a mapping: the record as text, or the error's
+ * code. */
+static void map_row(struct reading *r, const char *mapping_json, const char *header,
+                    const char *row)
 {
     struct mapping *mapping = NULL;
     struct csv_header *parsed = NULL;
@@ -39,29 +41,40 @@ static void test_transforms(void)
         {"[]", "a", "TRUE", " a=true"},
         {"[]", "a", "", ""},
         {"[\"trim\",\"lower\"]", "a", "  X  Y ", " a='x y'"},
-        {"[\"upper\"]", "a", "\xC3\xA9" "a", " a='\xC3\x89" "A'"},
+        {"[\"upper\"]", "a",
+         "\xC3\xA9"
+         "a",
+         " a='\xC3\x89"
+         "A'"},
         {"[\"title\"]", "a", "jean-luc o'NEIL du pont", " a='Jean-Luc O'Neil Du Pont'"},
         {"[{\"split\":\"/\"}]", "interests", "a/ b//A", " +a +b"},
         {"[{\"split\":\", \"}]", "tags", "a, b", " tags+a tags+b"},
         {"[{\"split\":\"/\"},{\"prefix\":\"p-\"}]", "email", "a@x.org/b@x.org", "!"},
         {"[{\"date\":\"%d.%m.%Y\"}]", "birth_date", "3.4.1980", " birth_date='1980-04-03'"},
-        {"[{\"date\":[\"%Y%m%d\",\"%d/%m/%Y\"]}]", "birth_date", "03/04/1980", " birth_date='1980-04-03'"},
+        {"[{\"date\":[\"%Y%m%d\",\"%d/%m/%Y\"]}]", "birth_date", "03/04/1980",
+         " birth_date='1980-04-03'"},
         {"[{\"date\":\"%d.%m.%Y\"}]", "birth_date", "31.2.1980", " !date_invalid"},
         {"[{\"date\":\"%d/%m/%Y %H:%M\"}]", "timestamp", "01/05/2024 12:30", " @1714566600000000"},
-        {"[{\"date\":\"%d/%m/%Y %H:%M %z\"}]", "timestamp", "01/05/2024 12:30 +0200", " @1714559400000000"},
-        {"[{\"number\":{\"decimal\":\",\",\"thousands\":\".\"}}]", "income", "1.234,50", " income=1234.5"},
+        {"[{\"date\":\"%d/%m/%Y %H:%M %z\"}]", "timestamp", "01/05/2024 12:30 +0200",
+         " @1714559400000000"},
+        {"[{\"number\":{\"decimal\":\",\",\"thousands\":\".\"}}]", "income", "1.234,50",
+         " income=1234.5"},
         {"[{\"number\":{\"thousands\":\",\"}}]", "a", "-1,234,567", " a=-1234567"},
         {"[\"number\"]", "a", "12 apples", " !number_invalid"},
         {"[\"number\"]", "a", "0012", " a=12"},
         {"[\"number\"]", "a", "1e3", " a=1000"},
-        {"[{\"lookup\":{\"m\":\"Male\",\"f\":\"Female\"},\"otherwise\":\"drop\"}]", "gender", "M ", " gender='Male'"},
+        {"[{\"lookup\":{\"m\":\"Male\",\"f\":\"Female\"},\"otherwise\":\"drop\"}]", "gender", "M ",
+         " gender='Male'"},
         {"[{\"lookup\":{\"1\":\"Male\"},\"otherwise\":\"drop\"}]", "gender", "2", ""},
-        {"[{\"lookup\":{\"1\":\"Male\"},\"otherwise\":\"keep\"}]", "gender", "female", " gender='Female'"},
-        {"[{\"lookup\":{\"1\":\"Male\"},\"otherwise\":\"drop\"},{\"default\":\"Unknown\"}]", "gender", "2", " gender='Unknown'"},
+        {"[{\"lookup\":{\"1\":\"Male\"},\"otherwise\":\"keep\"}]", "gender", "female",
+         " gender='Female'"},
+        {"[{\"lookup\":{\"1\":\"Male\"},\"otherwise\":\"drop\"},{\"default\":\"Unknown\"}]",
+         "gender", "2", " gender='Unknown'"},
         {"[{\"default\":\"none\"}]", "a", "  ", " a='none'"},
         {"[{\"prefix\":\"p-\"},{\"suffix\":\"-s\"}]", "a", " 7 ", " a='p-7-s'"},
         {"[{\"prefix\":\"p-\"}]", "a", "  ", ""},
-        {"[{\"replace\":[\"-\",\"\"]},{\"replace\":[\"x\",\"yx\"]},\"text\"]", "a", "1-2-x", " a='12yx'"},
+        {"[{\"replace\":[\"-\",\"\"]},{\"replace\":[\"x\",\"yx\"]},\"text\"]", "a", "1-2-x",
+         " a='12yx'"},
         {"[{\"phone_country\":\"GB\"}]", "phone", "020 7031 3000", "!"},
     };
     static struct reading r;
@@ -70,18 +83,23 @@ static void test_transforms(void)
         char mapping[1024];
         char row[256];
         char wanted[256];
-        snprintf(mapping, sizeof mapping, "{\"fields\":{\"cookie\":\"c\",\"%s\":{\"from\":\"x\",\"transforms\":%s}}}", samples[i].field,
-                 samples[i].steps);
+        snprintf(mapping, sizeof mapping,
+                 "{\"fields\":{\"cookie\":\"c\",\"%s\":{\"from\":\"x\",\"transforms\":%s}}}",
+                 samples[i].field, samples[i].steps);
         snprintf(row, sizeof row, "c,\"%s\"", samples[i].cell);
         snprintf(wanted, sizeof wanted, "cookie=c%s", samples[i].wanted);
         map_row(&r, mapping, ",c,x", row);
         if (samples[i].wanted[0] != '!') {
-            EXPECT(strcmp(r.text, wanted) == 0, ": %s on '%s'\n   got    %s\n   wanted %s", samples[i].steps, samples[i].cell, r.text, wanted);
+            EXPECT(strcmp(r.text, wanted) == 0, ": %s on '%s'\n   got    %s\n   wanted %s",
+                   samples[i].steps, samples[i].cell, r.text, wanted);
         }
     }
-    map_row(&r, "{\"fields\":{\"phone\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":\"GB\"}]}}}", ",x", "020 7031 3000");
+    map_row(&r,
+            "{\"fields\":{\"phone\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":\"GB\"}]}}}",
+            ",x", "020 7031 3000");
     EXPECT_TEXT(r.text, "phone=+442070313000");
-    map_row(&r, "{\"fields\":{\"email\":{\"from\":\"x\",\"transforms\":[{\"split\":\"/\"}]}}}", ",x", "a@x.org/b@x.org");
+    map_row(&r, "{\"fields\":{\"email\":{\"from\":\"x\",\"transforms\":[{\"split\":\"/\"}]}}}",
+            ",x", "a@x.org/b@x.org");
     EXPECT_TEXT(r.text, "email=a@x.org email=b@x.org");
     reading_end(&r);
 }
@@ -91,7 +109,8 @@ static void test_sources_and_rest(void)
     static struct reading r;
     reading_begin(&r, "{\"identifiers\":[{\"type\":\"loyalty_id\"}]}");
     const char *header = ",id,no,street,extra,left";
-    const char *concat = "{\"fields\":{\"user_id\":\"id\",\"street\":{\"concat\":[\"no\",\" \",\"street\",\", \",\"extra\"]}},\"rest\":\"drop\"}";
+    const char *concat =
+        "{\"fields\":{\"user_id\":\"id\",\"street\":{\"concat\":[\"no\",\" \",\"street\",\", \",\"extra\"]}},\"rest\":\"drop\"}";
     map_row(&r, concat, header, "7,12,Main St,Apt 2,x");
     EXPECT_TEXT(r.text, "user_id=7 street='12 Main St, Apt 2'");
     map_row(&r, concat, header, "7,,Main St,,x");
@@ -100,13 +119,23 @@ static void test_sources_and_rest(void)
     EXPECT_TEXT(r.text, "user_id=7 street='12, Apt 2'");
     map_row(&r, concat, header, "7,,,,x");
     EXPECT_TEXT(r.text, "user_id=7");
-    map_row(&r, "{\"fields\":{\"user_id\":\"id\",\"country\":{\"constant\":\"us\"}},\"ignore\":[\"no\",\"street\"]}", header, "7,1,2,3,4");
+    map_row(
+        &r,
+        "{\"fields\":{\"user_id\":\"id\",\"country\":{\"constant\":\"us\"}},\"ignore\":[\"no\",\"street\"]}",
+        header, "7,1,2,3,4");
     EXPECT_TEXT(r.text, "user_id=7 country='USA' extra=3 left=4");
-    map_row(&r, "{\"fields\":{\"loyalty_id\":\"id\",\"phone\":[\"no\",{\"from\":\"street\"}]},\"rest\":\"drop\"}", header, "7,650 253 0000,6502530001,,");
+    map_row(
+        &r,
+        "{\"fields\":{\"loyalty_id\":\"id\",\"phone\":[\"no\",{\"from\":\"street\"}]},\"rest\":\"drop\"}",
+        header, "7,650 253 0000,6502530001,,");
     EXPECT_TEXT(r.text, "loyalty_id=7 phone=+16502530000 phone=+16502530001");
-    map_row(&r, "{\"fields\":{\"user_id\":\"ID\",\"a\":\"nowhere\"},\"rest\":\"drop\"}", header, "7,1,2,3,4");
+    map_row(&r, "{\"fields\":{\"user_id\":\"ID\",\"a\":\"nowhere\"},\"rest\":\"drop\"}", header,
+            "7,1,2,3,4");
     EXPECT_TEXT(r.text, "user_id=7");
-    map_row(&r, "{\"fields\":{\"s\":{\"concat\":[{\"text\":\"No \"},{\"column\":\"no\"}]},\"user_id\":\"id\"},\"rest\":\"drop\"}", header, "7,1,2,3,4");
+    map_row(
+        &r,
+        "{\"fields\":{\"s\":{\"concat\":[{\"text\":\"No \"},{\"column\":\"no\"}]},\"user_id\":\"id\"},\"rest\":\"drop\"}",
+        header, "7,1,2,3,4");
     EXPECT_TEXT(r.text, "user_id=7 s='No 1'");
     reading_end(&r);
 }
@@ -117,9 +146,17 @@ static void test_json_through_a_mapping(void)
     reading_begin(&r, "{}");
     struct mapping *mapping = NULL;
     struct error error;
-    REQUIRE(mapping_parse(SLICE_LITERAL("{\"fields\":{\"user_id\":\"ident\",\"first_name\":\"vorname\"},\"ignore\":[\"x\"]}"), &mapping, &error) == ERR_OK);
+    REQUIRE(
+        mapping_parse(
+            SLICE_LITERAL(
+                "{\"fields\":{\"user_id\":\"ident\",\"first_name\":\"vorname\"},\"ignore\":[\"x\"]}"),
+            &mapping, &error) == ERR_OK);
     const struct record_form form = {FORMAT_JSON, ETL_RULES_VERSION, NULL, mapping};
-    reading_read(&r, SLICE_LITERAL("{\"ident\":12,\"vorname\":\"Eva\",\"x\":1,\"email\":\"no identifier here\",\"o\":{\"p\":[1,2]}}"), &form);
+    reading_read(
+        &r,
+        SLICE_LITERAL(
+            "{\"ident\":12,\"vorname\":\"Eva\",\"x\":1,\"email\":\"no identifier here\",\"o\":{\"p\":[1,2]}}"),
+        &form);
     EXPECT_TEXT(r.text, "user_id=12 first_name='Eva' email='no identifier here' o.p+1 o.p+2");
     reading_read(&r, SLICE_LITERAL("{\"ident\":12,\"ident\":13}"), &form);
     EXPECT_TEXT(r.text, "duplicate_key:ident");
@@ -151,35 +188,56 @@ static const struct {
     {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":\"trim\"}}}", "mapping_transform"},
     {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[7]}}}", "mapping_transform"},
     {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":\"\"}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":\";\",\"prefix\":\"x\"}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":\"%Q\"}]}}}", "mapping_date_format"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":\"\"}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":\";\",\"prefix\":\"x\"}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":\"%Q\"}]}}}",
+     "mapping_date_format"},
     {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":[]}]}}}", "mapping_date_format"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":\",,\"}}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{\"a\":1}}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{},\"otherwise\":\"die\"}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":\"UK\"}]}}}", "mapping_country"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"a\"]}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":\",,\"}}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{\"a\":1}}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{},\"otherwise\":\"die\"}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":\"UK\"}]}}}",
+     "mapping_country"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"a\"]}]}}}",
+     "mapping_transform"},
     {"{\"fields\":{\"a\":\"x\"},\"delimiter\":\":\"}", "mapping_delimiter"},
     {"{\"fields\":{\"a\":\"x\"},\"rest\":\"keep\"}", "mapping_rest"},
     {"{\"fields\":{\"a\":\"x\"},\"ignore\":\"b\"}", "mapping_ignore"},
     {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":7}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":7}}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":\"3\"}}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"comma\":\",\"}}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":7}}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"decimal\":\"3\"}}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"number\":{\"comma\":\",\"}}]}}}",
+     "mapping_transform"},
     {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":7}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{},\"otherwise\":7}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"lookup\":{},\"otherwise\":7}]}}}",
+     "mapping_transform"},
     {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"split\":7}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"splt\":\";\"}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"\",\"b\"]}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[7,\"b\"]}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"a\",7]}]}}}", "mapping_transform"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":\"a\"}]}}}", "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"splt\":\";\"}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"\",\"b\"]}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[7,\"b\"]}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":[\"a\",7]}]}}}",
+     "mapping_transform"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"replace\":\"a\"}]}}}",
+     "mapping_transform"},
     {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":7}]}}}", "mapping_date_format"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":\"%s %Y\"}]}}}", "mapping_date_format"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":[\"%Y\",7]}]}}}", "mapping_date_format"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":7}]}}}", "mapping_country"},
-    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":\"ZZ\"}]}}}", "mapping_country"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":\"%s %Y\"}]}}}",
+     "mapping_date_format"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"date\":[\"%Y\",7]}]}}}",
+     "mapping_date_format"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":7}]}}}",
+     "mapping_country"},
+    {"{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[{\"phone_country\":\"ZZ\"}]}}}",
+     "mapping_country"},
     {"{\"fields\":{\"a\":{\"from\":7}}}", "mapping_source"},
     {"{\"fields\":{\"a\":{\"concat\":7}}}", "mapping_source"},
     {"{\"fields\":{\"a\":{\"concat\":[{\"text\":\"y\",\"column\":\"z\"}]}}}", "mapping_source"},
@@ -195,7 +253,8 @@ static void test_mistakes(void)
         struct mapping *mapping = NULL;
         struct error error = {0};
         err e = mapping_parse(slice_from_cstr(mistakes[i].json), &mapping, &error);
-        EXPECT(e == ERR_INVALID && strcmp(error.code, mistakes[i].code) == 0, ": %s gave %d %s, wanted %s", mistakes[i].json, (int)e, error.code,
+        EXPECT(e == ERR_INVALID && strcmp(error.code, mistakes[i].code) == 0,
+               ": %s gave %d %s, wanted %s", mistakes[i].json, (int)e, error.code,
                mistakes[i].code);
         mapping_destroy(mapping);
     }
@@ -205,9 +264,12 @@ static void test_a_mistake_says_where(void)
 {
     struct mapping *mapping = NULL;
     struct error error = {0};
-    EXPECT(mapping_parse(SLICE_LITERAL("{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[\"trimm\"]}}}"), &mapping, &error) == ERR_INVALID);
-    EXPECT(strstr(error.message, "\"a\"") != NULL && strstr(error.message, "trimm") != NULL && error.position == 42, ": %s at %llu",
-           error.message, (unsigned long long)error.position);
+    EXPECT(mapping_parse(
+               SLICE_LITERAL("{\"fields\":{\"a\":{\"from\":\"x\",\"transforms\":[\"trimm\"]}}}"),
+               &mapping, &error) == ERR_INVALID);
+    EXPECT(strstr(error.message, "\"a\"") != NULL && strstr(error.message, "trimm") != NULL &&
+               error.position == 42,
+           ": %s at %llu", error.message, (unsigned long long)error.position);
 }
 
 /* ---- docs/examples ---- */
@@ -239,18 +301,22 @@ static void test_examples(void)
          "city='St Example' state='Western Australia' postal_code='0401' country='Australia'"},
         {"febrl.json",
          ",rec_id, given_name, surname, street_number, address_1, address_2, suburb, postcode, state, date_of_birth, soc_sec_id",
-         "rec-1-dup-0, , , , , , , , , 19081309, 1234567", "user_id=ssid-1234567 country='Australia' !date_invalid"},
-        {"splink_fake_1000.json", ",unique_id,first_name,surname,dob,city,email,cluster", "0,Robert,Alan,1971-06-24,,robert@example.net,0",
+         "rec-1-dup-0, , , , , , , , , 19081309, 1234567",
+         "user_id=ssid-1234567 country='Australia' !date_invalid"},
+        {"splink_fake_1000.json", ",unique_id,first_name,surname,dob,city,email,cluster",
+         "0,Robert,Alan,1971-06-24,,robert@example.net,0",
          "email=robert@example.net cookie=fake1000-0 first_name='Robert' last_name='Alan' birth_date='1971-06-24' country='United Kingdom'"},
         {"complete_journey_demographics.json",
          ",household_id,age,income,home_ownership,marital_status,household_size,household_comp,kids_count",
          "\"1\",\"65+\",\"35-49K\",\"Homeowner\",,\"2\",\"2 Adults No Kids\",\"0\"",
          "user_id=household-1 age_range='65+' income='35-49K' household.home_ownership='Homeowner' household.size='2' "
          "household.composition='2 Adults No Kids' household.kids='0'"},
-        {"online_retail_customers.json", ",InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
+        {"online_retail_customers.json",
+         ",InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
          "536367,84879,\"A, \"\"B\"\"\",32,2010-12-01 08:34:00,1.69,13047,EIRE",
          "user_id=retail-13047 country='Ireland' last_invoice='536367' @1291192440000000"},
-        {"online_retail_customers.json", ",InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
+        {"online_retail_customers.json",
+         ",InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
          "536367,84879,A,32,2010-12-01 08:34:00,1.69,,Unspecified", "identifier_missing"},
     };
     static struct reading r;

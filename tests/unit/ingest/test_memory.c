@@ -1,5 +1,5 @@
-/* Lets the Nth allocation fail, for every N, in everything that allocates: nothing may leak, crash, or give a record
- * that lacks what there was no memory for. */
+/* Lets the Nth allocation fail, for every N, in everything that allocates: nothing may leak, crash,
+ * or give a record that lacks what there was no memory for. */
 #include "support.h"
 
 #include "ingest/compression.h"
@@ -18,8 +18,10 @@ static err read_json(struct settings *settings, char *text, size_t room)
     const struct record_form form = {.format = FORMAT_JSON, .etl_version = ETL_RULES_VERSION};
     err e = record_read(&arena, SLICE_LITERAL(rich), &form, settings, &record, &error);
     if (e == ERR_OK) {
-        size_t counts[] = {record.identifier_count, record.field_count, record.interest_count, record.item_count, record.warning_count};
-        snprintf(text, room, "%zu %zu %zu %zu %zu", counts[0], counts[1], counts[2], counts[3], counts[4]);
+        size_t counts[] = {record.identifier_count, record.field_count, record.interest_count,
+                           record.item_count, record.warning_count};
+        snprintf(text, room, "%zu %zu %zu %zu %zu", counts[0], counts[1], counts[2], counts[3],
+                 counts[4]);
     }
     arena_deinit(&arena);
     return e;
@@ -36,7 +38,8 @@ static void test_record(void)
         err e = read_json(settings, text, sizeof text);
         struct failing_memory_end end = failing_memory_end();
         EXPECT(end.live_blocks == 0);
-        EXPECT(e == (end.failed ? ERR_MEMORY : ERR_OK), ": n = %llu gave %d", (unsigned long long)n, (int)e);
+        EXPECT(e == (end.failed ? ERR_MEMORY : ERR_OK), ": n = %llu gave %d", (unsigned long long)n,
+               (int)e);
         EXPECT(e != ERR_OK || strcmp(text, whole) == 0);
         if (!end.failed) {
             break;
@@ -57,8 +60,10 @@ static void test_small_arenas(void)
         struct record record;
         struct record_error error = {0};
         err e = record_read(&arena, SLICE_LITERAL(rich), &form, settings, &record, &error);
-        EXPECT(e == ERR_OK || (e == ERR_MEMORY && strcmp(error.code, "out_of_memory") == 0), ": max %zu gave %d %s", max, (int)e, error.code);
-        EXPECT(e != ERR_OK || (record.identifier_count == 3 && record.interest_count == 9 && record.item_count == 2));
+        EXPECT(e == ERR_OK || (e == ERR_MEMORY && strcmp(error.code, "out_of_memory") == 0),
+               ": max %zu gave %d %s", max, (int)e, error.code);
+        EXPECT(e != ERR_OK || (record.identifier_count == 3 && record.interest_count == 9 &&
+                               record.item_count == 2));
         refused += e != ERR_OK;
         arena_deinit(&arena);
     }
@@ -72,10 +77,16 @@ static err use_settings_and_mapping(void)
     struct mapping *mapping = NULL;
     struct csv_header *header = NULL;
     struct error error;
-    err e = settings_parse(SLICE_LITERAL("{\"identifiers\":[{\"type\":\"x_id\"}],\"blocked\":{\"x_id\":[\"a\",\"b*\"]},\"sources\":{\"s\":1}}"), &settings, &error);
+    err e = settings_parse(
+        SLICE_LITERAL(
+            "{\"identifiers\":[{\"type\":\"x_id\"}],\"blocked\":{\"x_id\":[\"a\",\"b*\"]},\"sources\":{\"s\":1}}"),
+        &settings, &error);
     if (e == ERR_OK) {
-        e = mapping_parse(SLICE_LITERAL("{\"fields\":{\"x_id\":{\"from\":\"a\",\"transforms\":[\"trim\",{\"lookup\":{\"q\":\"r\"}},{\"split\":\";\"}]},"
-                                        "\"s\":{\"concat\":[\"a\",\"-\",\"b\"]}},\"ignore\":[\"c\"]}"), &mapping, &error);
+        e = mapping_parse(
+            SLICE_LITERAL(
+                "{\"fields\":{\"x_id\":{\"from\":\"a\",\"transforms\":[\"trim\",{\"lookup\":{\"q\":\"r\"}},{\"split\":\";\"}]},"
+                "\"s\":{\"concat\":[\"a\",\"-\",\"b\"]}},\"ignore\":[\"c\"]}"),
+            &mapping, &error);
     }
     if (e == ERR_OK) {
         e = csv_header_parse(SLICE_LITERAL(",a,b,c"), &header, &error);
@@ -86,7 +97,8 @@ static err use_settings_and_mapping(void)
         struct record record;
         struct record_error problem;
         const struct record_form form = {FORMAT_CSV, ETL_RULES_VERSION, header, mapping};
-        e = record_read(&arena, SLICE_LITERAL("x;y,\"1\"\"2\",z"), &form, settings, &record, &problem);
+        e = record_read(&arena, SLICE_LITERAL("x;y,\"1\"\"2\",z"), &form, settings, &record,
+                        &problem);
         EXPECT(e != ERR_OK || (record.identifier_count == 2 && record.field_count == 1));
         arena_deinit(&arena);
     }
@@ -126,7 +138,9 @@ static err use_inflater(void)
         return ERR_MEMORY;
     }
     /* printf hello | gzip -n */
-    struct slice input = slice_of("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00\x00\x00", 25);
+    struct slice input = slice_of(
+        "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00\x00\x00",
+        25);
     char out[16];
     size_t written = 0;
     struct error error;
@@ -142,8 +156,10 @@ static void fail_every(err (*use)(void))
         failing_memory_begin(n);
         err e = use();
         struct failing_memory_end end = failing_memory_end();
-        EXPECT(end.live_blocks == 0, ": %lld blocks left, n = %llu", (long long)end.live_blocks, (unsigned long long)n);
-        EXPECT(e == (end.failed ? ERR_MEMORY : ERR_OK), ": n = %llu gave %d", (unsigned long long)n, (int)e);
+        EXPECT(end.live_blocks == 0, ": %lld blocks left, n = %llu", (long long)end.live_blocks,
+               (unsigned long long)n);
+        EXPECT(e == (end.failed ? ERR_MEMORY : ERR_OK), ": n = %llu gave %d", (unsigned long long)n,
+               (int)e);
         if (!end.failed) {
             return;
         }

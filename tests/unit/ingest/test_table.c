@@ -1,4 +1,5 @@
-/* Tries rows whose cells do not fit the header, quotes in every place, and column names people really use. */
+/* Tries rows whose cells do not fit the header, quotes in every place, and column names people
+ * really use. */
 #include "support.h"
 
 static void read_row(struct reading *r, const char *header, const char *row)
@@ -9,7 +10,8 @@ static void read_row(struct reading *r, const char *header, const char *row)
         snprintf(r->text, sizeof r->text, "%s", error.code);
         return;
     }
-    const struct record_form form = {.format = FORMAT_CSV, .etl_version = ETL_RULES_VERSION, .header = parsed};
+    const struct record_form form = {
+        .format = FORMAT_CSV, .etl_version = ETL_RULES_VERSION, .header = parsed};
     reading_read(r, slice_from_cstr(row), &form);
     csv_header_destroy(parsed);
 }
@@ -19,10 +21,12 @@ static void test_rows(void)
     static const struct {
         const char *header, *row, *wanted;
     } cases[] = {
-        {",Cookie,E-mail,First Name,ZIP Code", "c,A@x.org,Ann,01234", "email=a@x.org cookie=c first_name='Ann' postal_code='01234'"},
+        {",Cookie,E-mail,First Name,ZIP Code", "c,A@x.org,Ann,01234",
+         "email=a@x.org cookie=c first_name='Ann' postal_code='01234'"},
         {",email address,Mobile Phone,Date of Birth", "a@x.org,(650) 253-0000,1980-01-02",
          "email=a@x.org phone=+16502530000 birth_date='1980-01-02'"},
-        {",cookie,location.city,demographics.age,interests", "c,Rome,30,a|b;c", "cookie=c city='Rome' age=30 +a +b +c"},
+        {",cookie,location.city,demographics.age,interests", "c,Rome,30,a|b;c",
+         "cookie=c city='Rome' age=30 +a +b +c"},
         {";cookie;a;b", "c;1,5;\"x;\"\"y\"\"\"", "cookie=c a='1,5' b='x;\"y\"'"},
         {",cookie,a", "c,\"1\n2\"", "cookie=c a='1 2'"},
         {",cookie,a", "\"c\" , \"x\" ", "cookie=c a='x'"},
@@ -55,7 +59,8 @@ static void test_nul_in_a_cell(void)
     struct csv_header *header = NULL;
     struct error error;
     REQUIRE(csv_header_parse(SLICE_LITERAL(",cookie,a"), &header, &error) == ERR_OK);
-    const struct record_form form = {.format = FORMAT_CSV, .etl_version = ETL_RULES_VERSION, .header = header};
+    const struct record_form form = {
+        .format = FORMAT_CSV, .etl_version = ETL_RULES_VERSION, .header = header};
     reading_read(&r, slice_of("c,x\0y", 5), &form);
     EXPECT_TEXT(r.text, "cookie=c !nul_character");
     reading_read(&r, slice_of("c\0d,x", 5), &form);

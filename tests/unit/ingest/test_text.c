@@ -1,5 +1,6 @@
-/* Tries texts at which the ways by eight bytes could differ from the rules: every byte at every place of every short length, blanks
- * side by side across the seams of words, capitals anywhere. The rules are written out here byte by byte. */
+/* Tries texts at which the ways by eight bytes could differ from the rules: every byte at every
+ * place of every short length, blanks side by side across the seams of words, capitals anywhere.
+ * The rules are written out here byte by byte. */
 #include "support.h"
 #include "text.h"
 #include "words.h"
@@ -25,20 +26,22 @@ static void test_plain_is_never_said_of_another(void)
             EXPECT(text_is_plain(slice_of(text, length)), "for %zu letters", length);
             for (unsigned value = 0; value < 256; value++) {
                 text[place] = (char)value;
-                EXPECT(plain_by_rule(text, length) || !text_is_plain(slice_of(text, length)), "for byte %u at %zu of %zu", value,
-                       place, length);
+                EXPECT(plain_by_rule(text, length) || !text_is_plain(slice_of(text, length)),
+                       "for byte %u at %zu of %zu", value, place, length);
             }
             for (size_t other = place + 1; other < length; other++) {
                 memset(text, 'a', sizeof text);
                 text[place] = text[other] = ' ';
-                EXPECT(other > place + 1 || !text_is_plain(slice_of(text, length)), "for blanks at %zu of %zu", place, length);
+                EXPECT(other > place + 1 || !text_is_plain(slice_of(text, length)),
+                       "for blanks at %zu of %zu", place, length);
             }
         }
     }
     EXPECT(text_is_plain(SLICE_NONE) && text_is_plain(SLICE_LITERAL("Bachelor's Degree")));
 }
 
-/* Cleaning what is plain and what is not gives what the rules for ASCII say: blanks trimmed and single, control characters gone. */
+/* Cleaning what is plain and what is not gives what the rules for ASCII say: blanks trimmed and
+ * single, control characters gone. */
 static void test_clean_ascii(void)
 {
     struct arena arena;
@@ -84,7 +87,8 @@ static void test_lower_at_every_place(void)
                 arena_reset(&arena);
                 EXPECT(text_lower(&arena, slice_of(text, length), &lower) == ERR_OK);
                 EXPECT(text_case_fold(&arena, slice_of(text, length), &fold) == ERR_OK);
-                EXPECT(slice_equal(lower, slice_of(wanted, length)), "for byte %d at %zu of %zu", value, place, length);
+                EXPECT(slice_equal(lower, slice_of(wanted, length)), "for byte %d at %zu of %zu",
+                       value, place, length);
                 EXPECT(slice_equal(fold, lower), "for byte %d at %zu of %zu", value, place, length);
             }
         }
@@ -103,7 +107,8 @@ static void test_lower_beyond_ascii(void)
         memset(text, 'x', sizeof text);
         memcpy(text + before, "\xC3\x89", 2); /* É */
         EXPECT(text_lower(&arena, slice_of(text, before + 3), &out) == ERR_OK);
-        EXPECT(out.length == before + 3 && memcmp(out.data + before, "\xC3\xA9", 2) == 0, "behind %zu", before);
+        EXPECT(out.length == before + 3 && memcmp(out.data + before, "\xC3\xA9", 2) == 0,
+               "behind %zu", before);
         EXPECT(!text_is_plain(slice_of(text, before + 3)));
     }
     arena_deinit(&arena);

@@ -112,7 +112,7 @@ static bool breaks(enum call call, int *with)
     return fails;
 }
 
-/* ---- the calls: -1 and errno ------------------------------------------------------------------- */
+/* ---- the calls: -1 and errno ----------------------------------------------------------------- */
 
 #define WRAP(type, name, call, parameters, arguments)                                              \
     type __real_##name parameters;                                                                 \
@@ -255,7 +255,7 @@ FILE *__wrap_fopen(const char *path, const char *mode)
     return __real_fopen(path, mode);
 }
 
-/* ---- those that answer with a code ------------------------------------------------------------- */
+/* ---- those that answer with a code ----------------------------------------------------------- */
 
 #define WRAP_CODE(name, call, parameters, arguments)                                               \
     int __real_##name parameters;                                                                  \

@@ -1,5 +1,6 @@
-/* calls.h: system calls, and some of libuv's, LMDB's and the threads', that fail when told to. The linker puts them in front of the real
- * ones for everything of ours (--wrap in CMakeLists.txt); nothing else in the process notices.
+/* calls.h: system calls, and some of libuv's, LMDB's and the threads', that fail when told to. The
+ * linker puts them in front of the real ones for everything of ours (--wrap in CMakeLists.txt);
+ * nothing else in the process notices.
  *
  *     calls_break(CALL_BIND, 2, 1, EADDRINUSE);      the second bind from now on fails, once
  *     … use it …
@@ -46,11 +47,13 @@ unsigned calls_mend(void);
 /* How many fell since the break; while it is on. */
 unsigned calls_failed(void);
 
-/* What getrlimit says of descriptors; 0: the truth. What setrlimit was told last (it does nothing while this is on). */
+/* What getrlimit says of descriptors; 0: the truth. What setrlimit was told last (it does nothing
+ * while this is on). */
 void calls_descriptor_limit(uint64_t soft, uint64_t hard);
 uint64_t calls_descriptor_limit_set(void);
 
-/* fopen finds this text under this path (NULL: nothing is there), until calls_forget_files. Both are borrowed; at most eight. */
+/* fopen finds this text under this path (NULL: nothing is there), until calls_forget_files. Both
+ * are borrowed; at most eight. */
 void calls_pretend_file(const char *path, const char *text);
 void calls_forget_files(void);
 

@@ -16,7 +16,7 @@
 #include "unit/storage/support.h"
 #include "worker.h"
 
-/* ---- memory --------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static _Atomic int64_t blocks;
 static _Atomic bool armed;
@@ -92,7 +92,7 @@ bool live_memory_mend(void)
     return atomic_load(&refused);
 }
 
-/* ---- the server ----------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------------------------ */
 
 void live_init(struct live *live)
 {
@@ -164,7 +164,7 @@ bool live_wait(bool (*holds)(const struct live *live), const struct live *live)
     return false;
 }
 
-/* ---- clients ---------------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 int live_connect(const struct live *live)
 {

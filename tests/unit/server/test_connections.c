@@ -1,5 +1,6 @@
-/* Tries to get a connection past its deadlines, or cut off before them; to make half an answer leave; and to make the calls under a
- * connection fail at every place. Whatever happens to one client, the next is answered. */
+/* Tries to get a connection past its deadlines, or cut off before them; to make half an answer
+ * leave; and to make the calls under a connection fail at every place. Whatever happens to one
+ * client, the next is answered. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -48,9 +49,10 @@ static bool somebody_timed_out(const struct live *live)
     return timed_out(live) > 0;
 }
 
-/* ---- deadlines ---------------------------------------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------------------------------- */
 
-/* A body that comes along slowly, but fast enough, is waited for over many deadlines; one that is too slow is not. */
+/* A body that comes along slowly, but fast enough, is waited for over many deadlines; one that is
+ * too slow is not. */
 static void test_bodies_that_come_along(void)
 {
     static const char *const heads[] = {
@@ -122,7 +124,8 @@ static int greedy(const struct live *live)
     return fd;
 }
 
-/* Who reads all the time, if not quickly, gets everything, over many deadlines; who reads nothing is cut off. */
+/* Who reads all the time, if not quickly, gets everything, over many deadlines; who reads nothing
+ * is cut off. */
 static void test_readers(void)
 {
     static struct live live;
@@ -161,7 +164,8 @@ static void test_readers(void)
 
     EXPECT(live_end(&live, &error) == ERR_OK);
 
-    /* With memory over its cap nobody is waited for that long: a second without reading, whatever the deadline is. */
+    /* With memory over its cap nobody is waited for that long: a second without reading, whatever
+     * the deadline is. */
     live.options.write_timeout_ms = 60000;
     REQUIRE(live_begin(&live, &error), " %s", error.message);
     fd = greedy(&live);
@@ -205,7 +209,7 @@ static void test_idle_and_lingering(void)
     live_remove(&live);
 }
 
-/* ---- calls that fail under a connection ------------------------------------------------------------------ */
+/* ---- calls that fail under a connection ------------------------------------------------------ */
 
 static void test_calls_that_fail(void)
 {
@@ -228,7 +232,8 @@ static void test_calls_that_fail(void)
         int status = live_ask(&live, "GET", "/livez", "", "", answer, sizeof answer);
         EXPECT(calls_mend() == 1, " row %zu is not used", i);
         if (rows[i].call == CALL_UV_TRY_WRITE && rows[i].with == 1) {
-            /* What it says was sent was not: the answer's first byte is missing, and only that one. */
+            /* What it says was sent was not: the answer's first byte is missing, and only that
+             * one. */
             EXPECT(strncmp(answer, "TTP/1.1 200", 11) == 0, " %s", answer);
         } else {
             EXPECT(status == (rows[i].answered ? 200 : 0), " row %zu: %d %s", i, status, answer);
@@ -287,7 +292,8 @@ static bool writer_waits(const struct live *live)
     return calls_syncs_held() > 0;
 }
 
-/* There was no memory for a client, and before there is, the server stops: that client is turned away, the other one is answered. */
+/* There was no memory for a client, and before there is, the server stops: that client is turned
+ * away, the other one is answered. */
 static void test_stopped_while_a_client_waits_for_memory(void)
 {
     static const char ingest[] =
@@ -328,7 +334,8 @@ static void test_crowds(void)
     unsigned told = 0;
     unsigned closed = 0;
     live_init(&live);
-    /* Descriptors for files and the worker itself, and for eight clients: a quarter of those are told. */
+    /* Descriptors for files and the worker itself, and for eight clients: a quarter of those are
+     * told. */
     live.options.connections_max = 4;
     calls_descriptor_limit(168 + 8, 168 + 8);
     REQUIRE(live_begin(&live, &error), " %s", error.message);
@@ -359,9 +366,10 @@ static void test_crowds(void)
     live_remove(&live);
 }
 
-/* ---- the ends of conversations ---------------------------------------------------------------------------- */
+/* ---- the ends of conversations --------------------------------------------------------------- */
 
-/* Bytes, what of them is followed by a half-close, and how many answers with which last status come before the end. */
+/* Bytes, what of them is followed by a half-close, and how many answers with which last status come
+ * before the end. */
 static void test_half_closed(void)
 {
     static const struct {
@@ -410,7 +418,8 @@ static void test_half_closed(void)
     live_remove(&live);
 }
 
-/* Many lookups at a time whose answers are larger than what is collected before it is sent; in order, none missing. */
+/* Many lookups at a time whose answers are larger than what is collected before it is sent; in
+ * order, none missing. */
 static void test_a_pipeline_with_large_answers(void)
 {
     enum { LOOKUPS = 200, NOTE = 60000 };
@@ -465,8 +474,9 @@ static size_t padded_lookups(char *out, unsigned count, size_t size)
     return length;
 }
 
-/* More lookups come in one turn of the loop than there is room for, and the clients have ended their sides meanwhile: everybody gets
- * all answers. The gate is held so that all of it lies there when the worker looks. */
+/* More lookups come in one turn of the loop than there is room for, and the clients have ended
+ * their sides meanwhile: everybody gets all answers. The gate is held so that all of it lies there
+ * when the worker looks. */
 static void test_much_in_one_turn(void)
 {
     enum { CLIENTS = 7, LOOKUPS = 8, SIZE = 8192 };
@@ -512,7 +522,8 @@ static void test_much_in_one_turn(void)
     live_remove(&live);
 }
 
-/* A body of a few KB that inflates to many MB of nothing: it is worked through in steps, others are answered in between. */
+/* A body of a few KB that inflates to many MB of nothing: it is worked through in steps, others are
+ * answered in between. */
 static void test_a_long_body_in_a_short_one(void)
 {
     enum { BLANKS = 48 << 20 };

@@ -117,7 +117,8 @@ static size_t count_keys(void)
     return count;
 }
 
-/* Whatever call fails while the file changes, the old file or the new one is there, whole, and the error names a file. */
+/* Whatever call fails while the file changes, the old file or the new one is there, whole, and the
+ * error names a file. */
 static void test_every_call_fails(void)
 {
     static const enum call kinds[] = {CALL_MKDIR,  CALL_OPEN,  CALL_FLOCK, CALL_READ,

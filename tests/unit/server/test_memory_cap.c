@@ -63,7 +63,8 @@ static void test_measure(void)
     EXPECT(memory_cap_default_bytes() >= MEMORY_CAP_LEAST_BYTES);
 }
 
-/* Four fifths of the least of: the machine's memory, the limit of our control group and of those around it. */
+/* Four fifths of the least of: the machine's memory, the limit of our control group and of those
+ * around it. */
 static void test_the_default(void)
 {
     static const uint64_t GIB = 1ull << 30;

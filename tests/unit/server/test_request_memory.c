@@ -1,6 +1,7 @@
-/* Tries to crash a server's worker, or to make it lie, by refusing it memory at each allocation that a request makes, one after the other:
- * what is answered 2xx has happened, anything else says so (507) or ends the connection, and with memory again the same request is
- * answered as ever. Nothing stays allocated. */
+/* Tries to crash a server's worker, or to make it lie, by refusing it memory at each allocation
+ * that a request makes, one after the other: what is answered 2xx has happened, anything else says
+ * so (507) or ends the connection, and with memory again the same request is answered as ever.
+ * Nothing stays allocated. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,7 +20,8 @@ struct row {
     const char *contains;
 };
 
-/* Requests that may be made any number of times, in this order: each leaves what the next ones need. */
+/* Requests that may be made any number of times, in this order: each leaves what the next ones
+ * need. */
 static const struct row rows[] = {
     {"POST", "/api/ingest", "",
      "{\"data\":{\"cookie\":\"c-1\",\"email\":\"ann@example.com\",\"interests\":[\"chess\"],\"n\":3}}",
@@ -74,8 +76,8 @@ static int ask(const struct live *live, const struct row *row)
     return live_ask(live, row->method, row->path, row->headers, row->body, answer, sizeof answer);
 }
 
-/* Each allocation of this request once, from the first-th on. How many there were. The first is the connection's: it waits for memory,
- * a quarter of a second. */
+/* Each allocation of this request once, from the first-th on. How many there were. The first is the
+ * connection's: it waits for memory, a quarter of a second. */
 static unsigned refuse_each(const struct live *live, const struct row *row, unsigned first,
                             bool repeats)
 {
@@ -178,7 +180,8 @@ static void test_each_allocation_around_quarantine(void)
     live_remove(&live);
 }
 
-/* A worker's buffer for answers is allocated with its first one: an answer that does not fit into memory must not leave in part. */
+/* A worker's buffer for answers is allocated with its first one: an answer that does not fit into
+ * memory must not leave in part. */
 static void test_the_first_answer_of_a_worker(void)
 {
     static struct live live;
@@ -194,7 +197,8 @@ static void test_the_first_answer_of_a_worker(void)
     for (size_t i = 0; i < ARRAY_COUNT(first); i++) {
         for (unsigned n = 2;; n++) {
             REQUIRE(live_begin(&live, &error), " %s", error.message);
-            /* Through another worker's eyes: what is asked for is there, and this server's worker has not answered yet. */
+            /* Through another worker's eyes: what is asked for is there, and this server's worker
+             * has not answered yet. */
             if (i == 2 || (i == 4 && n == 2)) {
                 EXPECT(live_ask(&live, "PUT", "/api/cohorts/gone", "", "{\"phrases\":[\"x\"]}",
                                 answer, sizeof answer) /

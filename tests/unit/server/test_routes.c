@@ -21,7 +21,8 @@ static void test_table_is_consistent(void)
         EXPECT(takes_body == (route->body_max_bytes > 0), ": %s", route->path);
         /* Nobody may change anything with a key that reads, nor read with one that ingests. */
         EXPECT(route->method == METHOD_GET || route->scope == SCOPE_ADMIN ||
-                   route->scope == SCOPE_INGEST || (route->method == METHOD_POST && route->flags & ROUTE_ASKS),
+                   route->scope == SCOPE_INGEST ||
+                   (route->method == METHOD_POST && route->flags & ROUTE_ASKS),
                ": %s", route->path);
         EXPECT(route->method != METHOD_GET || route->scope != SCOPE_INGEST, ": %s", route->path);
         EXPECT(!(route->flags & ROUTE_LOOKUP) || route->flags & ROUTE_GATED, ": %s", route->path);

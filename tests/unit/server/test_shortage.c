@@ -1,6 +1,7 @@
-/* Tries to crash a whole server, or to make it lie, by refusing it memory: at random allocations of all its threads while
- * clients use every route. What was answered 2xx must be there afterwards, everything must agree with everything, and once there is
- * memory again, requests are answered as ever. Seed printed; `test_shortage SEED [ROUNDS]` repeats it (not the threads' timing). */
+/* Tries to crash a whole server, or to make it lie, by refusing it memory: at random allocations of
+ * all its threads while clients use every route. What was answered 2xx must be there afterwards,
+ * everything must agree with everything, and once there is memory again, requests are answered as
+ * ever. Seed printed; `test_shortage SEED [ROUNDS]` repeats it (not the threads' timing). */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -20,7 +21,7 @@
 
 enum { ROUNDS = 14, REQUESTS = 300, ACKNOWLEDGED_MAX = 100000 };
 
-/* ---- memory that is refused now and then --------------------------------------------------------- */
+/* ---- memory that is refused now and then ----------------------------------------------------- */
 
 static _Atomic uint64_t calls;
 static _Atomic uint64_t one_in; /* 0: never */
@@ -63,11 +64,12 @@ static void release(void *context, void *block)
 
 static const struct memory_hooks hooks = {allocate, reallocate, release, NULL};
 
-/* ---- a client -------------------------------------------------------------------------------------- */
+/* ---- a client -------------------------------------------------------------------------------- */
 
 static int connect_to(uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const struct timeval patience = {.tv_sec = 20};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(fd >= 0);
@@ -79,16 +81,20 @@ static int connect_to(uint16_t port)
     return fd;
 }
 
-/* The answer's status; 0: the connection ended before there was one, which is all a server without memory can do. */
-static int ask(uint16_t port, const char *method, const char *path, const char *body, char *out, size_t room)
+/* The answer's status; 0: the connection ended before there was one, which is all a server without
+ * memory can do. */
+static int ask(uint16_t port, const char *method, const char *path, const char *body, char *out,
+               size_t room)
 {
     static char text[1 << 16];
     int fd = connect_to(port);
     if (fd < 0) {
         return 0;
     }
-    int length = snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                          method, path, strlen(body), body);
+    int length = snprintf(
+        text, sizeof text,
+        "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+        method, path, strlen(body), body);
     CHECK(length > 0 && (size_t)length < sizeof text);
     (void)!send(fd, text, (size_t)length, MSG_NOSIGNAL);
     size_t got = 0;
@@ -101,7 +107,7 @@ static int ask(uint16_t port, const char *method, const char *path, const char *
     return sscanf(out, "HTTP/1.1 %d ", &status) == 1 ? status : 0;
 }
 
-/* ---- one server ------------------------------------------------------------------------------------ */
+/* ---- one server ------------------------------------------------------------------------------ */
 
 static struct server *begin_server(const char *data, struct error *error)
 {
@@ -143,7 +149,8 @@ struct tally {
 
 static bool is_allowed(int status)
 {
-    static const int allowed[] = {0,   200, 201, 202, 204, 304, 400, 404, 409, 412, 413, 422, 503, 507};
+    static const int allowed[] = {0,   200, 201, 202, 204, 304, 400,
+                                  404, 409, 412, 413, 422, 503, 507};
     for (size_t i = 0; i < ARRAY_COUNT(allowed); i++) {
         if (allowed[i] == status) {
             return true;
@@ -171,13 +178,17 @@ static void one_request(uint16_t port, struct prng *prng, struct tally *tally)
         {"GET", "/metrics", ""},
         {"GET", "/openapi.json", ""},
         {"GET", "/readyz", ""},
-        {"PATCH", "/api/user?cookie=s-1", "{\"location\":{\"city\":\"Oslo\"},\"interests\":[\"chess\"]}"},
-        {"PUT", "/api/cohorts/Shortage", "{\"phrases\":[\"chess\",\"* sailing\"],\"where\":{\"field\":\"n\",\"op\":\"gte\",\"value\":3}}"},
+        {"PATCH", "/api/user?cookie=s-1",
+         "{\"location\":{\"city\":\"Oslo\"},\"interests\":[\"chess\"]}"},
+        {"PUT", "/api/cohorts/Shortage",
+         "{\"phrases\":[\"chess\",\"* sailing\"],\"where\":{\"field\":\"n\",\"op\":\"gte\",\"value\":3}}"},
         {"DELETE", "/api/cohorts/Shortage", ""},
-        {"PUT", "/api/mappings/shop", "{\"name\":\"shop\",\"fields\":{\"cookie\":{\"from\":\"no\",\"transforms\":[\"trim\"]}}}"},
+        {"PUT", "/api/mappings/shop",
+         "{\"name\":\"shop\",\"fields\":{\"cookie\":{\"from\":\"no\",\"transforms\":[\"trim\"]}}}"},
         {"POST", "/api/ingest?mapping=shop", "no,x\n m-1 ,2\n m-2 ,3\n"},
         {"POST", "/api/ingest", "email,interests\nbad,chess\na@example.com,football;chess\n"},
-        {"POST", "/api/ingest", "{\"data\":[{\"cookie\":\"z-1\",\"email\":\"z@example.com\"},{\"cookie\":\"z-2\",\"email\":\"z@example.com\"},{}]}"},
+        {"POST", "/api/ingest",
+         "{\"data\":[{\"cookie\":\"z-1\",\"email\":\"z@example.com\"},{\"cookie\":\"z-2\",\"email\":\"z@example.com\"},{}]}"},
         {"DELETE", "/api/user?cookie=z-1", ""},
     };
     char path[64];
@@ -186,8 +197,10 @@ static void one_request(uint16_t port, struct prng *prng, struct tally *tally)
     if (prng_below(prng, 2) == 0) {
         const uint32_t n = tally->next++;
         snprintf(path, sizeof path, "/api/ingest");
-        snprintf(body, sizeof body, "{\"cookie\":\"s-%u\",\"n\":%u,\"interests\":[\"phrase %u\",\"tennis\"],\"x\":{\"y\":[\"%u\",\"b\"]}}", n,
-                 n, n % 50, n);
+        snprintf(
+            body, sizeof body,
+            "{\"cookie\":\"s-%u\",\"n\":%u,\"interests\":[\"phrase %u\",\"tennis\"],\"x\":{\"y\":[\"%u\",\"b\"]}}",
+            n, n, n % 50, n);
         status = ask(port, "POST", path, body, answer, sizeof answer);
         if (status == 200 && tally->acknowledged_count < ACKNOWLEDGED_MAX) {
             tally->acknowledged[tally->acknowledged_count++] = n;
@@ -195,7 +208,8 @@ static void one_request(uint16_t port, struct prng *prng, struct tally *tally)
     } else {
         const size_t i = (size_t)prng_below(prng, ARRAY_COUNT(fixed));
         status = ask(port, fixed[i].method, fixed[i].path, fixed[i].body, answer, sizeof answer);
-        EXPECT(is_allowed(status), " %s %s: %d %.300s", fixed[i].method, fixed[i].path, status, answer);
+        EXPECT(is_allowed(status), " %s %s: %d %.300s", fixed[i].method, fixed[i].path, status,
+               answer);
     }
     EXPECT(is_allowed(status), " %d %.300s", status, answer);
     tally->statuses[status < 600 ? status : 0]++;
@@ -218,7 +232,9 @@ static void check_all(const char *data, const struct tally *tally)
         }
         EXPECT(status == 200, " %s was acknowledged: %d", path, status);
     }
-    EXPECT(ask(server->port, "POST", "/api/ingest", "{\"cookie\":\"afterwards\"}", answer, sizeof answer) == 200, " %s", answer);
+    EXPECT(ask(server->port, "POST", "/api/ingest", "{\"cookie\":\"afterwards\"}", answer,
+               sizeof answer) == 200,
+           " %s", answer);
     EXPECT(end_server(server, &error) == ERR_OK, " %s", error.message);
 
     static struct prng prng;
@@ -229,8 +245,11 @@ static void check_all(const char *data, const struct tally *tally)
     const struct data_folder_options options = {
         .files = &file_system_posix, .random = &random, .path = data, .must_exist = true};
     REQUIRE(data_folder_open(&options, &folder, &error) == ERR_OK, " %s", error.message);
-    const struct engine_options engine_options = {
-        .log = folder.log, .checkpoint = folder.checkpoint, .clock = &system_clock, .random = &random, .read_only = true};
+    const struct engine_options engine_options = {.log = folder.log,
+                                                  .checkpoint = folder.checkpoint,
+                                                  .clock = &system_clock,
+                                                  .random = &random,
+                                                  .read_only = true};
     REQUIRE(engine_open(&engine_options, &opened, &error) == ERR_OK, " %s", error.message);
     EXPECT(engine_verify(opened, true, &error) == ERR_OK, " %s", error.message);
     engine_close(opened);
@@ -257,7 +276,8 @@ static void test_memory_is_refused_while_it_serves(void)
         struct server *server = begin_server(data, &error);
         REQUIRE(server != NULL && server_ready(server), " round %u: %s", round, error.message);
         atomic_store(&one_in, rates[round % ARRAY_COUNT(rates)]);
-        /* An entry that is in the log and finds no memory to be applied stops all writing: then the next round. */
+        /* An entry that is in the log and finds no memory to be applied stops all writing: then the
+         * next round. */
         for (unsigned n = 0; n < REQUESTS && !server_failed(server); n++) {
             one_request(server->port, &prng, &tally);
         }
@@ -267,8 +287,8 @@ static void test_memory_is_refused_while_it_serves(void)
     }
     check_all(data, &tally);
     folder_remove(root);
-    printf("  %llu refusals, %zu acknowledged records, %u times writing stopped; answers:", (unsigned long long)atomic_load(&refused),
-           tally.acknowledged_count, failed_starts);
+    printf("  %llu refusals, %zu acknowledged records, %u times writing stopped; answers:",
+           (unsigned long long)atomic_load(&refused), tally.acknowledged_count, failed_starts);
     for (size_t status = 0; status < ARRAY_COUNT(tally.statuses); status++) {
         if (tally.statuses[status] > 0) {
             printf(" %zu×%u", status, tally.statuses[status]);
@@ -278,7 +298,8 @@ static void test_memory_is_refused_while_it_serves(void)
     EXPECT(tally.acknowledged_count > 0 && atomic_load(&refused) > 0);
 }
 
-/* Each of the first allocations of a start fails, then every so many: it starts, or says that it could not, and leaves nothing. */
+/* Each of the first allocations of a start fails, then every so many: it starts, or says that it
+ * could not, and leaves nothing. */
 static void test_memory_is_refused_while_it_starts(void)
 {
     char root[256];
@@ -296,12 +317,15 @@ static void test_memory_is_refused_while_it_starts(void)
         if (server != NULL) {
             err e = end_server(server, &error);
             refusals += e != ERR_OK;
-            EXPECT(e == ERR_OK || e == ERR_MEMORY, " round %u: %s %s", round, err_name(e), error.message);
+            EXPECT(e == ERR_OK || e == ERR_MEMORY, " round %u: %s %s", round, err_name(e),
+                   error.message);
         } else {
             refusals++;
-            EXPECT(error.err == ERR_MEMORY && error.message[0] != '\0', " round %u: %s %s", round, err_name(error.err), error.message);
+            EXPECT(error.err == ERR_MEMORY && error.message[0] != '\0', " round %u: %s %s", round,
+                   err_name(error.err), error.message);
         }
-        EXPECT(atomic_load(&live) == before, " round %u: %lld blocks are left", round, (long long)(atomic_load(&live) - before));
+        EXPECT(atomic_load(&live) == before, " round %u: %lld blocks are left", round,
+               (long long)(atomic_load(&live) - before));
     }
     EXPECT(refusals > 5, " %u", refusals);
     folder_remove(root);

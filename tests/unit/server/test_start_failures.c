@@ -1,5 +1,6 @@
-/* Tries to get a hang, a leak or a lie out of a server that cannot start: each call it makes for that fails, at every place; addresses
- * that are none; a folder somebody else has. It must say why, leave neither memory nor descriptors, and start once all is well. */
+/* Tries to get a hang, a leak or a lie out of a server that cannot start: each call it makes for
+ * that fails, at every place; addresses that are none; a folder somebody else has. It must say why,
+ * leave neither memory nor descriptors, and start once all is well. */
 #include <dirent.h>
 #include <errno.h>
 #include <netdb.h>
@@ -27,7 +28,8 @@ static unsigned open_descriptors(void)
     return count;
 }
 
-/* Starts and ends once, so that what libraries keep for good is there before anything is counted. */
+/* Starts and ends once, so that what libraries keep for good is there before anything is
+ * counted. */
 static void warm_up(struct live *live)
 {
     struct error error;
@@ -95,7 +97,8 @@ static void test_every_call_fails(void)
     live_remove(&live);
 }
 
-/* How many descriptors there may be is a matter of how many clients are taken, never of whether it starts. */
+/* How many descriptors there may be is a matter of how many clients are taken, never of whether it
+ * starts. */
 static void test_descriptor_limits(void)
 {
     static struct live live;
@@ -273,7 +276,8 @@ static void test_keys_are_read_again_and_again(void)
     snprintf(header, sizeof header, "Authorization: Bearer %s\r\n", text);
     EXPECT(live_ask(&live, "GET", "/api/users", header, "", answer, sizeof answer) == 200, " %s",
            answer);
-    /* A connection that stays open is not asked for its digest with every request; what is revoked is refused all the same. */
+    /* A connection that stays open is not asked for its digest with every request; what is revoked
+     * is refused all the same. */
     char request[KEY_TEXT_MAX + 128];
     int fd = live_connect(&live);
     int length = snprintf(request, sizeof request,

@@ -1,5 +1,6 @@
-/* Tries to make a server lie, hang or lose something when its checkpoints, its scrubbing or its syncs fail: a full disk passes, anything
- * else ends writing with a reason, what was acknowledged is there afterwards. And to overrun the writer while it waits for the disk. */
+/* Tries to make a server lie, hang or lose something when its checkpoints, its scrubbing or its
+ * syncs fail: a full disk passes, anything else ends writing with a reason, what was acknowledged
+ * is there afterwards. And to overrun the writer while it waits for the disk. */
 #include <errno.h>
 #include <lmdb.h>
 #include <stdio.h>
@@ -145,7 +146,7 @@ static void test_the_last_checkpoint_fails(void)
     live_remove(&live);
 }
 
-/* ---- durability "interval" ------------------------------------------------------------------------ */
+/* ---- durability "interval" ------------------------------------------------------------------- */
 
 static bool synced(const struct live *live)
 {
@@ -182,14 +183,14 @@ static void test_syncs_by_the_second_fail(void)
     live_remove(&live);
 }
 
-/* ---- erasures --------------------------------------------------------------------------------------- */
+/* ---- erasures -------------------------------------------------------------------------------- */
 
 static bool erased(const struct live *live)
 {
     return counter_get(&writer_metrics(live->server->writer)->erasures) > 0;
 }
-/* The sync in front of the checkpoint that an erasure begins with; then the renames of scrubbing. A failed sync is final, whatever its
- * reason: what the disk holds is not known any more. */
+/* The sync in front of the checkpoint that an erasure begins with; then the renames of scrubbing. A
+ * failed sync is final, whatever its reason: what the disk holds is not known any more. */
 static void test_scrubs_that_fail(void)
 {
     static const struct {
@@ -235,7 +236,7 @@ static void test_scrubs_that_fail(void)
     }
 }
 
-/* ---- a disk that does not answer ---------------------------------------------------------------------- */
+/* ---- a disk that does not answer ------------------------------------------------------------- */
 
 static bool writer_waits(const struct live *live)
 {
@@ -266,8 +267,9 @@ static bool one_connection_is_open(const struct live *live)
     return atomic_load(&live->server->workers[0].metrics.connections_open) <= 2;
 }
 
-/* The writer waits for the disk, one more waits in the queue, which is then full: the next is refused at once, reads go on, whoever
- * goes away meanwhile takes nothing down, and all that waited is answered in the end. */
+/* The writer waits for the disk, one more waits in the queue, which is then full: the next is
+ * refused at once, reads go on, whoever goes away meanwhile takes nothing down, and all that waited
+ * is answered in the end. */
 static void test_a_full_queue(void)
 {
     static struct live live;
@@ -311,7 +313,8 @@ static void test_a_full_queue(void)
     live_remove(&live);
 }
 
-/* Operations whose clients have gone when the writer is done with them: they have happened, nobody is answered, nothing is left. */
+/* Operations whose clients have gone when the writer is done with them: they have happened, nobody
+ * is answered, nothing is left. */
 static void test_clients_that_go(void)
 {
     static const char *const requests[] = {
@@ -373,8 +376,8 @@ static size_t long_upload(char *out, size_t room, unsigned records, const char *
     return (size_t)head + length;
 }
 
-/* A long upload whose later batches find the queue full: it waits, it is answered whole; or its client goes away, or memory ends, while
- * it waits. */
+/* A long upload whose later batches find the queue full: it waits, it is answered whole; or its
+ * client goes away, or memory ends, while it waits. */
 static void test_uploads_wait_for_the_queue(void)
 {
     enum { GOES_ON, CLIENT_GOES, MEMORY_ENDS, SERVER_STOPS, WAYS };
@@ -391,7 +394,8 @@ static void test_uploads_wait_for_the_queue(void)
         REQUIRE(live_begin(&live, &error), " %s", error.message);
         size_t length = long_upload(upload, sizeof upload, 8000, "");
         int fd = live_connect(&live);
-        /* Somebody else's record is with the writer, the upload's first batch fills the queue, its second waits in the upload. */
+        /* Somebody else's record is with the writer, the upload's first batch fills the queue, its
+         * second waits in the upload. */
         calls_hold_syncs();
         int other = send_ingest(&live, "{\"cookie\":\"other\"}");
         EXPECT(live_wait(writer_waits, &live));
@@ -427,7 +431,8 @@ static void test_uploads_wait_for_the_queue(void)
         default: CHECK(false);
         }
         if (way == SERVER_STOPS) {
-            /* At once: the connection ends without an answer, and is freed when its batch is back. */
+            /* At once: the connection ends without an answer, and is freed when its batch is
+             * back. */
             worker_stop(&live.server->workers[0], 2);
             EXPECT(live_read_answer(fd, answer, sizeof answer) == 0, " %s", answer);
         }
@@ -444,7 +449,7 @@ static void test_uploads_wait_for_the_queue(void)
     }
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static uint64_t outcomes(const struct live *live)
 {
@@ -452,8 +457,9 @@ static uint64_t outcomes(const struct live *live)
            server_failed(live->server);
 }
 
-/* Each allocation that the writer makes for one record and the checkpoint behind it: a record is taken or not, a checkpoint is
- * written or tried again later; an entry that is in the log and cannot be applied ends writing. */
+/* Each allocation that the writer makes for one record and the checkpoint behind it: a record is
+ * taken or not, a checkpoint is written or tried again later; an entry that is in the log and
+ * cannot be applied ends writing. */
 static void test_the_writer_has_no_memory(void)
 {
     static struct live live;

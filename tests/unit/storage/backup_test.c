@@ -1,5 +1,6 @@
-/* Tries to get a backup that lies: entries missing or torn, bytes of an erased person left in it or back after a restore, a
- * damaged byte that nobody notices, a former backup lost to a failed disk, a full one, or memory running out at any call. */
+/* Tries to get a backup that lies: entries missing or torn, bytes of an erased person left in it or
+ * back after a restore, a damaged byte that nobody notices, a former backup lost to a failed disk,
+ * a full one, or memory running out at any call. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,7 +148,8 @@ static err restore(const struct place *place, uint64_t until, struct restore_rep
     return restore_with(place, &file_system_posix, until, NULL, report, error);
 }
 
-/* The restored folder opens and holds entries 1..last; those that are scrubbed in the source, too, are scrubbed. */
+/* The restored folder opens and holds entries 1..last; those that are scrubbed in the source, too,
+ * are scrubbed. */
 static void expect_restored_and(const struct place *place, uint64_t last, uint64_t again)
 {
     struct error error;
@@ -437,8 +439,7 @@ static void test_older_backup_with_a_newer_ledger(void)
         remove_tree(place.restored);
         REQUIRE(restore_with(&other, &file_system_posix, 0, &ledger, &restored, &error) == ERR_OK,
                 " %s", error.message);
-        EXPECT(restored.scrubbed == 3 && restored.last_sequence == old_last &&
-               restored.again == 1);
+        EXPECT(restored.scrubbed == 3 && restored.last_sequence == old_last && restored.again == 1);
         EXPECT(!folder_contains(place.restored, "payload 7 ") &&
                !folder_contains(place.restored, "source-64") &&
                folder_contains(place.restored, "payload 9 "));
@@ -460,7 +461,8 @@ static void test_older_backup_with_a_newer_ledger(void)
     place_end(&place);
 }
 
-/* A ledger of another log, and one whose log went another way under the same numbers, erase nothing. */
+/* A ledger of another log, and one whose log went another way under the same numbers, erase
+ * nothing. */
 static void test_ledger_of_another_log(void)
 {
     struct place place;
@@ -558,7 +560,8 @@ static void test_other_history(void)
     place_make(&place, 60);
     REQUIRE(back_up(&place, &report, &error) == ERR_OK);
     uint64_t last = place.last;
-    /* The deployment is restored to an earlier point and goes on from there, further than it was. */
+    /* The deployment is restored to an earlier point and goes on from there, further than it
+     * was. */
     REQUIRE(restore(&place, 30, &restored, &error) == ERR_OK);
     struct place after = place;
     memcpy(after.data, place.restored, sizeof after.data);
@@ -715,8 +718,8 @@ static void test_damaged_source(void)
 
 /* ---- failures -------------------------------------------------------------------------------- */
 
-/* The Nth call of an incremental backup fails: what was there is still there, and the next one succeeds. False: there was no Nth
- * call. */
+/* The Nth call of an incremental backup fails: what was there is still there, and the next one
+ * succeeds. False: there was no Nth call. */
 static bool backup_with_fault(const struct place *place, const char *kept, unsigned at, err with,
                               enum fault_kind kind, bool for_ever, uint64_t before)
 {

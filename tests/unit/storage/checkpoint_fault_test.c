@@ -1,5 +1,6 @@
-/* Tries to get a crash, a leak, half a commit or a silent success out of the checkpoint when LMDB, the system or memory fails, at
- * each call there is; and to get a file past it whose own rows are not what a checkpoint writes. */
+/* Tries to get a crash, a leak, half a commit or a silent success out of the checkpoint when LMDB,
+ * the system or memory fails, at each call there is; and to get a file past it whose own rows are
+ * not what a checkpoint writes. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <lmdb.h>
@@ -12,7 +13,7 @@
 #include "unit/failing_memory.h"
 #include "unit/test.h"
 
-/* ---- LMDB's calls: these definitions come before the library's --------------------------------- */
+/* ---- LMDB's calls: these definitions come before the library's ------------------------------- */
 
 static struct {
     unsigned calls;
@@ -104,7 +105,7 @@ int mdb_cursor_get(MDB_cursor *cursor, MDB_val *key, MDB_val *data, MDB_cursor_o
     FAILS_OR(REAL(mdb_cursor_get)(cursor, key, data, op));
 }
 
-/* ---- one life of a checkpoint ------------------------------------------------------------------ */
+/* ---- one life of a checkpoint ---------------------------------------------------------------- */
 
 static struct checkpoint *open_at(const char *folder, bool read_only, struct error *error)
 {
@@ -212,7 +213,8 @@ static void live(const char *folder, struct life *life)
     checkpoint_close(checkpoint);
 }
 
-/* All that was acknowledged, or (a commit whose answer was lost) the one after it, and nothing between. */
+/* All that was acknowledged, or (a commit whose answer was lost) the one after it, and nothing
+ * between. */
 static void expect_whole(const char *folder, const struct life *life, const char *what, unsigned n)
 {
     static const char *const values[] = {"", "one", "two", "three", "four"};
@@ -295,9 +297,10 @@ static void test_memory_fails_at_every_call(void)
     }
 }
 
-/* ---- rows that no checkpoint writes ------------------------------------------------------------- */
+/* ---- rows that no checkpoint writes ---------------------------------------------------------- */
 
-/* Puts a row into a table behind its back, with a right checksum (or `short_by` bytes of it). value NULL: takes it away. */
+/* Puts a row into a table behind its back, with a right checksum (or `short_by` bytes of it). value
+ * NULL: takes it away. */
 static void forge(const char *folder, enum checkpoint_table of, const char *key, const void *value,
                   size_t length, size_t short_by)
 {
@@ -370,8 +373,8 @@ static void test_rows_that_no_checkpoint_writes(void)
     }
 }
 
-/* Files of versions 1 (no sizes) and 2 (sizes, no sums) are read, and the next commit makes them version 3: from then on a row that
- * is exchanged for another good one is noticed. */
+/* Files of versions 1 (no sizes) and 2 (sizes, no sums) are read, and the next commit makes them
+ * version 3: from then on a row that is exchanged for another good one is noticed. */
 static void test_older_versions_get_sums(void)
 {
     for (uint32_t version = 1; version < 3; version++) {
@@ -404,7 +407,8 @@ static void test_older_versions_get_sums(void)
     }
 }
 
-/* What a flipped bit in LMDB's own pages does: a table's name is another one, or the table is empty. */
+/* What a flipped bit in LMDB's own pages does: a table's name is another one, or the table is
+ * empty. */
 static void test_a_table_that_is_gone(void)
 {
     for (int del = 0; del < 2; del++) {
@@ -457,7 +461,8 @@ static void test_read_only_takes_nothing(void)
     folder_remove(folder);
 }
 
-/* The map cannot grow while somebody reads: begin and put say so, and all goes on when the reader is gone. */
+/* The map cannot grow while somebody reads: begin and put say so, and all goes on when the reader
+ * is gone. */
 static void test_a_reader_keeps_the_map_from_growing(void)
 {
     char folder[256];

@@ -345,8 +345,9 @@ static void test_damage_is_named(void)
     folder_remove(folder);
 }
 
-/* LMDB writes a changed page elsewhere and leaves the old one. A disk that loses the new one, or a flipped bit in a page number, brings the
- * old one back: as many rows, each with its own good checksum. */
+/* LMDB writes a changed page elsewhere and leaves the old one. A disk that loses the new one, or a
+ * flipped bit in a page number, brings the old one back: as many rows, each with its own good
+ * checksum. */
 static void test_an_older_page_is_noticed(void)
 {
     enum { PAGE = 4096, PAGE_NUMBER_BYTES = 8, ROWS = 20 };
@@ -401,7 +402,14 @@ static void test_an_older_page_is_noticed(void)
 /* Damages the key by which LMDB finds the second leaf of the only table that has more than one. */
 static void damage_branch(const char *folder)
 {
-    enum { PAGE = 4096, FLAGS_AT = 10, LOWER_AT = 12, POINTERS_AT = 16, BRANCH = 1, NODE_HEADER_BYTES = 8 };
+    enum {
+        PAGE = 4096,
+        FLAGS_AT = 10,
+        LOWER_AT = 12,
+        POINTERS_AT = 16,
+        BRANCH = 1,
+        NODE_HEADER_BYTES = 8
+    };
     char path[300];
     size_t length;
     int damaged = 0;
@@ -434,12 +442,14 @@ static err scan_profiles(struct checkpoint *checkpoint, struct error *error)
     return e;
 }
 
-/* LMDB finds rows by the keys in its branch pages. With one of those damaged a scan still sees all rows, but a row is looked for in another
- * leaf: "not there" would be a wrong answer, a deleted row would stay, a replaced one would be there twice. */
+/* LMDB finds rows by the keys in its branch pages. With one of those damaged a scan still sees all
+ * rows, but a row is looked for in another leaf: "not there" would be a wrong answer, a deleted row
+ * would stay, a replaced one would be there twice. */
 static void test_a_row_that_is_looked_for_in_another_place(void)
 {
     enum { ROWS = 200, ROW = 60 }; /* some leaves, and ROW is in the second */
-    static const char text[] = "a value of some length, so that there are leaves enough for a page of branches";
+    static const char text[] =
+        "a value of some length, so that there are leaves enough for a page of branches";
     struct error error;
     struct checkpoint_txn *txn;
     struct checkpoint_snapshot *snapshot;
@@ -460,18 +470,23 @@ static void test_a_row_that_is_looked_for_in_another_place(void)
 
     checkpoint = open_at(folder, &error);
     REQUIRE(checkpoint != NULL, " %s", error.message);
-    EXPECT(scan_profiles(checkpoint, &error) == ERR_OK, " a scan does not look for anything: %s", error.message);
+    EXPECT(scan_profiles(checkpoint, &error) == ERR_OK, " a scan does not look for anything: %s",
+           error.message);
     snprintf(key, sizeof key, "%05d", ROW);
     REQUIRE(checkpoint_snapshot_begin(checkpoint, &snapshot, &error) == ERR_OK);
-    EXPECT(checkpoint_get(snapshot, TABLE_PROFILES, slice_from_cstr(key), &value, &error) == ERR_CORRUPT, " %s", error.message);
+    EXPECT(checkpoint_get(snapshot, TABLE_PROFILES, slice_from_cstr(key), &value, &error) ==
+               ERR_CORRUPT,
+           " %s", error.message);
     checkpoint_snapshot_end(snapshot);
     REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
-    EXPECT(checkpoint_delete(txn, TABLE_PROFILES, slice_from_cstr(key), &error) == ERR_CORRUPT, " %s", error.message);
+    EXPECT(checkpoint_delete(txn, TABLE_PROFILES, slice_from_cstr(key), &error) == ERR_CORRUPT,
+           " %s", error.message);
     checkpoint_abort(txn);
     REQUIRE(checkpoint_begin(checkpoint, &txn, &error) == ERR_OK);
     put_text(txn, TABLE_PROFILES, key, "another one");
     REQUIRE(checkpoint_commit(txn, 2, &error) == ERR_OK);
-    EXPECT(scan_profiles(checkpoint, &error) == ERR_CORRUPT && strstr(error.message, "table profiles: its keys are not in order") != NULL,
+    EXPECT(scan_profiles(checkpoint, &error) == ERR_CORRUPT &&
+               strstr(error.message, "table profiles: its keys are not in order") != NULL,
            " %s", error.message);
     checkpoint_close(checkpoint);
     folder_remove(folder);
@@ -528,7 +543,8 @@ static void fault_elsewhere(const char *folder)
     raise(SIGSEGV);
 }
 
-/* A row says that it is longer than the file: LMDB hands that out, and the bytes behind the file's end are a bus error. */
+/* A row says that it is longer than the file: LMDB hands that out, and the bytes behind the file's
+ * end are a bus error. */
 static void test_a_fault_in_damaged_pages_is_named(void)
 {
     enum { NODE_HEADER_BYTES = 8, KEY_BYTES = 1 };
@@ -572,8 +588,9 @@ static uint64_t size_of(const char *folder)
     return length;
 }
 
-/* LMDB does not write pages at the end of the file that one transaction took and gave back: the file is shorter than its
- * page count then, and whole. Not all in the list of free pages: it was cut. */
+/* LMDB does not write pages at the end of the file that one transaction took and gave back: the
+ * file is shorter than its page count then, and whole. Not all in the list of free pages: it was
+ * cut. */
 static void test_a_short_file_may_be_whole(void)
 {
     struct error error;

@@ -1,6 +1,7 @@
-/* Tries to get a log or a backup past those who read it whose checksums all hold and whose content does not: headers that belong
- * elsewhere, batches that are not the next, chains that begin anew, files with names that are none, ledgers of something else; put there
- * before it is opened, and while it is open. Each must be refused by name, and nothing written. */
+/* Tries to get a log or a backup past those who read it whose checksums all hold and whose content
+ * does not: headers that belong elsewhere, batches that are not the next, chains that begin anew,
+ * files with names that are none, ledgers of something else; put there before it is opened, and
+ * while it is open. Each must be refused by name, and nothing written. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +78,7 @@ static void segment_at(const char *folder, size_t k, char out[2 * PATH_BYTES])
     snprintf(out, (size_t)2 * PATH_BYTES, "%s/%s", folder, names[k]);
 }
 
-/* ---- what is changed ------------------------------------------------------------------------------ */
+/* ---- what is changed ------------------------------------------------------------------------- */
 
 enum place { SEGMENT, FIRST_FRAME, SECOND_FRAME };
 
@@ -189,7 +190,7 @@ static unsigned get_all(struct log *log)
     return refused;
 }
 
-/* ---- before it is opened ----------------------------------------------------------------------------- */
+/* ---- before it is opened --------------------------------------------------------------------- */
 
 static void test_logs(void)
 {
@@ -209,7 +210,8 @@ static void test_logs(void)
         err verified = rawlog_verify(&file_system_posix, sample.log, NULL, NULL, &checked, &error);
         EXPECT(verified == changes[i].opened, " %s: %s %s", changes[i].what, err_name(verified),
                error.message);
-        /* Of a trusted log only the headers are looked at: what that does not show is refused when it is read. */
+        /* Of a trusted log only the headers are looked at: what that does not show is refused when
+         * it is read. */
         const struct log_settings trusting = {
             .segment_bytes = 3000, .trusted_sequence = ENTRIES, .durable_sequence = ENTRIES};
         log = log_open(sample.log, &trusting, NULL, &error);
@@ -279,7 +281,7 @@ static void test_names(void)
     }
 }
 
-/* ---- while it is open --------------------------------------------------------------------------------- */
+/* ---- while it is open ------------------------------------------------------------------------ */
 
 static err read_all(struct log *log, uint64_t from, struct error *error)
 {
@@ -378,9 +380,10 @@ static void test_spoilt_under_an_open_log(void)
     EXPECT(refused > 20 && scrubs_refused > 5, " %u and %u", refused, scrubs_refused);
 }
 
-/* ---- whatever fails ------------------------------------------------------------------------------------- */
+/* ---- whatever fails -------------------------------------------------------------------------- */
 
-/* One life of a log: opened, read by the entry and in order, scrubbed, closed. The first thing that failed. */
+/* One life of a log: opened, read by the entry and in order, scrubbed, closed. The first thing that
+ * failed. */
 static err live(const struct sample *sample, const struct file_system *files, struct error *error)
 {
     const struct log_settings with = {
@@ -408,7 +411,8 @@ static err live(const struct sample *sample, const struct file_system *files, st
     return first;
 }
 
-/* With an unfinished file beside it and a batch torn at its end, both of which opening clears away. */
+/* With an unfinished file beside it and a batch torn at its end, both of which opening clears
+ * away. */
 static void sample_make_untidy(struct sample *sample)
 {
     char path[2 * PATH_BYTES];
@@ -481,7 +485,7 @@ static void test_every_allocation_fails(void)
     }
 }
 
-/* ---- other ends ------------------------------------------------------------------------------------------- */
+/* ---- other ends ------------------------------------------------------------------------------ */
 
 /* Whoever does not want to know why gets the same answer. */
 static void test_nobody_asks_why(void)
@@ -512,7 +516,8 @@ static void test_nobody_asks_why(void)
     EXPECT(back_up(&sample, NULL) == ERR_NOT_FOUND, " no data folder");
 }
 
-/* A folder whose log is not begun yet has nothing to be kept; a point in time before the first entry leaves nothing. */
+/* A folder whose log is not begun yet has nothing to be kept; a point in time before the first
+ * entry leaves nothing. */
 static void test_nothing_to_keep(void)
 {
     static struct prng prng;

@@ -1,5 +1,6 @@
-/* Tries to get past the file seam, the data folder and what stands in a backup: system calls that are interrupted or fail, a folder that
- * cannot be opened to its end, manifests and ledgers whose checksums hold and whose content does not. */
+/* Tries to get past the file seam, the data folder and what stands in a backup: system calls that
+ * are interrupted or fail, a folder that cannot be opened to its end, manifests and ledgers whose
+ * checksums hold and whose content does not. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +21,19 @@
 #include "unit/failing_memory.h"
 #include "unit/test.h"
 
-/* ---- system calls -------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
-enum call { CALL_NONE, CALL_OPEN, CALL_PREAD, CALL_PWRITE, CALL_FDATASYNC, CALL_FTRUNCATE, CALL_FSYNC, CALL_FLOCK, CALL_COUNT };
+enum call {
+    CALL_NONE,
+    CALL_OPEN,
+    CALL_PREAD,
+    CALL_PWRITE,
+    CALL_FDATASYNC,
+    CALL_FTRUNCATE,
+    CALL_FSYNC,
+    CALL_FLOCK,
+    CALL_COUNT
+};
 static struct {
     enum call call;
     int times; /* how often it fails */
@@ -53,12 +64,25 @@ ssize_t pread(int descriptor, void *to, size_t length, off_t offset)
 }
 ssize_t pwrite(int descriptor, const void *from, size_t length, off_t offset)
 {
-    return breaks(CALL_PWRITE) ? (broken.with == 0 ? 0 : -1) : syscall(SYS_pwrite64, descriptor, from, length, offset);
+    return breaks(CALL_PWRITE) ? (broken.with == 0 ? 0 : -1)
+                               : syscall(SYS_pwrite64, descriptor, from, length, offset);
 }
-int fdatasync(int descriptor) { return breaks(CALL_FDATASYNC) ? -1 : (int)syscall(SYS_fdatasync, descriptor); }
-int ftruncate(int descriptor, off_t length) { return breaks(CALL_FTRUNCATE) ? -1 : (int)syscall(SYS_ftruncate, descriptor, length); }
-int fsync(int descriptor) { return breaks(CALL_FSYNC) ? -1 : (int)syscall(SYS_fsync, descriptor); }
-int flock(int descriptor, int operation) { return breaks(CALL_FLOCK) ? -1 : (int)syscall(SYS_flock, descriptor, operation); }
+int fdatasync(int descriptor)
+{
+    return breaks(CALL_FDATASYNC) ? -1 : (int)syscall(SYS_fdatasync, descriptor);
+}
+int ftruncate(int descriptor, off_t length)
+{
+    return breaks(CALL_FTRUNCATE) ? -1 : (int)syscall(SYS_ftruncate, descriptor, length);
+}
+int fsync(int descriptor)
+{
+    return breaks(CALL_FSYNC) ? -1 : (int)syscall(SYS_fsync, descriptor);
+}
+int flock(int descriptor, int operation)
+{
+    return breaks(CALL_FLOCK) ? -1 : (int)syscall(SYS_flock, descriptor, operation);
+}
 
 static err use_every_call(const char *folder, struct error *error)
 {
@@ -97,13 +121,18 @@ static err use_every_call(const char *folder, struct error *error)
     return e;
 }
 
-/* A signal in the middle changes nothing; anything else is an error that names the file, and a full disk is told apart. */
+/* A signal in the middle changes nothing; anything else is an error that names the file, and a full
+ * disk is told apart. */
 static void test_calls_that_are_interrupted_or_fail(void)
 {
     static const struct {
         int with;
         err expected;
-    } kinds[] = {{EINTR, ERR_OK}, {EIO, ERR_IO}, {ENOSPC, ERR_NO_SPACE}, {EDQUOT, ERR_NO_SPACE}, {EACCES, ERR_DENIED}};
+    } kinds[] = {{EINTR, ERR_OK},
+                 {EIO, ERR_IO},
+                 {ENOSPC, ERR_NO_SPACE},
+                 {EDQUOT, ERR_NO_SPACE},
+                 {EACCES, ERR_DENIED}};
     char folder[256];
     snprintf(folder, sizeof folder, "%s", folder_make());
     for (int call = CALL_OPEN; call < CALL_COUNT; call++) {
@@ -115,8 +144,9 @@ static void test_calls_that_are_interrupted_or_fail(void)
             err e = use_every_call(folder, &error);
             EXPECT(broken.times == 0, " call %d is not used", call);
             broken.call = CALL_NONE;
-            EXPECT(e == kinds[i].expected || (kinds[i].expected != ERR_OK && e == ERR_IO), " call %d with %s: %s (%s)", call,
-                   strerror(kinds[i].with), err_name(e), error.message);
+            EXPECT(e == kinds[i].expected || (kinds[i].expected != ERR_OK && e == ERR_IO),
+                   " call %d with %s: %s (%s)", call, strerror(kinds[i].with), err_name(e),
+                   error.message);
             EXPECT(kinds[i].with != ENOSPC || call != CALL_PWRITE || e == ERR_NO_SPACE);
             EXPECT(e == ERR_OK || strstr(error.message, folder) != NULL, " %s", error.message);
         }
@@ -144,7 +174,8 @@ static void test_folders_that_are_none(void)
     EXPECT(files->make_directory(files->context, path, &error) != ERR_OK);
     EXPECT(files->sync_directory(files->context, path, &error) != ERR_OK);
     EXPECT(files->list(files->context, path, NULL, NULL, &error) != ERR_OK);
-    EXPECT(files->open(files->context, path, FILE_CREATE_NEW, &file, &error) != ERR_OK && file == NULL);
+    EXPECT(files->open(files->context, path, FILE_CREATE_NEW, &file, &error) != ERR_OK &&
+           file == NULL);
     snprintf(path, sizeof path, "%s/none/deeper", folder);
     EXPECT(files->make_directory(files->context, path, &error) == ERR_NOT_FOUND);
     EXPECT(files->rename(files->context, path, folder, &error) == ERR_NOT_FOUND);
@@ -152,16 +183,17 @@ static void test_folders_that_are_none(void)
     folder_remove(folder);
 }
 
-/* ---- the data folder ----------------------------------------------------------------------------- */
+/* ---- the data folder ------------------------------------------------------------------------- */
 
-static err open_folder(const struct file_system *files, const char *path, bool must_exist, struct data_folder *out,
-                       struct error *error)
+static err open_folder(const struct file_system *files, const char *path, bool must_exist,
+                       struct data_folder *out, struct error *error)
 {
     static struct prng prng;
     static struct random_source random;
     prng_seed(&prng, 1);
     random = prng_source(&prng);
-    const struct data_folder_options options = {.files = files, .random = &random, .path = path, .must_exist = must_exist};
+    const struct data_folder_options options = {
+        .files = files, .random = &random, .path = path, .must_exist = must_exist};
     return data_folder_open(&options, out, error);
 }
 
@@ -184,7 +216,8 @@ static void test_every_call_fails_while_a_folder_opens(void)
             data_folder_close(&folder);
         }
         EXPECT(!hit || e == ERR_IO, " call %u: %s", n, err_name(e));
-        REQUIRE(open_folder(&file_system_posix, path, false, &folder, &error) == ERR_OK, " call %u: %s", n, error.message);
+        REQUIRE(open_folder(&file_system_posix, path, false, &folder, &error) == ERR_OK,
+                " call %u: %s", n, error.message);
         data_folder_close(&folder);
         folder_remove(root);
         if (!hit) {
@@ -209,7 +242,8 @@ static void test_memory_fails_while_a_folder_opens(void)
             data_folder_close(&folder);
         }
         struct failing_memory_end end = failing_memory_end();
-        EXPECT(end.live_blocks == 0 && e == (end.failed ? ERR_MEMORY : ERR_OK), " call %u: %s", (unsigned)n, err_name(e));
+        EXPECT(end.live_blocks == 0 && e == (end.failed ? ERR_MEMORY : ERR_OK), " call %u: %s",
+               (unsigned)n, err_name(e));
         if (!end.failed) {
             break;
         }
@@ -225,12 +259,14 @@ static void test_folders_that_do_not_open(void)
     char path[2000];
     snprintf(root, sizeof root, "%s", folder_make());
     snprintf(path, sizeof path, "%s/none", root);
-    EXPECT(open_folder(&file_system_posix, path, true, &folder, &error) == ERR_NOT_FOUND && strstr(error.message, "none") != NULL);
+    EXPECT(open_folder(&file_system_posix, path, true, &folder, &error) == ERR_NOT_FOUND &&
+           strstr(error.message, "none") != NULL);
     for (size_t length = 1000; length < 1100; length += 7) { /* around the room for a path */
         memset(path, 'x', length);
         path[length] = '\0';
         err e = open_folder(&file_system_posix, path, true, &folder, &error);
-        EXPECT(e != ERR_OK && (length < 1024 || strcmp(error.code, "path_too_long") == 0), " %zu: %s", length, error.message);
+        EXPECT(e != ERR_OK && (length < 1024 || strcmp(error.code, "path_too_long") == 0),
+               " %zu: %s", length, error.message);
     }
     snprintf(path, sizeof path, "%s/file", root);
     file_store(path, "x", 1);
@@ -243,17 +279,18 @@ static void test_folders_that_do_not_open(void)
     folder_remove(root);
 }
 
-/* ---- manifests ------------------------------------------------------------------------------------ */
+/* ---- manifests ------------------------------------------------------------------------------- */
 
-#define LOG "log 00112233445566778899aabbccddeeff\n"
+#define LOG   "log 00112233445566778899aabbccddeeff\n"
 #define CHAIN "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-#define HEAD "kindred-backup 1\n" LOG "taken 5\nlast 9 -7\nerased 2 0000000a\n"
+#define HEAD  "kindred-backup 1\n" LOG "taken 5\nlast 9 -7\nerased 2 0000000a\n"
 
 static err decode_manifest(const char *lines, struct backup_manifest *out, struct error *error)
 {
     char text[1024];
     int length = snprintf(text, sizeof text, "%s", lines);
-    length += snprintf(text + length, sizeof text - (size_t)length, "crc32c %08x\n", crc32c(0, text, (size_t)length));
+    length += snprintf(text + length, sizeof text - (size_t)length, "crc32c %08x\n",
+                       crc32c(0, text, (size_t)length));
     *out = (struct backup_manifest){0};
     return manifest_decode(slice_of(text, (size_t)length), "a-manifest", out, error);
 }
@@ -265,10 +302,16 @@ static void test_manifests(void)
         err expected;
     } cases[] = {
         {HEAD "segment 1 0000000000000000 4096 " CHAIN "\n", ERR_OK},
-        {HEAD "keys 0000001f 77\nsegment 1 0000000000000000 4096 " CHAIN "\nsegment 5 00000000000000ff 4096 " CHAIN "\n", ERR_OK},
+        {HEAD "keys 0000001f 77\nsegment 1 0000000000000000 4096 " CHAIN
+              "\nsegment 5 00000000000000ff 4096 " CHAIN "\n",
+         ERR_OK},
         {HEAD, ERR_CORRUPT}, /* no segment */
-        {HEAD "segment 5 0000000000000000 4096 " CHAIN "\nsegment 5 0000000000000000 4096 " CHAIN "\n", ERR_CORRUPT},
-        {HEAD "segment 5 0000000000000000 4096 " CHAIN "\nsegment 1 0000000000000000 4096 " CHAIN "\n", ERR_CORRUPT},
+        {HEAD "segment 5 0000000000000000 4096 " CHAIN "\nsegment 5 0000000000000000 4096 " CHAIN
+              "\n",
+         ERR_CORRUPT},
+        {HEAD "segment 5 0000000000000000 4096 " CHAIN "\nsegment 1 0000000000000000 4096 " CHAIN
+              "\n",
+         ERR_CORRUPT},
         {HEAD "segment 0 0000000000000000 4096 " CHAIN "\n", ERR_CORRUPT},
         {HEAD "segment 1 0000000000000000 3 " CHAIN "\n", ERR_UNSUPPORTED}, /* less than a header */
         {HEAD "segment x 0000000000000000 4096 " CHAIN "\n", ERR_UNSUPPORTED},
@@ -299,22 +342,32 @@ static void test_manifests(void)
         err e = decode_manifest(cases[i].lines, &manifest, &error);
         EXPECT(e == cases[i].expected, " case %zu: %s %s", i, err_name(e), error.message);
         EXPECT(e == ERR_OK || strstr(error.message, "a-manifest") != NULL, " %s", error.message);
-        EXPECT(e != ERR_OK || (manifest.last_received_at_us == -7 && manifest.last_sequence == 9 && manifest.ledger_crc == 10));
+        EXPECT(e != ERR_OK || (manifest.last_received_at_us == -7 && manifest.last_sequence == 9 &&
+                               manifest.ledger_crc == 10));
         manifest_deinit(&manifest);
     }
-    static const char *const no_checksum[] = {"", "x", "crc32c 00000000", "crc32c 0000000g\n", HEAD "crc32c 00000000\n", "crc33c 00000000\n"};
+    static const char *const no_checksum[] = {"",
+                                              "x",
+                                              "crc32c 00000000",
+                                              "crc32c 0000000g\n",
+                                              HEAD "crc32c 00000000\n",
+                                              "crc33c 00000000\n"};
     for (size_t i = 0; i < ARRAY_COUNT(no_checksum); i++) {
         struct backup_manifest manifest = {0};
         struct error error = {0};
-        EXPECT(manifest_decode(slice_from_cstr(no_checksum[i]), "a-manifest", &manifest, &error) == ERR_CORRUPT, " %zu", i);
+        EXPECT(manifest_decode(slice_from_cstr(no_checksum[i]), "a-manifest", &manifest, &error) ==
+                   ERR_CORRUPT,
+               " %zu", i);
         manifest_deinit(&manifest);
     }
 }
 
-/* ---- ledgers --------------------------------------------------------------------------------------- */
+/* ---- ledgers --------------------------------------------------------------------------------- */
 
-/* A ledger with two unfinished and three entries; `change` bytes at `at`, and the checksum made right again. */
-static err decode_ledger(size_t at, uint64_t value, size_t change, size_t cut, struct erasure_ledger *out, struct error *error)
+/* A ledger with two unfinished and three entries; `change` bytes at `at`, and the checksum made
+ * right again. */
+static err decode_ledger(size_t at, uint64_t value, size_t change, size_t cut,
+                         struct erasure_ledger *out, struct error *error)
 {
     struct erasure_ledger ledger = {.last_sequence = 99};
     struct buffer bytes;
@@ -357,10 +410,12 @@ static void test_ledger_with_erasures(void)
         store_u32(word, crc32c(0, bytes.data, bytes.length));
         buffer_append(&bytes, word, 4);
         err e = erasure_ledger_decode(buffer_slice(&bytes), "a-ledger", &out, &error);
-        EXPECT(e == (length == whole ? ERR_OK : ERR_CORRUPT), " %zu bytes: %s", length, err_name(e));
-        EXPECT(e != ERR_OK || (out.count == 1 && out.erasures_count == 2 && out.erasures[0].sequence == 20 &&
-                               slice_equal_cstr(out.erasures[0].payload, "the first") &&
-                               out.erasures[1].sequence == 30 && out.erasures[1].payload.length == 0));
+        EXPECT(e == (length == whole ? ERR_OK : ERR_CORRUPT), " %zu bytes: %s", length,
+               err_name(e));
+        EXPECT(e != ERR_OK ||
+               (out.count == 1 && out.erasures_count == 2 && out.erasures[0].sequence == 20 &&
+                slice_equal_cstr(out.erasures[0].payload, "the first") &&
+                out.erasures[1].sequence == 30 && out.erasures[1].payload.length == 0));
         erasure_ledger_deinit(&out);
         bytes.length = length;
         if (length == whole) {
@@ -401,9 +456,11 @@ static void test_ledgers(void)
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct erasure_ledger ledger = {0};
         struct error error = {0};
-        err e = decode_ledger(cases[i].at, cases[i].value, cases[i].change, cases[i].cut, &ledger, &error);
+        err e = decode_ledger(cases[i].at, cases[i].value, cases[i].change, cases[i].cut, &ledger,
+                              &error);
         EXPECT(e == cases[i].expected, " case %zu: %s %s", i, err_name(e), error.message);
-        EXPECT(e != ERR_OK || (ledger.count == 3 && ledger.unfinished_count == 2 && ledger.entries[1].created_person));
+        EXPECT(e != ERR_OK || (ledger.count == 3 && ledger.unfinished_count == 2 &&
+                               ledger.entries[1].created_person));
         erasure_ledger_deinit(&ledger);
     }
 }

@@ -1,5 +1,6 @@
-/* profile_sample.h: profiles to test with: the sample record of the README, and random ones that go to the
- * edges of every type. Shared by the unit test of the packed profile and whoever wants seeds for its fuzzer. */
+/* profile_sample.h: profiles to test with: the sample record of the README, and random ones that go
+ * to the edges of every type. Shared by the unit test of the packed profile and whoever wants seeds
+ * for its fuzzer. */
 #ifndef KINDRED_TESTS_UNIT_PROFILE_SAMPLE_H
 #define KINDRED_TESTS_UNIT_PROFILE_SAMPLE_H
 
@@ -16,8 +17,8 @@ enum {
     SAMPLE_EDUCATION = 23
 };
 
-/* One cookie, e-mail and phone; three location and four demographics fields; three interests; one entry, in a base of
- * some millions of people. Borrowed until the next call. */
+/* One cookie, e-mail and phone; three location and four demographics fields; three interests; one
+ * entry, in a base of some millions of people. Borrowed until the next call. */
 __attribute__((unused)) static const struct profile *sample_profile(void)
 {
     static const int64_t created_at_us = INT64_C(1763776800123456);
@@ -147,7 +148,8 @@ static void *random_array(struct arena *arena, size_t count, size_t size_bytes)
     return array;
 }
 
-/* Origins in no order, some equal, some that nothing refers to; everything else as profile.h asks. */
+/* Origins in no order, some equal, some that nothing refers to; everything else as profile.h
+ * asks. */
 __attribute__((unused)) static struct profile random_profile(struct prng *prng, struct arena *arena)
 {
     struct profile profile = {

@@ -133,7 +133,8 @@ static void test_cut_at_every_byte(void)
     sample_drop(&sample);
 }
 
-/* Every byte of this log was written, so every flipped bit is damage, in the unsynced tail as well. */
+/* Every byte of this log was written, so every flipped bit is damage, in the unsynced tail as
+ * well. */
 static void test_every_bit_flipped(void)
 {
     struct sample sample;

@@ -190,7 +190,8 @@ static void test_full_disk_is_survived(void)
         EXPECT(log_append_numbers(log, last + 1, 3, &error) == ERR_NO_SPACE);
         EXPECT(log_append_numbers(log, last + 1, 1, &error) == ERR_NO_SPACE);
         EXPECT(log->ops->position(log).last_sequence == last);
-        /* What half a write left is gone: a crash now would find it behind the last frame, and take it for damage. */
+        /* What half a write left is gone: a crash now would find it behind the last frame, and take
+         * it for damage. */
         EXPECT(bytes_of_segments(folder, last) == log->ops->position(log).bytes, " at %zu", i);
         fault_arm(&fault, 0, ERR_OK, FAULT_WRITES);
         REQUIRE(log_append_numbers(log, last + 1, 2, &error) == ERR_OK, " %s", error.message);

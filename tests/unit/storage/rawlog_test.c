@@ -128,7 +128,8 @@ static void test_scrub(void)
     folder_remove(folder);
 }
 
-/* Every byte of source and payload goes; with its salt, an erased payload could be confirmed by guessing. */
+/* Every byte of source and payload goes; with its salt, an erased payload could be confirmed by
+ * guessing. */
 static void test_scrub_takes_every_byte_and_the_salt(void)
 {
     char folder[256];

@@ -17,7 +17,8 @@ bool folder_contains(const char *path, const char *bytes);
 char *file_load(const char *path, size_t *length);
 void file_store(const char *path, const void *data, size_t length);
 
-/* A log with options most tests want; `random` is seeded. NULL (and *error) when it does not open. */
+/* A log with options most tests want; `random` is seeded. NULL (and *error) when it does not
+ * open. */
 struct log_settings {
     const struct file_system *files; /* NULL: posix */
     uint64_t segment_bytes;

@@ -1,7 +1,7 @@
-/* Tries to break the packed profile: what is packed and read again must be what was there, at the edges of
- * every type; one profile must have one blob whatever the order and waste of its origins; no damaged byte may pass
- * profile_validate and then read as something that does not pack to the same bytes; out of memory or of
- * room, nothing may be left in the buffer. */
+/* Tries to break the packed profile: what is packed and read again must be what was there, at the
+ * edges of every type; one profile must have one blob whatever the order and waste of its origins;
+ * no damaged byte may pass profile_validate and then read as something that does not pack to the
+ * same bytes; out of memory or of room, nothing may be left in the buffer. */
 #include "unit/test.h"
 
 #include "base/bytes.h"
@@ -107,7 +107,8 @@ static void expect_glance(const struct profile *profile, const void *blob)
     profile_glance(&view, &glance);
     struct slice cookie = first_identifier(profile, IDENTIFIER_COOKIE);
     struct slice email = first_identifier(profile, IDENTIFIER_EMAIL);
-    EXPECT(slice_equal(glance.cookie, cookie) && (glance.cookie.data == NULL) == (cookie.data == NULL));
+    EXPECT(slice_equal(glance.cookie, cookie) &&
+           (glance.cookie.data == NULL) == (cookie.data == NULL));
     EXPECT(slice_equal(glance.email, email) && (glance.email.data == NULL) == (email.data == NULL));
     for (uint32_t id = 0; id < PROFILE_GLANCE_FIELDS; id++) {
         struct profile_value value = {.kind = PROFILE_NULL};
@@ -119,7 +120,8 @@ static void expect_glance(const struct profile *profile, const void *blob)
     struct profile_cursor cursor = profile_interests(&view);
     uint32_t ids[3];
     size_t seen = 0;
-    for (uint32_t some; (some = profile_interest_ids(&cursor, ids, ARRAY_COUNT(ids))) > 0; seen += some) {
+    for (uint32_t some; (some = profile_interest_ids(&cursor, ids, ARRAY_COUNT(ids))) > 0;
+         seen += some) {
         for (uint32_t i = 0; i < some; i++) {
             REQUIRE(seen + i < profile->interest_count);
             EXPECT(ids[i] == profile->interests[seen + i].phrase_id);
@@ -180,8 +182,9 @@ static void random_profiles_come_back(void)
     arena_deinit(&arena);
 }
 
-/* The stored format: if this fails, profiles written by a released version are no longer read, or read as
- * something else. Raise PROFILE_FORMAT_VERSION and keep the old reader instead of changing the text below. */
+/* The stored format: if this fails, profiles written by a released version are no longer read, or
+ * read as something else. Raise PROFILE_FORMAT_VERSION and keep the old reader instead of changing
+ * the text below. */
 static void sample_has_the_released_bytes(void)
 {
     static const char released[] = "780000007b093d00406aa249254406000120"
@@ -402,7 +405,8 @@ static void every_damaged_byte(void)
     arena_deinit(&arena);
 }
 
-/* One damage for each rule of "a blob is valid if and only if": offsets are those of the golden bytes. */
+/* One damage for each rule of "a blob is valid if and only if": offsets are those of the golden
+ * bytes. */
 static void each_rule_is_checked(void)
 {
     static const struct {
@@ -579,7 +583,7 @@ static void memory_runs_out(void)
     arena_deinit(&model);
 }
 
-/* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------- */
+/* ---- times (KINDRED_TEST_TIMES=1) ------------------------------------------------------------ */
 
 static uint64_t walk(const void *blob)
 {
