@@ -1,18 +1,15 @@
 #include "live.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "sockets.h"
 #include "unit/storage/support.h"
 #include "worker.h"
 
@@ -168,27 +165,13 @@ bool live_wait(bool (*holds)(const struct live *live), const struct live *live)
 
 int live_connect(const struct live *live)
 {
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons(live->server->port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct timeval patience = {.tv_sec = 20};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -1;
-    }
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
+    return socket_connect(live->server->port);
 }
 
 bool live_send(int fd, const void *bytes, size_t length)
 {
     for (size_t sent = 0; sent < length;) {
-        ssize_t n = send(fd, (const char *)bytes + sent, length - sent, MSG_NOSIGNAL);
+        ssize_t n = socket_send(fd, (const char *)bytes + sent, length - sent);
         if (n <= 0) {
             return false;
         }
@@ -201,7 +184,7 @@ size_t live_read_all(int fd, char *out, size_t room)
 {
     size_t got = 0;
     for (ssize_t n = 1; n > 0 && got + 1 < room; got += n > 0 ? (size_t)n : 0) {
-        n = recv(fd, out + got, room - 1 - got, 0);
+        n = socket_receive(fd, out + got, room - 1 - got);
     }
     out[got] = '\0';
     return got;
@@ -218,7 +201,7 @@ int live_read_answer(int fd, char *out, size_t room)
     size_t got = 0;
     size_t whole = room - 1;
     while (got < whole) {
-        ssize_t n = recv(fd, out + got, got == 0 || whole == room - 1 ? 1 : whole - got, 0);
+        ssize_t n = socket_receive(fd, out + got, got == 0 || whole == room - 1 ? 1 : whole - got);
         if (n <= 0) {
             break;
         }

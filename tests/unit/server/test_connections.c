@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 #include <zlib.h>
@@ -15,6 +14,7 @@
 #include "calls.h"
 #include "connection.h"
 #include "live.h"
+#include "sockets.h"
 #include "unit/test.h"
 #include "worker.h"
 
@@ -139,7 +139,7 @@ static void test_readers(void)
     size_t got = 0;
     size_t whole = SIZE_MAX;
     while (got < whole) {
-        ssize_t n = recv(fd, answer, 128 * 1024, 0);
+        ssize_t n = socket_receive(fd, answer, 128 * 1024);
         if (n <= 0) {
             break;
         }
@@ -249,7 +249,7 @@ static void test_calls_that_fail(void)
         usleep(1000);
     }
     EXPECT(calls_mend() == 1);
-    while (recv(fd, answer, sizeof answer, 0) > 0) {
+    while (socket_receive(fd, answer, sizeof answer) > 0) {
     }
     close(fd);
     EXPECT(live_wait(none_is_open, &live) && answers(&live));
