@@ -79,7 +79,7 @@ def phases(h):
 def page_text(bench, plots, folder):
     missing = [name for name, (_, peer) in PACKAGES.items() if not peer.find()]
     parts = [
-        f"Measured {time.strftime('%Y-%m-%d')} with `make bench PEOPLE={bench.options.people}`: {bench.rounds} rounds, "
+        f"Measured {time.strftime('%Y-%m-%d')} with `make bench PEOPLE={bench.options.people} ROUNDS={bench.rounds}`: "
         f"medians of the ratios within each round, lowest and highest beside them. Machine: {report.machine()}."
         + (f" Not installed, so left out: {', '.join(missing)}." if missing else ""),
         report.markdown_table(report.HEADINGS, [row.cells() for row in bench.rows]),
@@ -98,7 +98,7 @@ def read_options():
     parser.add_argument("--build", required=True, help="the build folder")
     parser.add_argument("--topics", help="topics for the hot paths alone (bench/topics.json); without them these are left out")
     parser.add_argument("--people", type=int, default=0, help="1,000 to 10,000,000; PEOPLE in the environment says it, too (1,000,000)")
-    parser.add_argument("--rounds", type=int, default=0, help="of each comparison (5)")
+    parser.add_argument("--rounds", type=int, default=0, help="of each comparison; ROUNDS in the environment says it, too (5)")
     parser.add_argument("--seconds", type=float, default=0, help="of each timed measurement (2)")
     parser.add_argument("--quick", action="store_true", help="100,000 people, 3 rounds of 1 second, the first rows")
     parser.add_argument("--install", action="store_true", help="peers that are missing, from Debian, when root")
@@ -112,7 +112,7 @@ def read_options():
     parser.add_argument("--plots", help="the folder that plots are written to")
     options = parser.parse_args()
     options.people = options.people or int(os.environ.get("PEOPLE") or (100000 if options.quick else 1000000))
-    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.rounds = options.rounds or int(os.environ.get("ROUNDS") or (3 if options.quick else 5))
     options.seconds = options.seconds or (1 if options.quick else 2)
     options.build = os.path.abspath(options.build)
     if not 1000 <= options.people <= 10000000:
